@@ -1,0 +1,197 @@
+"""What a connector needs to connect: one Struct per product, and which of its fields are secret."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dtaas.model.check import CheckReport
+from dtaas.model.ids import ConnectorId
+
+Secret = Annotated[str, Meta(extra={"secret": True}, extra_json_schema={"format": "password"})]
+"""Text that is encrypted at rest, never sent out and hidden in `repr`."""
+
+
+class ConnectorRole(StrEnum):
+    """Which side of a task a connector can take."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+class ConnectionConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every connection. Adding a product is one Struct and one row of the registry."""
+
+    def __repr__(self) -> str:
+        """Show every field but the secrets."""
+        hidden = secret_fields(type(self))
+        shown = (
+            f"{name}={'***' if name in hidden else repr(getattr(self, name))}"
+            for name in self.__struct_fields__
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Encryption(StrEnum):
+    """The ODBC driver's `Encrypt` values."""
+
+    YES = "yes"
+    NO = "no"
+    STRICT = "strict"
+
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """A SQL Server database read as a source."""
+
+    host: Annotated[str, Meta(min_length=1, description="Host name or address")]
+    port: Port = 1433
+    database: Annotated[str, Meta(min_length=1)]
+    username: Annotated[str, Meta(min_length=1)]
+    password: Secret = ""
+    encrypt: Encryption = Encryption.YES
+    trust_server_certificate: bool = False
+    host_name_in_certificate: str = ""
+    application_intent_read_only: Annotated[
+        bool, Meta(description="Read from a readable secondary of an availability group")
+    ] = False
+    login_timeout_s: Annotated[int, Meta(ge=1, le=120)] = 15
+    query_timeout_s: Annotated[
+        int, Meta(ge=1, le=3600, description="Limit of one catalog or planning statement")
+    ] = 300
+    read_rate_limit_mb_s: Annotated[
+        float, Meta(ge=0, description="Megabytes a second read over all tables; 0 is no limit")
+    ] = 0.0
+    max_lob_bytes: Annotated[
+        int, Meta(ge=1024, description="Longest LOB value accepted; a longer one is an error")
+    ] = 256 * 1024 * 1024
+
+
+class S3Credentials(StrEnum):
+    """Where S3 credentials come from."""
+
+    STATIC = "static"
+    INSTANCE = "instance"
+    ASSUME_ROLE = "assume_role"
+
+
+class ServerSideEncryption(StrEnum):
+    """Encryption S3 applies to objects; `none` leaves it to the bucket."""
+
+    NONE = "none"
+    AES256 = "AES256"
+    KMS = "aws:kms"
+
+
+class S3Config(ConnectionConfig, frozen=True, kw_only=True):
+    """A bucket and prefix written as a destination."""
+
+    bucket: Annotated[str, Meta(min_length=3, max_length=63)]
+    prefix: Annotated[
+        str,
+        Meta(description="Template below the bucket: {database}, {schema}, {table}, {task}"),
+    ] = "{schema}/{table}"
+    region: str = "us-east-1"
+    endpoint_url: Annotated[str, Meta(description="For S3-compatible servers; empty is AWS")] = ""
+    credentials: S3Credentials = S3Credentials.STATIC
+    access_key_id: str = ""
+    secret_access_key: Secret = ""
+    session_token: Secret = ""
+    role_arn: str = ""
+    external_id: str = ""
+    storage_class: str = "STANDARD"
+    encryption: ServerSideEncryption = ServerSideEncryption.NONE
+    kms_key_id: str = ""
+    keep_loads: Annotated[int, Meta(ge=1, le=100, description="Old loads kept readable")] = 2
+
+
+class FileConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """A local folder written as a destination, with the layout of S3."""
+
+    path: Annotated[str, Meta(min_length=1, description="Absolute path of an existing folder")]
+    prefix: str = "{schema}/{table}"
+    keep_loads: Annotated[int, Meta(ge=1, le=100)] = 2
+
+
+class MemorySourceConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """Tables held by the process itself: for tests and as the reference implementation."""
+
+    dataset: str
+
+
+class MemoryDestinationConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """A destination held by the process itself."""
+
+    dataset: str
+
+
+def secret_fields(config_type: type[ConnectionConfig]) -> frozenset[str]:
+    """Return the names of the fields declared `Secret`."""
+    hints = get_type_hints(config_type, include_extras=True)
+    return frozenset(
+        name
+        for name, hint in hints.items()
+        if any(isinstance(a, Meta) and (a.extra or {}).get("secret") for a in get_args(hint)[1:])
+    )
+
+
+ENDPOINT_FIELDS = frozenset(
+    {"host", "port", "endpoint_url", "account", "encrypt", "trust_server_certificate"}
+)
+"""Fields that say where, or how safely, a secret is sent: changing one demands the secret again."""
+
+
+def redacted(config: ConnectionConfig) -> dict[str, Any]:
+    """Return the configuration as plain data without its secrets: what may leave the daemon."""
+    data: dict[str, Any] = msgspec.to_builtins(config)
+    return {k: v for k, v in data.items() if k not in secret_fields(type(config))}
+
+
+def secrets_set(config: ConnectionConfig) -> tuple[str, ...]:
+    """Return the names of the secrets that hold a value, sorted."""
+    return tuple(sorted(n for n in secret_fields(type(config)) if getattr(config, n)))
+
+
+class TestStatus(StrEnum):
+    """Result of a connector's last test."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    UNTESTED = "untested"
+    OK = "ok"
+    FAILED = "failed"
+
+
+class Connector(Struct, frozen=True, kw_only=True):
+    """A stored connector with its secrets in the clear: never leaves the services layer.
+
+    Attributes:
+        kind: `source_type` of a source (`sqlserver`), `destination_type` of a destination (`s3`).
+    """
+
+    id: ConnectorId
+    name: str
+    description: str
+    role: ConnectorRole
+    kind: str
+    config: ConnectionConfig
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+    last_tested_at: datetime | None = None
+    test_status: TestStatus = TestStatus.UNTESTED
+    test_report: CheckReport | None = None
+
+
+def decode_config(data: Mapping[str, Any], config_type: type[ConnectionConfig]) -> ConnectionConfig:
+    """Return `data` as a checked configuration.
+
+    Raises:
+        msgspec.ValidationError: with the path of the first mistake.
+    """
+    return msgspec.convert(data, config_type)

@@ -1,0 +1,290 @@
+"""The one error vocabulary, from driver to web page.
+
+Every error says what is wrong (`detail`), what to do (`hint`) and where (`field`), carries a
+stable `code`, and is named by what happens next: retry, fail, or answer the caller.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Action(StrEnum):
+    """What the engine does when an error reaches it, from mild to severe."""
+
+    RETRY = "retry"
+    BUG = "bug"
+    FAIL = "fail"
+
+
+class DtaasError(Exception):
+    """Base of all errors of ours.
+
+    Attributes:
+        code: stable label for logs, metrics, API and exit texts.
+        detail: one sentence that says what is wrong and names the object.
+        hint: what the reader should do, empty when there is nothing to do.
+        field: JSON path of the offending input (`$.connection_config.port`), or None.
+    """
+
+    code: ClassVar[str] = "internal"
+    action: ClassVar[Action] = Action.BUG
+
+    def __init__(self, detail: str, *, hint: str = "", field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.field = field
+
+
+# --- retry: a later attempt may work ------------------------------------------------------------
+class RetryableError(DtaasError):
+    """Restart after backoff. `retry_after_s` is the least wait the other side asked for."""
+
+    code = "temporarily_unavailable"
+    action = Action.RETRY
+
+    def __init__(
+        self, detail: str, *, hint: str = "", field: str | None = None, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(detail, hint=hint, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class ConnectionLostError(RetryableError):
+    """The link to a source or destination broke, or could not be made."""
+
+    code = "connection_lost"
+
+
+class TimedOutError(RetryableError):
+    """The other side did not answer within the limit."""
+
+    code = "timed_out"
+
+
+class SourceBusyError(RetryableError):
+    """Deadlock victim, lock timeout, snapshot conflict or resource limit at the source."""
+
+    code = "source_busy"
+
+
+class DestinationUnavailableError(RetryableError):
+    """The destination is throttling or failing on its side."""
+
+    code = "destination_unavailable"
+
+
+class NoProgressError(RetryableError):
+    """Nothing moved for the watchdog's limit."""
+
+    code = "no_progress"
+
+
+class StoreUnavailableError(RetryableError):
+    """The metadata database is locked, full or unreachable."""
+
+    code = "store_unavailable"
+
+
+# --- fail: a person must change something -------------------------------------------------------
+class FatalError(DtaasError):
+    """Stop; trying again without a change cannot work."""
+
+    code = "failed"
+    action = Action.FAIL
+
+
+class AuthenticationError(FatalError):
+    """Wrong user, password or key."""
+
+    code = "authentication_failed"
+
+
+class PermissionDeniedError(FatalError):
+    """The login is right but may not do this."""
+
+    code = "permission_denied"
+
+
+class HostNotFoundError(FatalError):
+    """The name does not resolve."""
+
+    code = "host_not_found"
+
+
+class CertificateError(FatalError):
+    """TLS could not verify the other side."""
+
+    code = "certificate_invalid"
+
+
+class DriverMissingError(FatalError):
+    """A driver or system library is not installed."""
+
+    code = "driver_missing"
+
+
+class DatabaseNotFoundError(FatalError):
+    """The database named in the connector does not exist or is not visible."""
+
+    code = "database_not_found"
+
+
+class TableNotFoundError(FatalError):
+    """A source table does not exist or is not visible to the login."""
+
+    code = "table_not_found"
+
+
+class UnsupportedTypeError(FatalError):
+    """A column cannot be moved without loss."""
+
+    code = "unsupported_type"
+
+
+class SchemaChangedError(FatalError):
+    """The table changed while it was read, in a way the task does not allow."""
+
+    code = "schema_changed"
+
+
+class SourceQueryError(FatalError):
+    """The source refused a statement for a reason no retry can mend."""
+
+    code = "source_query_failed"
+
+
+class ValueTooLargeError(FatalError):
+    """A value is longer than the configured limit; nothing is ever truncated."""
+
+    code = "value_too_large"
+
+
+class BucketNotFoundError(FatalError):
+    """The bucket does not exist."""
+
+    code = "bucket_not_found"
+
+
+class DestinationInUseError(FatalError):
+    """Another task owns the target table or prefix."""
+
+    code = "destination_in_use"
+
+
+class DestinationFullError(FatalError):
+    """No space left at the destination."""
+
+    code = "destination_full"
+
+
+class DestinationConflictError(FatalError):
+    """Somebody else changed the target's pointer or marker under us."""
+
+    code = "destination_conflict"
+
+
+class TargetCollisionError(FatalError):
+    """Two source tables of one task map to the same target."""
+
+    code = "target_collision"
+
+
+class ExecutionTimeoutError(FatalError):
+    """The execution ran past its time limit."""
+
+    code = "execution_timeout"
+
+
+class VerificationFailedError(FatalError):
+    """Source and destination differ."""
+
+    code = "verification_failed"
+
+
+class StoreFullError(FatalError):
+    """The metadata database cannot grow."""
+
+    code = "store_full"
+
+
+class StoreCorruptError(FatalError):
+    """The metadata database cannot be read, or its key does not fit."""
+
+    code = "store_corrupt"
+
+
+class SettingsError(FatalError):
+    """The configuration file, environment or command line is wrong."""
+
+    code = "invalid_settings"
+
+
+class AddressInUseError(FatalError):
+    """The port or socket is taken."""
+
+    code = "address_in_use"
+
+
+class CheckpointRegressionError(FatalError):
+    """A position would have moved backwards."""
+
+    code = "checkpoint_regression"
+
+
+# --- request: the API caller's fault, no state changed ------------------------------------------
+class RequestError(DtaasError):
+    """Refused before anything changed. `status` is the HTTP status it becomes."""
+
+    code = "bad_request"
+    action = Action.FAIL
+    status: ClassVar[int] = 400
+
+
+class ValidationFailedError(RequestError):
+    """The body does not have the required shape or breaks a rule."""
+
+    code = "validation_failed"
+    status = 422
+
+
+class NotFoundError(RequestError):
+    """No object with this id."""
+
+    code = "not_found"
+    status = 404
+
+
+class NameTakenError(RequestError):
+    """Names are unique."""
+
+    code = "name_taken"
+    status = 409
+
+
+class InUseError(RequestError):
+    """The object is referred to by others, which `detail` lists."""
+
+    code = "in_use"
+    status = 409
+
+
+class TaskRunningError(RequestError):
+    """Not while the task runs."""
+
+    code = "task_running"
+    status = 409
+
+
+class ActionNotAllowedError(RequestError):
+    """The task's state does not allow this action; `hint` lists those it allows."""
+
+    code = "action_not_allowed"
+    status = 409
+
+
+class SecretRequiredError(RequestError):
+    """The connection's host, port or endpoint changed, so the secret must be given again."""
+
+    code = "secret_required"
+    status = 422

@@ -1,0 +1,122 @@
+"""An execution: one run of a task from start to a final state, and its tables."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from dtaas.model.ids import ExecutionId, LoadId, TaskId
+from dtaas.model.schema import TableRef
+
+
+class ExecutionStatus(StrEnum):
+    """`partial`: some tables arrived, some did not."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class ExecutionType(StrEnum):
+    """What the execution does."""
+
+    FULL_LOAD = "full_load"
+    INCREMENTAL = "incremental"
+    CDC = "cdc"
+
+
+class TablePhase(StrEnum):
+    """Where one table of an execution stands."""
+
+    WAITING = "waiting"
+    PLANNING = "planning"
+    LOADING = "loading"
+    COMMITTING = "committing"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+FINAL_PHASES = frozenset({TablePhase.COMPLETED, TablePhase.FAILED, TablePhase.STOPPED})
+
+
+class TableProgress(Struct, frozen=True, kw_only=True):
+    """Live state of one table, as `/ws` and `table_executions` show it.
+
+    Attributes:
+        rows_total: planned rows, None while not known; an estimate when `total_is_estimate`.
+        bytes: bytes of Arrow data read.
+        rows_s: rows a second over the last ten seconds.
+        mb_s: megabytes (10^6) of Arrow data a second over the last ten seconds.
+        eta_s: seconds to the end at this rate, None while not known.
+        written_bytes: bytes durable at the destination.
+        error: error code and text of the last failure.
+        location: where readers find the committed table.
+    """
+
+    table: TableRef
+    phase: TablePhase
+    rows_done: int = 0
+    rows_total: int | None = None
+    total_is_estimate: bool = True
+    bytes: int = 0
+    written_bytes: int = 0
+    rows_s: float = 0.0
+    mb_s: float = 0.0
+    eta_s: float | None = None
+    chunks_done: int = 0
+    chunks_total: int | None = None
+    rejected: int = 0
+    retries: int = 0
+    error_code: str | None = None
+    error: str | None = None
+    hint: str | None = None
+    load_id: LoadId | None = None
+    location: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+class Execution(Struct, frozen=True, kw_only=True):
+    """A row of `task_executions`."""
+
+    id: ExecutionId
+    task_id: TaskId
+    execution_type: ExecutionType
+    status: ExecutionStatus
+    total_rows: int | None
+    processed_rows: int
+    failed_rows: int
+    progress_percent: float
+    rows_per_second: float
+    data_size_mb: float
+    started_at: datetime
+    completed_at: datetime | None = None
+    duration_seconds: float | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    cdc_lsn_start: str | None = None
+    cdc_lsn_end: str | None = None
+    schema_changes_detected: int = 0
+    created_at: datetime
+
+
+class ExecutionProgress(Struct, frozen=True, kw_only=True):
+    """Live state of a running execution: totals over its tables, and each table."""
+
+    task_id: TaskId
+    execution_id: ExecutionId
+    status: ExecutionStatus
+    rows_done: int
+    rows_total: int | None
+    bytes: int
+    written_bytes: int
+    rows_s: float
+    mb_s: float
+    eta_s: float | None
+    percent: float
+    elapsed_s: float
+    tables: tuple[TableProgress, ...]

@@ -1,0 +1,349 @@
+"""The ports: what the engine asks of sources, destinations and the metadata store.
+
+Each promise stands at its method, and a contract suite in `tests/contract` proves it for every
+implementation. All of them raise `DtaasError` only.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+from msgspec import Struct
+
+from dtaas.model.check import CheckReport, OnStep
+from dtaas.model.connectors import ConnectionConfig, Connector, ConnectorRole
+from dtaas.model.execution import (
+    Execution,
+    ExecutionProgress,
+    ExecutionStatus,
+    ExecutionType,
+    TableProgress,
+)
+from dtaas.model.fingerprint import TableFingerprint
+from dtaas.model.ids import ConnectorId, ExecutionId, LoadId, TaskId
+from dtaas.model.load import (
+    Chunk,
+    ChunkReceipt,
+    CommitResult,
+    Owner,
+    TableLoad,
+    TargetTable,
+)
+from dtaas.model.schema import TableInfo, TableRef, TableSchema
+from dtaas.model.task import DesiredState, Task, TaskStatus
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a product can do, so that a task it cannot do is refused when it is saved."""
+
+    full_load: bool = False
+    cdc: bool = False
+    overwrite: bool = False
+    append: bool = False
+    partitions: bool = False
+
+
+# --- sources --------------------------------------------------------------------------------------
+class BatchReader(Protocol):
+    """A chunk being read. The engine decides when to ask for more."""
+
+    async def next(self) -> pa.RecordBatch | None:
+        """Return the next rows, or None after the last.
+
+        None is a promise that the source ended the result without error: only then is the chunk
+        complete. Cancelling a call interrupts the source and closes the reader.
+
+        Returns:
+            A batch of at least one row with exactly the schema `TableSchema.arrow_schema()`.
+
+        Raises:
+            RetryableError: the link broke or the source was busy; the chunk must be read anew.
+            SchemaChangedError: the table no longer has the columns the schema names.
+        """
+        ...
+
+
+class Source(Protocol):
+    """Reads one database for one task. Not shared between tasks; its methods may overlap."""
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Test the connection step by step; a failed step is reported, not raised."""
+        ...
+
+    async def discover(self) -> Sequence[TableInfo]:
+        """Return every table the login can see, sorted by schema and name."""
+        ...
+
+    async def describe(self, table: TableRef) -> TableSchema:
+        """Return the table's columns and key.
+
+        Raises:
+            TableNotFoundError: it does not exist or is not visible.
+            UnsupportedTypeError: a column cannot be moved without loss; names it and the way out.
+        """
+        ...
+
+    async def plan(self, schema: TableSchema, *, chunk_rows: int) -> Sequence[Chunk]:
+        """Cut the table into key ranges of about `chunk_rows` rows.
+
+        The ranges are disjoint and cover every possible key. An empty table gives one chunk, and
+        so does a table that cannot be cut.
+        """
+        ...
+
+    def read(
+        self, schema: TableSchema, chunk: Chunk, *, batch_rows: int, batch_bytes: int
+    ) -> AbstractAsyncContextManager[BatchReader]:
+        """Open a reader over one chunk. Every row of the range comes exactly once.
+
+        Args:
+            batch_rows: most rows of a batch.
+            batch_bytes: about the most bytes of a batch; a single larger row still comes whole.
+        """
+        ...
+
+    async def position(self) -> str:
+        """Return the source's present log position as text, or '' when it has none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        ...
+
+
+# --- destinations ---------------------------------------------------------------------------------
+class ChunkWriter(Protocol):
+    """A chunk being written. Leaving the context without `finish` removes what was uploaded."""
+
+    async def write(self, batch: pa.RecordBatch) -> None:
+        """Take one batch. Returns when there is room for more, not when it is durable."""
+        ...
+
+    async def finish(self) -> ChunkReceipt:
+        """Make the chunk durable, still invisible to readers, and return the proof."""
+        ...
+
+
+class Destination(Protocol):
+    """Writes for one task. Not shared between tasks; chunks may be written side by side."""
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Test the connection step by step, including that a write is really allowed."""
+        ...
+
+    def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
+        """Return where a table goes: the mapping's path, else the connector's prefix.
+
+        Pure. Different tables may give the same target only when the mapping makes them.
+        """
+        ...
+
+    async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
+        """Record in the target that `owner` writes it. Idempotent for the same owner.
+
+        Raises:
+            DestinationInUseError: another owner holds it, whom `detail` names.
+        """
+        ...
+
+    async def release(self, target: TargetTable, owner: Owner) -> None:
+        """Give the target free again if `owner` holds it. Idempotent."""
+        ...
+
+    async def begin(self, load: TableLoad) -> None:
+        """Prepare for the load. Idempotent: also called when a load is resumed."""
+        ...
+
+    def write(self, load: TableLoad, chunk: Chunk) -> AbstractAsyncContextManager[ChunkWriter]:
+        """Open a writer for one chunk. Writing a chunk twice leaves it there once."""
+        ...
+
+    async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
+        """Publish the load: readers see all of it from now on, and never a part.
+
+        Idempotent: a replay after a crash or a lost reply finds its own work and says so.
+
+        Raises:
+            DestinationConflictError: somebody else moved the target's pointer meanwhile.
+        """
+        ...
+
+    async def abandon(self, load: TableLoad) -> None:
+        """Remove what an uncommitted load left behind. Idempotent; never touches others' data."""
+        ...
+
+    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
+        """Read the committed table back and return its row count and column hashes.
+
+        Raises:
+            TableNotFoundError: nothing was committed there.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        ...
+
+
+class ConnectorType(Struct, frozen=True, kw_only=True):
+    """A row of the registry, without the code behind it."""
+
+    kind: str
+    role: ConnectorRole
+    title: str
+    config_type: type[ConnectionConfig]
+    capabilities: Capabilities
+
+
+class ConnectorRegistry(Protocol):
+    """Which products there are, and how to build one."""
+
+    def types(self) -> Sequence[ConnectorType]:
+        """Return every product, sources first."""
+        ...
+
+    def type_of(self, role: ConnectorRole, kind: str) -> ConnectorType:
+        """Return one product.
+
+        Raises:
+            ValidationFailedError: no such product; the hint lists those there are.
+        """
+        ...
+
+    def source(self, connector: Connector) -> Source:
+        """Build a source. Connects lazily: raises nothing but DriverMissingError."""
+        ...
+
+    def destination(self, connector: Connector, *, task_name: str, database: str) -> Destination:
+        """Build a destination. `task_name` and `database` fill its prefix template."""
+        ...
+
+
+# --- metadata store -------------------------------------------------------------------------------
+class CheckpointStore(Protocol):
+    """Positions per task and table. A position only moves forward."""
+
+    async def load(self, task_id: TaskId, table: TableRef) -> bytes | None:
+        """Return the last position, None before the first."""
+        ...
+
+    async def advance(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
+        """Store `position`, durable on return. The same position again is a no-op.
+
+        Args:
+            position: 10 bytes, big-endian: byte order is log order.
+
+        Raises:
+            CheckpointRegressionError: it lies before the stored one, which stays.
+        """
+        ...
+
+    async def forget(self, task_id: TaskId, table: TableRef) -> None:
+        """Remove the position. Idempotent."""
+        ...
+
+
+class LoadLedger(Protocol):
+    """Loads and their chunks: what makes a full load resumable in the middle of a table."""
+
+    async def open_load(self, task_id: TaskId, table: TableRef) -> TableLoad | None:
+        """Return the table's load that is neither committed nor abandoned, if there is one."""
+        ...
+
+    async def save_load(self, load: TableLoad) -> None:
+        """Store a new open load with its plan, durable on return.
+
+        Raises:
+            InUseError: the table already has an open load.
+        """
+        ...
+
+    async def save_receipt(self, load_id: LoadId, receipt: ChunkReceipt) -> None:
+        """Store that a chunk is durable at the destination. The same receipt again is a no-op."""
+        ...
+
+    async def receipts(self, load_id: LoadId) -> Sequence[ChunkReceipt]:
+        """Return the receipts of a load in chunk order."""
+        ...
+
+    async def mark_committed(self, load_id: LoadId, result: CommitResult) -> None:
+        """Close a load as visible to readers. Idempotent."""
+        ...
+
+    async def mark_abandoned(self, load_id: LoadId) -> None:
+        """Close a load as given up. Idempotent; a committed load stays committed."""
+        ...
+
+
+class ExecutionStore(Protocol):
+    """Tasks' states and executions, as the engine writes them."""
+
+    async def installation(self) -> str:
+        """Return the identity of this metadata store: 32 hex digits, made once."""
+        ...
+
+    async def task(self, task_id: TaskId) -> Task:
+        """Return a task.
+
+        Raises:
+            NotFoundError: no such task.
+        """
+        ...
+
+    async def connector(self, connector_id: ConnectorId) -> Connector:
+        """Return a connector with its secrets.
+
+        Raises:
+            NotFoundError: no such connector.
+        """
+        ...
+
+    async def tasks_desired(self, desired: DesiredState) -> Sequence[TaskId]:
+        """Return the tasks whose user wants them in that state."""
+        ...
+
+    async def set_status(
+        self,
+        task_id: TaskId,
+        status: TaskStatus,
+        *,
+        desired: DesiredState | None = None,
+        error_code: str | None = None,
+        error: str | None = None,
+        progress_percent: float | None = None,
+    ) -> Task:
+        """Change a task's state and return it. An error of None clears the last error."""
+        ...
+
+    async def begin_execution(self, task_id: TaskId, kind: ExecutionType) -> Execution:
+        """Return the task's running execution (after a crash or pause) or start a new one."""
+        ...
+
+    async def record_tables(
+        self, execution_id: ExecutionId, tables: Sequence[TableProgress]
+    ) -> None:
+        """Store the tables' states. Later states replace earlier ones."""
+        ...
+
+    async def record_progress(self, progress: ExecutionProgress) -> None:
+        """Store the totals of a running execution."""
+        ...
+
+    async def end_execution(
+        self,
+        execution_id: ExecutionId,
+        status: ExecutionStatus,
+        progress: ExecutionProgress,
+        *,
+        error_code: str | None = None,
+        error: str | None = None,
+        schema_changes: int = 0,
+    ) -> Execution:
+        """Close an execution with its final figures and return it. Idempotent."""
+        ...
+
+    async def last_started(self, task_id: TaskId) -> datetime | None:
+        """Return when the task's latest execution began, None before the first."""
+        ...

@@ -1,0 +1,162 @@
+"""A task: what to move from where to where, and the states it can be in."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from dtaas.model.ids import ConnectorId, TaskId
+from dtaas.model.load import FileFormat, PartitionField, WriteMode
+from dtaas.model.schema import TableRef
+
+
+class TaskMode(StrEnum):
+    """How a task reads its tables."""
+
+    FULL_LOAD = "full_load"
+    INCREMENTAL = "incremental"
+    CDC = "cdc"
+    FULL_LOAD_THEN_CDC = "full_load_then_cdc"
+
+
+class TaskStatus(StrEnum):
+    """State of a task, as everybody sees it."""
+
+    DRAFT = "draft"
+    IDLE = "idle"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    STREAMING = "streaming"
+    RETRYING = "retrying"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+class TaskAction(StrEnum):
+    """What `POST /api/tasks/{id}/control` accepts."""
+
+    START = "start"
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+class DesiredState(StrEnum):
+    """What the user wants of a task. Stored; a command only wakes the supervisor to look."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    PAUSED = "paused"
+
+
+_AT_REST = frozenset(
+    {TaskStatus.DRAFT, TaskStatus.IDLE, TaskStatus.SCHEDULED, TaskStatus.STOPPED, TaskStatus.FAILED}
+)
+_AT_WORK = frozenset(
+    {TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.STREAMING, TaskStatus.RETRYING}
+)
+
+ACTIVE_STATUSES = _AT_WORK | {TaskStatus.PAUSING, TaskStatus.STOPPING}
+"""States in which an actor is alive: the task may not be deleted, and a change waits."""
+
+
+def allowed_actions(status: TaskStatus) -> tuple[TaskAction, ...]:
+    """Return the actions the state allows, in the order a person would look for them."""
+    if status in _AT_REST:
+        return (TaskAction.START,)
+    if status in _AT_WORK:
+        return (TaskAction.PAUSE, TaskAction.STOP)
+    if status is TaskStatus.PAUSED:
+        return (TaskAction.RESUME, TaskAction.STOP)
+    if status is TaskStatus.PAUSING:
+        return (TaskAction.RESUME, TaskAction.STOP)
+    return (TaskAction.STOP,)  # stopping: stop with force cuts the drain short
+
+
+class ScheduleType(StrEnum):
+    """When a task starts by itself."""
+
+    MANUAL = "manual"
+    INTERVAL = "interval"
+
+
+class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of one source table inside a task.
+
+    Attributes:
+        target: path segments below the connector's bucket or folder; None follows its prefix.
+        partition_by: Hive-style partitions, outermost first.
+    """
+
+    source: TableRef
+    target: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    partition_by: tuple[PartitionField, ...] = ()
+
+
+class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits and choices of a task that have good defaults.
+
+    Attributes:
+        concurrent_tables: tables loaded side by side.
+        concurrent_chunks: chunks of all tables read side by side, one connection each.
+        chunk_rows: rows one chunk is planned to hold.
+        in_flight_mb: megabytes of Arrow data held between the stages, over the whole task.
+        time_limit_s: an execution that runs longer fails; 0 is no limit.
+        no_progress_s: the watchdog's limit without a single row or byte moving.
+        max_attempts: lives of one table within an execution before it is given up.
+        take_over: take the target from the task that owns it, once, knowingly.
+    """
+
+    write_mode: WriteMode = WriteMode.OVERWRITE
+    target_file_size_mb: Annotated[int, Meta(ge=1, le=5120)] = 128
+    concurrent_tables: Annotated[int, Meta(ge=1, le=64)] = 2
+    concurrent_chunks: Annotated[int, Meta(ge=1, le=64)] = 2
+    chunk_rows: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 500_000
+    in_flight_mb: Annotated[int, Meta(ge=8, le=16_384)] = 64
+    time_limit_s: Annotated[int, Meta(ge=0)] = 12 * 3600
+    no_progress_s: Annotated[int, Meta(ge=5)] = 600
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
+    take_over: bool = False
+
+
+class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user writes down: the body of `POST` and `PUT /api/tasks/`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    description: Annotated[str, Meta(max_length=10_000)] = ""
+    source_connector_id: ConnectorId
+    destination_connector_id: ConnectorId
+    source_tables: Annotated[tuple[TableRef, ...], Meta(min_length=1, max_length=10_000)]
+    table_mappings: tuple[TableMapping, ...] = ()
+    mode: TaskMode = TaskMode.FULL_LOAD
+    batch_size_mb: Annotated[int, Meta(ge=1, le=64)] = 8
+    batch_rows: Annotated[int, Meta(ge=100, le=1_000_000)] = 65_536
+    schedule_type: ScheduleType = ScheduleType.MANUAL
+    schedule_interval_seconds: Annotated[int, Meta(ge=10)] | None = None
+    s3_file_format: FileFormat = FileFormat.PARQUET
+    transformations: tuple[dict[str, Any], ...] = ()
+    handle_schema_drift: bool = False
+    is_active: bool = True
+    options: TaskOptions = field(default_factory=TaskOptions)
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """A stored task: the specification and what became of it."""
+
+    id: TaskId
+    spec: TaskSpec
+    status: TaskStatus
+    desired: DesiredState
+    current_progress_percent: float
+    created_at: datetime
+    updated_at: datetime
+    last_run_at: datetime | None = None
+    cdc_enabled_tables: tuple[TableRef, ...] = ()
+    last_cdc_poll_at: datetime | None = None
+    last_error_code: str | None = None
+    last_error: str | None = None

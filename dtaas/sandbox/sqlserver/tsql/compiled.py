@@ -1,0 +1,53 @@
+"""What compiling a T-SQL statement gives, and what it needs to know."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from dtaas.sandbox.sqlserver.catalog import Catalog
+from dtaas.sandbox.sqlserver.results import ResultColumn
+from dtaas.sandbox.sqlserver.types import SqlType
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """What names mean where a statement stands.
+
+    Attributes:
+        catalog: the current database.
+        catalogs: other databases a three-part name may name, by lower-case name.
+        variables: types by lower-case name with its `@`; system values such as `@@rowcount`
+            are variables too.
+    """
+
+    catalog: Catalog
+    variables: Mapping[str, SqlType]
+    catalogs: Mapping[str, Catalog] = {}
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """`SELECT @a = expr`: the result column at `index` goes into `variable`."""
+
+    variable: str
+    index: int
+
+
+class Compiled(Struct, frozen=True, kw_only=True):
+    """A statement in the storage's SQL.
+
+    Attributes:
+        sql: text with `$1`, `$2` … for the variables.
+        arguments: variable names in the order of the placeholders; values are bound in the
+            storage form of the variable's type.
+        columns: the result, whose values the text already gives in wire form; None when the
+            statement returns no rows to the client.
+        assignments: variables set from the result instead of returning it.
+        command: CurCmd of its DONE token.
+        sets_identity: table whose SCOPE_IDENTITY the statement moves, None for others.
+    """
+
+    sql: str
+    arguments: tuple[str, ...] = ()
+    columns: tuple[ResultColumn, ...] | None = None
+    assignments: tuple[Assignment, ...] = ()
+    command: int = 0xC1
+    sets_identity: str | None = None
