@@ -1,0 +1,153 @@
+"""The in-memory destination: the reference implementation of the port."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pyarrow as pa
+from anyio.lowlevel import checkpoint
+
+from dtaas.connectors.memory.datasets import Dataset, dataset
+from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
+from dtaas.model.connectors import MemoryDestinationConfig
+from dtaas.model.errors import DestinationInUseError, TableNotFoundError
+from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
+from dtaas.model.load import (
+    Chunk,
+    ChunkReceipt,
+    CommitResult,
+    DataFile,
+    Owner,
+    TableLoad,
+    TargetTable,
+    WriteMode,
+)
+from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.schema import TableRef, TableSchema
+
+
+class MemoryChunkWriter:
+    """Collects the batches of one chunk; `finish` stages them."""
+
+    def __init__(self, data: Dataset, load: TableLoad, chunk: Chunk) -> None:
+        self._data = data
+        self._load = load
+        self._chunk = chunk
+        self._batches: list[pa.RecordBatch] = []
+
+    async def write(self, batch: pa.RecordBatch) -> None:
+        """Keep the batch."""
+        await checkpoint()
+        await self._data.hook("write", self._load.schema.table)
+        self._batches.append(batch)
+
+    async def finish(self) -> ChunkReceipt:
+        """Stage the chunk, replacing what an earlier attempt staged."""
+        await self._data.hook("finish", self._load.schema.table)
+        self._data.staged[self._load.load_id, self._chunk.index] = self._batches
+        rows = sum(b.num_rows for b in self._batches)
+        size = sum(b.nbytes for b in self._batches)
+        key = f"{self._load.load_id}/part-{self._chunk.index}"
+        return ChunkReceipt(
+            chunk_index=self._chunk.index,
+            rows=rows,
+            bytes=size,
+            files=(DataFile(key=key, rows=rows, bytes=size),),
+        )
+
+
+class MemoryDestination:
+    """Writes into one dataset."""
+
+    def __init__(self, config: MemoryDestinationConfig) -> None:
+        self._data = dataset(config.dataset)
+        self._name = config.dataset
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Report the one step there is."""
+        step = CheckStep(name="dataset", status=StepStatus.OK, detail="writable")
+        on_step(step)
+        return CheckReport(ok=True, steps=(step,))
+
+    def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
+        """Return the mapped path or `schema, name`."""
+        return TargetTable(path=mapped or (table.schema, table.name))
+
+    async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
+        """Record the owner."""
+        held = self._data.target(target.path)
+        if held.owner is not None and not _same(held.owner, owner) and not take_over:
+            raise DestinationInUseError(
+                f"{target} is written by task {held.owner.task_name!r}"
+                f" (id {held.owner.task_id}) of installation {held.owner.installation}.",
+                hint="Choose another target, delete that task, or set take_over once.",
+            )
+        held.owner = owner
+
+    async def release(self, target: TargetTable, owner: Owner) -> None:
+        """Forget the owner if it is this one."""
+        held = self._data.target(target.path)
+        if held.owner is not None and _same(held.owner, owner):
+            held.owner = None
+
+    async def begin(self, load: TableLoad) -> None:
+        """Make the target known."""
+        await self._data.hook("begin", load.schema.table)
+        self._data.target(load.target.path)
+
+    @asynccontextmanager
+    async def write(self, load: TableLoad, chunk: Chunk) -> AsyncIterator[ChunkWriter]:
+        """Open a writer; without `finish` nothing stays."""
+        yield MemoryChunkWriter(self._data, load, chunk)
+
+    async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
+        """Publish the staged chunks the receipts name."""
+        await self._data.hook("commit", load.schema.table)
+        target = self._data.target(load.target.path)
+        replay = load.load_id in target.receipts
+        if not replay:
+            batches = [
+                batch
+                for receipt in receipts
+                for batch in self._data.staged.pop((load.load_id, receipt.chunk_index))
+            ]
+            rows = pa.Table.from_batches(batches, load.schema.arrow_schema())
+            if load.options.mode is WriteMode.APPEND and target.rows is not None:
+                rows = pa.concat_tables([target.rows, rows])
+            target.rows = rows
+            target.loads.append(load)
+            target.receipts[load.load_id] = tuple(receipts)
+        await self._data.hook("committed", load.schema.table)
+        return CommitResult(
+            rows=sum(r.rows for r in receipts),
+            bytes=sum(r.bytes for r in receipts),
+            files=len(receipts),
+            location=f"memory://{self._name}/{load.target}",
+            already_committed=replay,
+        )
+
+    async def abandon(self, load: TableLoad) -> None:
+        """Drop the load's staged chunks."""
+        for staged in [key for key in self._data.staged if key[0] == load.load_id]:
+            del self._data.staged[staged]
+
+    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
+        """Return the figures of the committed rows."""
+        rows = self._data.target(target.path).rows
+        if rows is None:
+            raise TableNotFoundError(
+                f"Nothing was committed at {target}.", hint="Run the task first."
+            )
+        figures = Fingerprinter(schema.arrow_schema())
+        for batch in rows.to_batches():
+            figures.add(batch)
+        return figures.result()
+
+    async def aclose(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+def _same(a: Owner, b: Owner) -> bool:
+    return (a.installation, a.task_id) == (b.installation, b.task_id)
+
+
+_: type[Destination] = MemoryDestination

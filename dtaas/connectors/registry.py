@@ -1,0 +1,154 @@
+"""Which products there are: an explicit table from kind to configuration, abilities and builder.
+
+Builders import their driver when the first connector of the product is built, so that a daemon
+that never uses a product does not need its driver.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
+
+from msgspec import Struct
+
+from dtaas.model.connectors import (
+    ConnectionConfig,
+    Connector,
+    ConnectorRole,
+    FileConfig,
+    MemoryDestinationConfig,
+    MemorySourceConfig,
+    S3Config,
+    SqlServerConfig,
+)
+from dtaas.model.errors import ValidationFailedError
+from dtaas.model.ports import Capabilities, ConnectorType, Destination, Source
+
+C = TypeVar("C", bound=ConnectionConfig)
+_LAKE = Capabilities(full_load=True, overwrite=True, append=True, partitions=True)
+
+
+class NamingContext(Struct, frozen=True, kw_only=True):
+    """What a destination's prefix template may name besides the table."""
+
+    task_name: str
+    database: str
+
+
+def _sqlserver(config: SqlServerConfig) -> Source:
+    from dtaas.connectors.sqlserver.source import SqlServerSource  # noqa: PLC0415
+
+    return SqlServerSource(config)
+
+
+def _memory_source(config: MemorySourceConfig) -> Source:
+    from dtaas.connectors.memory.source import MemorySource  # noqa: PLC0415
+
+    return MemorySource(config)
+
+
+def _s3(config: S3Config, naming: NamingContext) -> Destination:
+    from dtaas.connectors.lake.destination import LakeDestination  # noqa: PLC0415
+
+    return LakeDestination.s3(config, task_name=naming.task_name, database=naming.database)
+
+
+def _file(config: FileConfig, naming: NamingContext) -> Destination:
+    from dtaas.connectors.lake.destination import LakeDestination  # noqa: PLC0415
+
+    return LakeDestination.file(config, task_name=naming.task_name, database=naming.database)
+
+
+def _memory_destination(config: MemoryDestinationConfig, _naming: NamingContext) -> Destination:
+    from dtaas.connectors.memory.destination import MemoryDestination  # noqa: PLC0415
+
+    return MemoryDestination(config)
+
+
+class _SourceRow(Struct, frozen=True):
+    type: ConnectorType
+    build: Callable[[ConnectionConfig], Source]
+
+
+class _DestinationRow(Struct, frozen=True):
+    type: ConnectorType
+    build: Callable[[ConnectionConfig, NamingContext], Destination]
+
+
+def _source_row(kind: str, title: str, config: type[C], build: Callable[[C], Source]) -> _SourceRow:
+    row = ConnectorType(
+        kind=kind,
+        role=ConnectorRole.SOURCE,
+        title=title,
+        config_type=config,
+        capabilities=Capabilities(full_load=True),
+    )
+    return _SourceRow(row, cast("Callable[[ConnectionConfig], Source]", build))
+
+
+def _destination_row(
+    kind: str,
+    title: str,
+    config: type[C],
+    build: Callable[[C, NamingContext], Destination],
+    capabilities: Capabilities = _LAKE,
+) -> _DestinationRow:
+    row = ConnectorType(
+        kind=kind,
+        role=ConnectorRole.DESTINATION,
+        title=title,
+        config_type=config,
+        capabilities=capabilities,
+    )
+    return _DestinationRow(
+        row, cast("Callable[[ConnectionConfig, NamingContext], Destination]", build)
+    )
+
+
+class Registry:
+    """The products of this build; `memory` adds the in-process connectors, for tests."""
+
+    def __init__(self, *, memory: bool = False) -> None:
+        sources = [_source_row("sqlserver", "SQL Server", SqlServerConfig, _sqlserver)]
+        destinations = [
+            _destination_row("s3", "Amazon S3", S3Config, _s3),
+            _destination_row("file", "Local folder", FileConfig, _file),
+        ]
+        if memory:
+            sources.append(_source_row("memory", "Memory", MemorySourceConfig, _memory_source))
+            destinations.append(
+                _destination_row(
+                    "memory",
+                    "Memory",
+                    MemoryDestinationConfig,
+                    _memory_destination,
+                    Capabilities(full_load=True, overwrite=True, append=True),
+                )
+            )
+        self._sources = {row.type.kind: row for row in sources}
+        self._destinations = {row.type.kind: row for row in destinations}
+
+    def types(self) -> Sequence[ConnectorType]:
+        """Return every product, sources first."""
+        rows = [*self._sources.values(), *self._destinations.values()]
+        return [row.type for row in rows]
+
+    def type_of(self, role: ConnectorRole, kind: str) -> ConnectorType:
+        """Return one product, or refuse with those there are."""
+        rows = self._sources if role is ConnectorRole.SOURCE else self._destinations
+        if kind not in rows:
+            raise ValidationFailedError(
+                f"There is no {role} of type {kind!r}.",
+                hint=f"Use one of: {', '.join(rows)}.",
+                field=f"$.{role}_type",
+            )
+        return rows[kind].type
+
+    def source(self, connector: Connector) -> Source:
+        """Build a source."""
+        self.type_of(ConnectorRole.SOURCE, connector.kind)
+        return self._sources[connector.kind].build(connector.config)
+
+    def destination(self, connector: Connector, *, task_name: str, database: str) -> Destination:
+        """Build a destination."""
+        self.type_of(ConnectorRole.DESTINATION, connector.kind)
+        naming = NamingContext(task_name=task_name, database=database)
+        return self._destinations[connector.kind].build(connector.config, naming)
