@@ -128,19 +128,21 @@ class Registry:
 
     def types(self) -> Sequence[ConnectorType]:
         """Return every product, sources first."""
-        rows = [*self._sources.values(), *self._destinations.values()]
-        return [row.type for row in rows]
+        return [
+            *(row.type for row in self._sources.values()),
+            *(row.type for row in self._destinations.values()),
+        ]
 
     def type_of(self, role: ConnectorRole, kind: str) -> ConnectorType:
         """Return one product, or refuse with those there are."""
-        rows = self._sources if role is ConnectorRole.SOURCE else self._destinations
-        if kind not in rows:
+        found = {row.kind: row for row in self.types() if row.role is role}
+        if kind not in found:
             raise ValidationFailedError(
                 f"There is no {role} of type {kind!r}.",
-                hint=f"Use one of: {', '.join(rows)}.",
+                hint=f"Use one of: {', '.join(found)}.",
                 field=f"$.{role}_type",
             )
-        return rows[kind].type
+        return found[kind]
 
     def source(self, connector: Connector) -> Source:
         """Build a source."""

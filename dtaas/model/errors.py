@@ -86,6 +86,12 @@ class StoreUnavailableError(RetryableError):
     code = "store_unavailable"
 
 
+class StoreFullError(RetryableError):
+    """The metadata database cannot grow; work goes on by itself once there is room again."""
+
+    code = "store_full"
+
+
 # --- fail: a person must change something -------------------------------------------------------
 class FatalError(DtaasError):
     """Stop; trying again without a change cannot work."""
@@ -200,12 +206,6 @@ class VerificationFailedError(FatalError):
     """Source and destination differ."""
 
     code = "verification_failed"
-
-
-class StoreFullError(FatalError):
-    """The metadata database cannot grow."""
-
-    code = "store_full"
 
 
 class StoreCorruptError(FatalError):

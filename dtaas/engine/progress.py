@@ -1,0 +1,212 @@
+"""Figures of a running execution: rows, bytes, rates over ten seconds, time to the end."""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from dtaas.model.errors import DtaasError
+from dtaas.model.execution import (
+    FINAL_PHASES,
+    ExecutionProgress,
+    ExecutionStatus,
+    TablePhase,
+    TableProgress,
+)
+from dtaas.model.ids import ExecutionId, LoadId, TaskId
+from dtaas.model.load import ChunkReceipt, CommitResult, TableLoad
+from dtaas.model.schema import TableRef
+
+_WINDOW_S = 10.0
+_MB = 1_000_000.0
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+
+def utc_now() -> datetime:
+    """Return the time of day, in UTC."""
+    return datetime.now(UTC)
+
+
+class Rate:
+    """Amounts a second over the last ten seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._samples: deque[tuple[float, int]] = deque()
+        self._sum = 0
+        self._began: float | None = None
+
+    def add(self, amount: int) -> None:
+        """Count `amount` as of now."""
+        now = self._clock()
+        if self._began is None:
+            self._began = now
+        self._samples.append((now, amount))
+        self._sum += amount
+
+    def per_second(self) -> float:
+        """Return the rate, 0 before the first amount and after ten idle seconds."""
+        now = self._clock()
+        while self._samples and self._samples[0][0] < now - _WINDOW_S:
+            self._sum -= self._samples.popleft()[1]
+        if self._began is None:
+            return 0.0
+        span_s = min(_WINDOW_S, now - self._began)
+        return self._sum / max(span_s, 0.25)
+
+
+class TableMeter:
+    """Counts what one table does. Everything runs on the event loop, so nothing locks."""
+
+    def __init__(self, table: TableRef, clock: Clock) -> None:
+        self._clock = clock
+        self._rows = Rate(clock)
+        self._bytes = Rate(clock)
+        self._state = TableProgress(table=table, phase=TablePhase.WAITING)
+        self._unfinished: dict[int, int] = {}
+        self.moved_at = clock()
+
+    @property
+    def phase(self) -> TablePhase:
+        """Return where the table stands."""
+        return self._state.phase
+
+    def _set(self, **changes: object) -> None:
+        self._state = msgspec.structs.replace(self._state, **changes)
+        self.moved_at = self._clock()
+
+    def enter(self, phase: TablePhase) -> None:
+        """Move to another phase."""
+        started_at = self._state.started_at or utc_now()
+        if phase in FINAL_PHASES:
+            self._set(phase=phase, started_at=started_at, completed_at=utc_now())
+        else:
+            self._set(phase=phase, started_at=started_at)
+
+    def planned(self, load: TableLoad, done: list[ChunkReceipt], total: int | None) -> None:
+        """Take the totals of a load, of which `done` is already durable."""
+        expected = [chunk.expected_rows for chunk in load.chunks]
+        known = [rows for rows in expected if rows is not None]
+        if total is None and len(known) == len(expected):
+            total = sum(known)
+        self._unfinished.clear()
+        self._set(
+            load_id=LoadId(load.load_id),
+            rows_total=total,
+            rows_done=sum(r.rows for r in done),
+            written_bytes=sum(r.bytes for r in done),
+            chunks_done=len(done),
+            chunks_total=len(load.chunks),
+        )
+
+    def read(self, chunk_index: int, rows: int, size_bytes: int) -> None:
+        """Count a batch that was read."""
+        self._rows.add(rows)
+        self._bytes.add(size_bytes)
+        self._unfinished[chunk_index] = self._unfinished.get(chunk_index, 0) + rows
+        self._set(bytes=self._state.bytes + size_bytes)
+
+    def touch(self) -> None:
+        """Note that something moved which is not counted in rows."""
+        self.moved_at = self._clock()
+
+    def chunk_done(self, receipt: ChunkReceipt) -> None:
+        """Count a chunk that is durable."""
+        self._unfinished.pop(receipt.chunk_index, None)
+        self._set(
+            rows_done=self._state.rows_done + receipt.rows,
+            written_bytes=self._state.written_bytes + receipt.bytes,
+            chunks_done=self._state.chunks_done + 1,
+        )
+
+    def chunk_lost(self, chunk_index: int) -> None:
+        """Take back the rows of a chunk that must be read again."""
+        self._unfinished.pop(chunk_index, None)
+
+    def committed(self, result: CommitResult) -> None:
+        """Take the final figures: what readers see."""
+        self._unfinished.clear()
+        self._set(
+            rows_done=result.rows,
+            rows_total=result.rows,
+            total_is_estimate=False,
+            written_bytes=result.bytes,
+            location=result.location,
+            error_code=None,
+            error=None,
+            hint=None,
+        )
+
+    def failed(self, error: DtaasError) -> None:
+        """Show an error."""
+        self._set(error_code=error.code, error=error.detail, hint=error.hint)
+
+    def retried(self) -> None:
+        """Count another attempt."""
+        self._set(retries=self._state.retries + 1)
+
+    def snapshot(self) -> TableProgress:
+        """Return the figures as of now."""
+        state = self._state
+        rows = state.rows_done + sum(self._unfinished.values())
+        moving = state.phase is TablePhase.LOADING
+        rows_s = self._rows.per_second() if moving else 0.0
+        eta_s = None
+        if moving and rows_s > 0 and state.rows_total is not None:
+            eta_s = max(0.0, (state.rows_total - rows) / rows_s)
+        return msgspec.structs.replace(
+            state,
+            rows_done=rows,
+            rows_s=rows_s,
+            mb_s=self._bytes.per_second() / _MB if moving else 0.0,
+            eta_s=eta_s,
+        )
+
+
+class ExecutionMeter:
+    """The tables of one execution, and their sum."""
+
+    def __init__(
+        self, task_id: TaskId, execution_id: ExecutionId, tables: list[TableRef], clock: Clock
+    ) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._task_id = task_id
+        self._execution_id = execution_id
+        self.tables = {table: TableMeter(table, clock) for table in tables}
+
+    def snapshot(self, status: ExecutionStatus) -> ExecutionProgress:
+        """Return the totals as of now."""
+        tables = tuple(meter.snapshot() for meter in self.tables.values())
+        totals = [t.rows_total for t in tables]
+        known = [t for t in totals if t is not None]
+        rows_total = sum(known) if len(known) == len(totals) else None
+        rows_done = sum(t.rows_done for t in tables)
+        rows_s = sum(t.rows_s for t in tables)
+        left = max(0, (rows_total or 0) - rows_done)
+        return ExecutionProgress(
+            task_id=self._task_id,
+            execution_id=self._execution_id,
+            status=status,
+            rows_done=rows_done,
+            rows_total=rows_total,
+            bytes=sum(t.bytes for t in tables),
+            written_bytes=sum(t.written_bytes for t in tables),
+            rows_s=rows_s,
+            mb_s=sum(t.mb_s for t in tables),
+            eta_s=left / rows_s if rows_total is not None and rows_s > 0 else None,
+            percent=_percent(tables, rows_done, rows_total),
+            elapsed_s=self._clock() - self._began,
+            tables=tables,
+        )
+
+
+def _percent(tables: tuple[TableProgress, ...], done: int, total: int | None) -> float:
+    """Return progress in percent; 100 only when every table is in a final phase."""
+    if all(t.phase in FINAL_PHASES for t in tables):
+        return 100.0
+    if not total:
+        return 0.0
+    return min(99.9, 100.0 * done / total)
