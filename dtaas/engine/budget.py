@@ -1,10 +1,13 @@
 """The bound on memory: bytes of Arrow data held between the stages of one task."""
 
-from anyio import Condition
+from types import TracebackType
+
+from anyio import Event
+from anyio.lowlevel import checkpoint
 
 
 class ByteBudget:
-    """Lets batches in while their bytes fit.
+    """Lets batches in while their bytes fit. Used from the event loop only.
 
     A batch larger than the whole budget is let in alone, so that nothing can wait for ever.
     """
@@ -12,7 +15,7 @@ class ByteBudget:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._held = 0
-        self._changed = Condition()
+        self._room = Event()
 
     @property
     def held_bytes(self) -> int:
@@ -20,14 +23,49 @@ class ByteBudget:
         return self._held
 
     async def acquire(self, size_bytes: int) -> None:
-        """Wait until `size_bytes` fit, and take them."""
-        async with self._changed:
-            while self._held and self._held + size_bytes > self._limit:
-                await self._changed.wait()
-            self._held += size_bytes
+        """Wait until `size_bytes` fit, and take them. Cancelled, it takes nothing."""
+        await checkpoint()
+        while self._held and self._held + size_bytes > self._limit:
+            await self._room.wait()
+        self._held += size_bytes
 
-    async def release(self, size_bytes: int) -> None:
-        """Give bytes back."""
-        async with self._changed:
-            self._held -= size_bytes
-            self._changed.notify_all()
+    def release(self, size_bytes: int) -> None:
+        """Give bytes back and wake who waits."""
+        self._held -= size_bytes
+        self._room.set()
+        self._room = Event()
+
+    def lease(self) -> "Lease":
+        """Return a share of the budget that gives back what it holds when it ends."""
+        return Lease(self)
+
+
+class Lease:
+    """What one chunk holds of the budget: a pipeline that dies gives all of it back."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._held = 0
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._held:
+            self._budget.release(self._held)
+            self._held = 0
+
+    async def take(self, size_bytes: int) -> None:
+        """Wait for `size_bytes` and hold them."""
+        await self._budget.acquire(size_bytes)
+        self._held += size_bytes
+
+    def give(self, size_bytes: int) -> None:
+        """Return `size_bytes` to the budget."""
+        self._held -= size_bytes
+        self._budget.release(size_bytes)

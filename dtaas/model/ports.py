@@ -272,6 +272,13 @@ class LoadLedger(Protocol):
         """Close a load as visible to readers. Idempotent."""
         ...
 
+    async def committed_in(self, execution_id: ExecutionId, table: TableRef) -> CommitResult | None:
+        """Return what the table's load of that execution committed, None when it did not.
+
+        Resuming an execution must not load a table twice that had already arrived.
+        """
+        ...
+
     async def mark_abandoned(self, load_id: LoadId) -> None:
         """Close a load as given up. Idempotent; a committed load stays committed."""
         ...
@@ -327,6 +334,14 @@ class ExecutionStore(Protocol):
         """Store the tables' states. Later states replace earlier ones."""
         ...
 
+    async def tables_of(self, execution_id: ExecutionId) -> Sequence[TableProgress]:
+        """Return the tables of an execution as last recorded, in the order they were given."""
+        ...
+
+    async def scheduled(self) -> Sequence[Task]:
+        """Return the active tasks with a schedule other than manual."""
+        ...
+
     async def record_progress(self, progress: ExecutionProgress) -> None:
         """Store the totals of a running execution."""
         ...
@@ -342,6 +357,10 @@ class ExecutionStore(Protocol):
         schema_changes: int = 0,
     ) -> Execution:
         """Close an execution with its final figures and return it. Idempotent."""
+        ...
+
+    async def running_execution(self, task_id: TaskId) -> Execution | None:
+        """Return the task's execution that has no final state yet, if there is one."""
         ...
 
     async def last_started(self, task_id: TaskId) -> datetime | None:

@@ -1,0 +1,86 @@
+"""One chunk from source to destination: extract and load side by side, joined by a channel."""
+
+import pyarrow as pa
+from anyio import create_memory_object_stream, create_task_group
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from dtaas.engine.budget import Lease
+from dtaas.engine.drain import Drain
+from dtaas.engine.progress import TableMeter
+from dtaas.model.load import Chunk, ChunkReceipt, TableLoad
+from dtaas.model.ports import ChunkWriter, Destination, Source
+
+_DEPTH = 4
+"""Batches between the stages; the byte budget is the tighter bound for large ones."""
+
+
+class ChunkCopy:
+    """Moves one chunk. Used once.
+
+    The reader gives up when the drain is requested; the chunk is then incomplete and leaves
+    nothing. A chunk that was read to its end is written to its end.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        destination: Destination,
+        load: TableLoad,
+        chunk: Chunk,
+        *,
+        batch_rows: int,
+        batch_bytes: int,
+        lease: Lease,
+        meter: TableMeter,
+        drain: Drain,
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._load = load
+        self._chunk = chunk
+        self._batch_rows = batch_rows
+        self._batch_bytes = batch_bytes
+        self._lease = lease
+        self._meter = meter
+        self._drain = drain
+        self._complete = False
+
+    async def run(self) -> ChunkReceipt | None:
+        """Return the receipt of the durable chunk, None when the drain came before its end."""
+        send, receive = create_memory_object_stream[pa.RecordBatch](_DEPTH)
+        try:
+            async with self._destination.write(self._load, self._chunk) as writer:
+                async with create_task_group() as stages:
+                    stages.start_soon(self._extract, send, name="extract")
+                    stages.start_soon(self._write, receive, writer, name="load")
+                if not self._complete:
+                    self._meter.chunk_lost(self._chunk.index)
+                    return None
+                return await writer.finish()
+        except BaseException:
+            self._meter.chunk_lost(self._chunk.index)
+            raise
+
+    async def _extract(self, out: MemoryObjectSendStream[pa.RecordBatch]) -> None:
+        async with out:
+            with self._drain.extraction():
+                async with self._source.read(
+                    self._load.schema,
+                    self._chunk,
+                    batch_rows=self._batch_rows,
+                    batch_bytes=self._batch_bytes,
+                ) as reader:
+                    while (batch := await reader.next()) is not None:
+                        await self._lease.take(batch.nbytes)
+                        self._meter.read(self._chunk.index, batch.num_rows, batch.nbytes)
+                        await out.send(batch)
+                self._complete = True
+
+    async def _write(
+        self, batches: MemoryObjectReceiveStream[pa.RecordBatch], writer: ChunkWriter
+    ) -> None:
+        async with batches:
+            async for batch in batches:
+                await writer.write(batch)
+                self._lease.give(batch.nbytes)
+                self._meter.touch()
