@@ -1,6 +1,7 @@
 """The bound on memory: bytes of Arrow data held between the stages of one task."""
 
 from types import TracebackType
+from typing import Self
 
 from anyio import Event
 from anyio.lowlevel import checkpoint
@@ -47,7 +48,7 @@ class Lease:
         self._budget = budget
         self._held = 0
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -85,6 +85,10 @@ class TableMeter:
         else:
             self._set(phase=phase, started_at=started_at)
 
+    def recall(self, recorded: TableProgress) -> None:
+        """Take over the final state an earlier life of the execution recorded."""
+        self._state = recorded
+
     def planned(self, load: TableLoad, done: list[ChunkReceipt], total: int | None) -> None:
         """Take the totals of a load, of which `done` is already durable."""
         expected = [chunk.expected_rows for chunk in load.chunks]

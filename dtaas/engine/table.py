@@ -156,7 +156,9 @@ class TableLoader:
         self._meter.enter(TablePhase.COMMITTING)
         ordered = [receipts[index] for index in sorted(receipts)]
         result = await self._context.destination.commit(load, ordered)
-        await self._context.ledger.mark_committed(load.load_id, result)
+        await self._context.ledger.mark_committed(
+            load.load_id, result, execution_id=self._context.execution_id
+        )
         self._meter.committed(result)
         self._meter.enter(TablePhase.COMPLETED)
         log.info(

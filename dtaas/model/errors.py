@@ -202,6 +202,12 @@ class ExecutionTimeoutError(FatalError):
     code = "execution_timeout"
 
 
+class TablesFailedError(FatalError):
+    """Some tables of an execution did not arrive; each has an error of its own."""
+
+    code = "tables_failed"
+
+
 class VerificationFailedError(FatalError):
     """Source and destination differ."""
 

@@ -268,8 +268,10 @@ class LoadLedger(Protocol):
         """Return the receipts of a load in chunk order."""
         ...
 
-    async def mark_committed(self, load_id: LoadId, result: CommitResult) -> None:
-        """Close a load as visible to readers. Idempotent."""
+    async def mark_committed(
+        self, load_id: LoadId, result: CommitResult, *, execution_id: ExecutionId
+    ) -> None:
+        """Close a load as visible to readers, by the execution that published it. Idempotent."""
         ...
 
     async def committed_in(self, execution_id: ExecutionId, table: TableRef) -> CommitResult | None:

@@ -1,0 +1,266 @@
+"""One execution: the tables of a task side by side, each failing alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
+from anyio import (
+    CancelScope,
+    CapacityLimiter,
+    create_task_group,
+    current_time,
+    fail_after,
+    move_on_after,
+    sleep,
+)
+from msgspec import Struct
+
+from dtaas.concurrency.bus import EventBus
+from dtaas.engine.backoff import RestartPolicy, Restarts
+from dtaas.engine.budget import ByteBudget
+from dtaas.engine.drain import Drain
+from dtaas.engine.failures import explain
+from dtaas.engine.progress import ExecutionMeter, TableMeter, utc_now
+from dtaas.engine.table import LoadContext, TableLoader
+from dtaas.model.errors import (
+    ExecutionTimeoutError,
+    NoProgressError,
+    RetryableError,
+    StoreCorruptError,
+    StoreFullError,
+    StoreUnavailableError,
+    TablesFailedError,
+)
+from dtaas.model.events import ProgressMade
+from dtaas.model.execution import (
+    FINAL_PHASES,
+    Execution,
+    ExecutionProgress,
+    ExecutionStatus,
+    TablePhase,
+    TableProgress,
+)
+from dtaas.model.load import Owner
+from dtaas.model.ports import Destination, ExecutionStore, LoadLedger, Source
+from dtaas.model.schema import TableRef
+from dtaas.model.task import Task
+
+log = structlog.get_logger()
+
+_PUBLISH_EVERY_S = 0.25
+_RECORD_EVERY = 8
+"""Published figures per stored one."""
+_MIB = 1024 * 1024
+_STORE_ERRORS = (StoreUnavailableError, StoreFullError, StoreCorruptError)
+"""Not a table's fault: they end this life of the task, and the supervisor decides."""
+_WORKING = frozenset({TablePhase.PLANNING, TablePhase.LOADING, TablePhase.COMMITTING})
+
+
+class Workshop(Struct, frozen=True, kw_only=True):
+    """What every execution works with.
+
+    Attributes:
+        uniform: the randomness of backoff, `random.uniform`.
+        table_retry: attempts and pauses of one table; `most` comes from the task.
+    """
+
+    store: ExecutionStore
+    ledger: LoadLedger
+    bus: EventBus
+    uniform: Callable[[float, float], float]
+    table_retry: RestartPolicy = RestartPolicy()
+
+
+class TaskExecution:
+    """One life of an execution. After a crash, pause or retry another one goes on from the store.
+
+    `run` returns the final status, or None when the drain came first and work is left.
+    """
+
+    def __init__(
+        self,
+        workshop: Workshop,
+        *,
+        task: Task,
+        execution: Execution,
+        tables: Sequence[TableProgress],
+        source: Source,
+        destination: Destination,
+        owner: Owner,
+        restart: bool,
+    ) -> None:
+        self._workshop = workshop
+        self._task = task
+        self._execution = execution
+        options = task.spec.options
+        self.drain = Drain()
+        self._meter = ExecutionMeter(task.id, execution.id, [t.table for t in tables], current_time)
+        for recorded in tables:
+            if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:
+                self._meter.tables[recorded.table].recall(recorded)
+        self._context = LoadContext(
+            spec=task.spec,
+            execution_id=execution.id,
+            owner=owner,
+            source=source,
+            destination=destination,
+            ledger=workshop.ledger,
+            budget=ByteBudget(options.in_flight_mb * _MIB),
+            chunks=CapacityLimiter(options.concurrent_chunks),
+            drain=self.drain,
+            restart=restart,
+        )
+        self._attempts: dict[TableRef, CancelScope] = {}
+        self._stalled: set[TableRef] = set()
+
+    def snapshot(self) -> ExecutionProgress:
+        """Return the figures as of now."""
+        return self._meter.snapshot(ExecutionStatus.RUNNING)
+
+    async def run(self) -> ExecutionStatus | None:
+        """Load every table that has no final state yet.
+
+        Raises:
+            ExecutionTimeoutError: the task's time limit passed.
+            StoreUnavailableError, StoreFullError, StoreCorruptError: progress cannot be recorded.
+        """
+        limit_s = self._task.spec.options.time_limit_s or None
+        try:
+            with fail_after(limit_s):
+                async with create_task_group() as group:
+                    group.start_soon(self._report, name="report")
+                    group.start_soon(self._watch, name="watch")
+                    await self._load_tables()
+                    group.cancel_scope.cancel()
+        except TimeoutError as exc:
+            raise ExecutionTimeoutError(
+                f"The execution ran longer than its limit of {limit_s} s.",
+                hint="Raise options.time_limit_s, or give the task more concurrent chunks.",
+            ) from exc
+        await self._record()
+        return self._outcome()
+
+    async def _load_tables(self) -> None:
+        left = [t for t, m in self._meter.tables.items() if m.phase not in FINAL_PHASES]
+        queue = iter(left)
+        async with create_task_group() as group:
+            for _ in range(min(len(left), self._task.spec.options.concurrent_tables)):
+                group.start_soon(self._load_from, queue, name="tables")
+
+    async def _load_from(self, queue: Iterator[TableRef]) -> None:
+        for table in queue:
+            meter = self._meter.tables[table]
+            if self.drain.requested:
+                meter.enter(TablePhase.STOPPED)
+            else:
+                await self._load_table(table, meter)
+                await self._record()
+
+    async def _load_table(self, table: TableRef, meter: TableMeter) -> None:
+        policy = self._workshop.table_retry
+        restarts = Restarts(
+            RestartPolicy(
+                base_s=policy.base_s,
+                cap_s=policy.cap_s,
+                most=self._task.spec.options.max_attempts,
+                healthy_s=policy.healthy_s,
+            ),
+            self._workshop.uniform,
+        )
+        while True:
+            began = current_time()
+            try:
+                with self._attempt(table):
+                    await TableLoader(self._context, table, meter).run()
+                return  # noqa: TRY300 - the attempt decides, the rest is its failure
+            except Exception as exc:
+                error = explain(exc)
+                if isinstance(error, _STORE_ERRORS):
+                    raise error from exc
+            meter.failed(error)
+            delay_s = restarts.next_delay_s(error, ran_s=current_time() - began)
+            log.warning(
+                "table_attempt_failed",
+                table=str(table),
+                code=error.code,
+                error=error.detail,
+                retry_in_s=delay_s,
+                exc_info=error if error.code == "internal" else None,
+            )
+            if delay_s is None:
+                meter.enter(TablePhase.FAILED)
+                return
+            meter.retried()
+            meter.enter(TablePhase.RETRYING)
+            with move_on_after(delay_s):
+                await self.drain.wait()
+            if self.drain.requested:
+                meter.enter(TablePhase.STOPPED)
+                return
+
+    @contextmanager
+    def _attempt(self, table: TableRef) -> Iterator[None]:
+        """Let the watchdog end the attempt, which then fails as one that made no progress."""
+        with CancelScope() as scope:
+            self._attempts[table] = scope
+            try:
+                yield
+            finally:
+                del self._attempts[table]
+        if scope.cancelled_caught and table in self._stalled:
+            self._stalled.discard(table)
+            state = self._meter.tables[table].snapshot()
+            raise NoProgressError(
+                f"Table {table} moved nothing for {self._task.spec.options.no_progress_s} s"
+                f" while {state.phase} ({state.chunks_done} of {state.chunks_total} chunks done).",
+                hint="Look for blocking sessions at the source and for a stalled destination.",
+            )
+
+    async def _watch(self) -> None:
+        limit_s = self._task.spec.options.no_progress_s
+        while True:
+            await sleep(min(1.0, limit_s / 4))
+            now = current_time()
+            for table, scope in list(self._attempts.items()):
+                meter = self._meter.tables[table]
+                if meter.phase in _WORKING and now - meter.moved_at > limit_s:
+                    self._stalled.add(table)
+                    scope.cancel()
+
+    async def _report(self) -> None:
+        beat = 0
+        while True:
+            self._workshop.bus.publish(ProgressMade(at=utc_now(), progress=self.snapshot()))
+            if beat % _RECORD_EVERY == 0:
+                try:
+                    await self._record()
+                except RetryableError as error:  # figures only: the next beat tries again
+                    log.warning("progress_not_recorded", code=error.code, error=error.detail)
+            beat += 1
+            await sleep(_PUBLISH_EVERY_S)
+
+    async def _record(self) -> None:
+        progress = self.snapshot()
+        await self._workshop.store.record_tables(self._execution.id, progress.tables)
+        await self._workshop.store.record_progress(progress)
+
+    def _outcome(self) -> ExecutionStatus | None:
+        phases = [meter.phase for meter in self._meter.tables.values()]
+        if any(phase not in {TablePhase.COMPLETED, TablePhase.FAILED} for phase in phases):
+            return None
+        failed = phases.count(TablePhase.FAILED)
+        if not failed:
+            return ExecutionStatus.COMPLETED
+        return ExecutionStatus.FAILED if failed == len(phases) else ExecutionStatus.PARTIAL
+
+    def first_error(self) -> TablesFailedError | None:
+        """Return how many tables failed and why the first did, None when none did."""
+        tables = self.snapshot().tables
+        failed = [t for t in tables if t.phase is TablePhase.FAILED]
+        if not failed:
+            return None
+        first = failed[0]
+        return TablesFailedError(
+            f"{len(failed)} of {len(tables)} tables failed; {first.table}: {first.error}",
+            hint=first.hint or "",
+        )
