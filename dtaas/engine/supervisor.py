@@ -7,6 +7,7 @@ lost command costs nothing. Actors are children of one task group: one that dies
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Concatenate, ParamSpec
 
+import msgspec
 import structlog
 from anyio import (
     TASK_STATUS_IGNORED,
@@ -15,6 +16,7 @@ from anyio import (
     create_task_group,
     current_time,
     move_on_after,
+    sleep,
     sleep_forever,
 )
 from anyio.abc import TaskGroup
@@ -144,7 +146,7 @@ class Supervisor:
                 with child.scope:
                     await self._lives(task_id, child)
                 if child.scope.cancelled_caught and not self._closing:
-                    await self._insist(child, self._settle, task_id)
+                    await self._insist(self._settle, task_id)
             except Exception as exc:
                 log.exception("task_state_not_recorded", code=explain(exc).code)
             finally:
@@ -165,7 +167,8 @@ class Supervisor:
 
     async def _lives(self, task_id: TaskId, child: _Child) -> None:
         restarts = Restarts(_LIVES, self._workshop.uniform)
-        while True:
+        ended = Ended(status=None)
+        while not child.leave.is_set():
             began = current_time()
             try:
                 ended = await self._live_once(task_id, child)
@@ -181,18 +184,14 @@ class Supervisor:
                 exc_info=error if error.code == "internal" else None,
             )
             if delay_s is None:
-                return await self._insist(child, self._fail, task_id, error)
-            await self._show(task_id, TaskStatus.RETRYING, error=error)
+                return await self._insist(self._fail, task_id, error)
+            await self._show_retrying(task_id, error)
             with move_on_after(delay_s):
                 await child.leave.wait()
-            if child.leave.is_set():
-                ended = Ended(status=None)
-                break
-        return await self._insist(child, self._finish, task_id, ended)
+        return await self._insist(self._finish, task_id, ended)
 
     async def _insist(
         self,
-        child: _Child,
         record: Callable[Concatenate[TaskId, P], Awaitable[None]],
         task_id: TaskId,
         *args: P.args,
@@ -205,14 +204,11 @@ class Supervisor:
                 return await record(task_id, *args, **kwargs)
             except RetryableError as error:
                 log.warning("task_state_not_recorded", code=error.code, error=error.detail)
-                with move_on_after(restarts.next_delay_s(error, ran_s=0.0) or 0.0):
-                    await sleep_forever()
+                await sleep(restarts.next_delay_s(error, ran_s=0.0) or 0.0)
         return None
 
     async def _live_once(self, task_id: TaskId, child: _Child) -> Ended:
         child.actor = TaskActor(self._workshop, self._registry, child.orders)
-        if child.leave.is_set():
-            return Ended(status=None)
         await self._show(task_id, TaskStatus.RUNNING)
         try:
             return await child.actor.run(task_id)
@@ -222,7 +218,8 @@ class Supervisor:
 
     async def _finish(self, task_id: TaskId, ended: Ended) -> None:
         if ended.status is None or ended.progress is None:
-            return await self._settle(task_id)
+            await self._settle(task_id)
+            return
         task = await self._workshop.store.task(task_id)
         self._announce(await self._end(ended.progress, ended.status, ended.error))
         at_rest = TaskStatus.FAILED if ended.status is ExecutionStatus.FAILED else _resting(task)
@@ -301,20 +298,30 @@ class Supervisor:
         error: DtaasError | None = None,
         percent: float | None = None,
     ) -> None:
-        """Record a task's state and tell everybody; a full store must not hide it from them."""
-        try:
-            task = await self._workshop.store.set_status(
-                task_id,
-                status,
-                desired=desired,
-                error_code=error.code if error else None,
-                error=error.detail if error else None,
-                progress_percent=percent,
-            )
-        except RetryableError as exc:
-            log.error("task_state_not_recorded", code=exc.code, error=exc.detail)  # noqa: TRY400
-            return
+        """Record a task's state and tell everybody."""
+        task = await self._workshop.store.set_status(
+            task_id,
+            status,
+            desired=desired,
+            error_code=error.code if error else None,
+            error=error.detail if error else None,
+            progress_percent=percent,
+        )
         self._workshop.bus.publish(TaskChanged(at=utc_now(), task=task))
+
+    async def _show_retrying(self, task_id: TaskId, error: DtaasError) -> None:
+        """Show why a task waits, also while the store cannot keep it."""
+        try:
+            await self._show(task_id, TaskStatus.RETRYING, error=error)
+        except RetryableError as exc:
+            log.warning("task_state_not_recorded", code=exc.code, error=exc.detail)
+            task = msgspec.structs.replace(
+                await self._workshop.store.task(task_id),
+                status=TaskStatus.RETRYING,
+                last_error_code=error.code,
+                last_error=error.detail,
+            )
+            self._workshop.bus.publish(TaskChanged(at=utc_now(), task=task))
 
 
 def _resting(task: Task) -> TaskStatus:
