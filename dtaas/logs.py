@@ -1,0 +1,47 @@
+"""Structured logs: JSON lines for machines, one readable line for a terminal."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+from dtaas.settings import LogSettings
+
+
+def configure_logs(settings: LogSettings) -> None:
+    """Send the logs of the daemon and of its libraries to standard error.
+
+    Events are constant snake_case words, facts are keys with their unit, and no value is ever a
+    secret or a row.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
+    last: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if text
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level.upper())
+    for noisy in ("botocore", "aiobotocore", "aioboto3", "boto3", "aiosqlite", "httpx", "uvicorn"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

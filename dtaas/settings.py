@@ -1,0 +1,178 @@
+"""The daemon's settings: one frozen Struct from a TOML file and the environment.
+
+`DTAAS_<SECTION>__<KEY>` in the environment wins over the file. Everything is checked at once, and
+every mistake is named by its path.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from dtaas.model.errors import SettingsError
+
+_PREFIX = "DTAAS_"
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the sections."""
+
+
+class ApiSettings(_Section, frozen=True, kw_only=True):
+    """`[api]`: REST, WebSocket and page.
+
+    Attributes:
+        port: 0 takes a free one.
+        allowed_hosts: values of the Host header accepted besides the loopback names.
+        cors_origins: origins of pages served elsewhere that may call the API.
+        max_body_mb: larger requests are refused.
+    """
+
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 8
+
+
+class StoreSettings(_Section, frozen=True, kw_only=True):
+    """`[store]`: the metadata database.
+
+    Attributes:
+        url: empty is SQLite `dtaas.db` in the data folder; else `postgresql://user:pw@host/db`.
+        key_file: holds the key of the connectors' secrets; empty is `dtaas.key` in the data folder.
+    """
+
+    url: str = ""
+    key_file: str = ""
+
+
+class DaemonSettings(_Section, frozen=True, kw_only=True):
+    """`[daemon]`: the process itself.
+
+    Attributes:
+        data_dir: empty is `$STATE_DIRECTORY`, else `./.dtaas`.
+        admin_socket: empty is `admin.sock` in `$RUNTIME_DIRECTORY`, else in the data folder.
+        shutdown_grace_s: seconds a stop may drain before it cuts.
+        memory_connectors: offer the in-process connectors; for tests only.
+    """
+
+    data_dir: str = ""
+    admin_socket: str = ""
+    shutdown_grace_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    memory_connectors: bool = False
+
+
+class LogSettings(_Section, frozen=True, kw_only=True):
+    """`[log]`: `format` is json, text, or auto: text on a terminal."""
+
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    format: Annotated[str, Meta(pattern="^(auto|json|text)$")] = "auto"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All sections."""
+
+    api: ApiSettings = field(default_factory=ApiSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    def data_dir(self, environ: Mapping[str, str]) -> Path:
+        """Return the folder of the daemon's own state."""
+        return Path(self.daemon.data_dir or environ.get("STATE_DIRECTORY") or ".dtaas").absolute()
+
+    def admin_socket(self, environ: Mapping[str, str]) -> Path:
+        """Return the path of the admin socket."""
+        if self.daemon.admin_socket:
+            return Path(self.daemon.admin_socket).absolute()
+        folder = environ.get("RUNTIME_DIRECTORY")
+        return (Path(folder) if folder else self.data_dir(environ)) / "admin.sock"
+
+
+def load_settings(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Settings:
+    """Return the settings of the file at `path`, the environment, and `overrides` over both.
+
+    Raises:
+        SettingsError: names every mistake by its path, one a line.
+    """
+    environ = os.environ if environ is None else environ
+    data = _read(path)
+    mistakes: list[str] = []
+    for section, key, value in _from_environment(environ):
+        table = data.setdefault(section, {})
+        if isinstance(table, dict):
+            table[key] = value
+    for section, values in (overrides or {}).items():
+        data.setdefault(section, {}).update(values)
+    sections: dict[str, Any] = {}
+    types = get_type_hints(Settings)
+    for name, values in data.items():
+        if name not in types:
+            mistakes.append(f"$.{name}: no such section; there are {', '.join(types)}")
+        elif not isinstance(values, dict):
+            mistakes.append(f"$.{name}: expected a section")
+        else:
+            sections[name] = _section(name, types[name], values, mistakes)
+    if mistakes:
+        where = f"{path}: " if path else ""
+        raise SettingsError(
+            where + "; ".join(mistakes),
+            hint="config/dtaas.example.toml explains every key; "
+            "dtaas check-config FILE checks a file.",
+        )
+    return Settings(**sections)
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise SettingsError(
+            f"Cannot read {path}: {exc.strerror}.", hint="Check the path and its permissions."
+        ) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise SettingsError(f"{path} is not valid TOML: {exc}.") from exc
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    found = []
+    for name, value in sorted(environ.items()):
+        section, separator, key = name.removeprefix(_PREFIX).partition("__")
+        if name.startswith(_PREFIX) and separator:
+            found.append((section.lower(), key.lower(), value))
+    return found
+
+
+def _section(name: str, kind: type[_Section], values: dict[str, Any], mistakes: list[str]) -> Any:
+    """Check a section key by key, so that all its mistakes are found, and build it."""
+    hints = get_type_hints(kind, include_extras=True)
+    good: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in hints:
+            mistakes.append(f"$.{name}.{key}: no such key; there are {', '.join(hints)}")
+            continue
+        try:
+            good[key] = _convert(value, hints[key])
+        except msgspec.ValidationError as exc:
+            mistakes.append(f"$.{name}.{key}: {exc}")
+    return kind(**good)
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    """Convert a TOML value strictly and a text of the environment as its key's type asks."""
+    if isinstance(value, str) and hint == tuple[str, ...]:
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return msgspec.convert(value, hint, strict=not isinstance(value, str))
