@@ -1,0 +1,35 @@
+# Every target does its own set-up: a bare clone on Debian with Python 3.11 or newer is enough.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.PHONY: help setup demo test check bench lock clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: ## Make .venv with the locked packages and the libraries the ODBC driver needs
+	@.ci/setup $(PYTHON)
+
+demo: setup ## Move TPC-H tables from a private SQL Server to a private S3, live
+	@$(BIN)/dtaas demo $(DEMO)
+
+test: check ## Prove everything: checks, then unit, contract, integration and system tests
+	$(BIN)/python -m pytest $(TESTS)
+
+check: setup ## Format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1000000
+	@$(BIN)/python -m tests.bench.run
+
+lock: setup ## Renew the lock of exact versions
+	@.ci/lock --upgrade
+
+clean: ## Remove everything the other targets made
+	rm -rf .venv .venv-3.* .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find dtaas tests -name __pycache__ -type d -prune -exec rm -rf {} +
