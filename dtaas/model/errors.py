@@ -220,6 +220,18 @@ class StoreCorruptError(FatalError):
     code = "store_corrupt"
 
 
+class StoreInUseError(FatalError):
+    """Another daemon works on the same metadata database."""
+
+    code = "store_in_use"
+
+
+class StoreVersionError(FatalError):
+    """The metadata database was written by a newer version of DTaaS."""
+
+    code = "store_too_new"
+
+
 class SettingsError(FatalError):
     """The configuration file, environment or command line is wrong."""
 
