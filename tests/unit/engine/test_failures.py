@@ -1,5 +1,6 @@
 """Which of several errors explains what happened."""
 
+import pytest
 from anyio import BrokenResourceError, create_memory_object_stream, create_task_group
 
 from dtaas.engine.failures import InternalError, explain
@@ -41,11 +42,8 @@ async def test_a_stage_that_dies_leaves_its_own_error():
             await receive.receive()
             raise ConnectionLostError("the destination went away")
 
-    try:
+    with pytest.raises(ExceptionGroup) as caught:
         async with create_task_group() as group:
             group.start_soon(produce)
             group.start_soon(consume)
-    except ExceptionGroup as group_error:
-        assert explain(group_error).code == "connection_lost"
-    else:
-        raise AssertionError
+    assert explain(caught.value).code == "connection_lost"
