@@ -1,0 +1,291 @@
+"""Tasks as users write them down and see them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from dtaas.model.connectors import ConnectorRole
+from dtaas.model.errors import (
+    NameTakenError,
+    NotFoundError,
+    TaskRunningError,
+    ValidationFailedError,
+)
+from dtaas.model.ids import ConnectorId, TaskId
+from dtaas.model.load import FileFormat
+from dtaas.model.schema import TableRef
+from dtaas.model.task import (
+    ACTIVE_STATUSES,
+    DesiredState,
+    ScheduleType,
+    TableMapping,
+    Task,
+    TaskMode,
+    TaskOptions,
+    TaskSpec,
+    TaskStatus,
+)
+from dtaas.store.database import Database
+from dtaas.store.page import FIRST_PAGE, Page, Window, fetch_page
+from dtaas.store.tables import connectors, tasks
+
+T = TypeVar("T")
+
+_SORTABLE: Final = {
+    "name": tasks.c.name,
+    "id": tasks.c.id,
+    "status": tasks.c.status,
+    "created_at": tasks.c.created_at,
+    "updated_at": tasks.c.updated_at,
+    "last_run_at": tasks.c.last_run_at,
+}
+
+
+class TaskFilter(Struct, frozen=True, kw_only=True):
+    """Which tasks to list.
+
+    Attributes:
+        q: looked for in name and description, whatever the case.
+        statuses: any of these; empty is all.
+        connector_id: used as source or as destination.
+    """
+
+    q: str = ""
+    statuses: frozenset[TaskStatus] = frozenset()
+    mode: TaskMode | None = None
+    connector_id: ConnectorId | None = None
+    is_active: bool | None = None
+
+
+ALL_TASKS: Final = TaskFilter()
+
+
+class TaskRepository:
+    """Stores tasks. What the engine changes of them goes through `EngineStore`."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def create(self, spec: TaskSpec, *, status: TaskStatus = TaskStatus.IDLE) -> Task:
+        """Store a new task that nobody wants to run yet.
+
+        Raises:
+            NameTakenError: another task has the name.
+            ValidationFailedError: a connector does not exist or is of the other role.
+        """
+
+        def work(connection: Connection) -> Task:
+            _refuse_taken_name(connection, spec.name, TaskId(0))
+            _refuse_missing_connectors(connection, spec)
+            now = self._now()
+            state = {
+                "status": status.value,
+                "desired": DesiredState.STOPPED.value,
+                "current_progress_percent": 0.0,
+                "cdc_enabled_tables": "[]",
+                "created_at": now,
+                "updated_at": now,
+            }
+            done = connection.execute(insert(tasks).values(_spec_values(spec) | state))
+            assert done.inserted_primary_key is not None  # noqa: S101 - INSERT of one row
+            return find_task(connection, TaskId(done.inserted_primary_key[0]))
+
+        return await self._database.write(work)
+
+    async def get(self, task_id: TaskId) -> Task:
+        """Return a task.
+
+        Raises:
+            NotFoundError: no such task.
+        """
+        return await self._database.read(lambda c: find_task(c, task_id))
+
+    async def by_name(self, name: str) -> Task:
+        """Return the task of that name.
+
+        Raises:
+            NotFoundError: no such task.
+        """
+
+        def work(connection: Connection) -> Task:
+            row = connection.execute(select(tasks).where(tasks.c.name == name)).one_or_none()
+            if row is None:
+                raise NotFoundError(f"There is no task named {name!r}.")
+            return _task(row)
+
+        return await self._database.read(work)
+
+    async def list(self, which: TaskFilter = ALL_TASKS, window: Window = FIRST_PAGE) -> Page[Task]:
+        """Return a page of tasks. Sort by name (default), id, status or one of the times."""
+        query = select(tasks)
+        if which.q:
+            query = query.where(
+                or_(
+                    tasks.c.name.icontains(which.q, autoescape=True),
+                    tasks.c.description.icontains(which.q, autoescape=True),
+                )
+            )
+        if which.statuses:
+            query = query.where(tasks.c.status.in_([s.value for s in which.statuses]))
+        if which.mode is not None:
+            query = query.where(tasks.c.mode == which.mode.value)
+        if which.connector_id is not None:
+            query = query.where(
+                or_(
+                    tasks.c.source_connector_id == which.connector_id,
+                    tasks.c.destination_connector_id == which.connector_id,
+                )
+            )
+        if which.is_active is not None:
+            query = query.where(tasks.c.is_active == which.is_active)
+
+        def work(connection: Connection) -> Page[Task]:
+            rows, total = fetch_page(connection, query, window, _SORTABLE, tasks.c.id)
+            items = tuple(_task(row) for row in rows)
+            return Page(items=items, total=total, limit=window.limit, offset=window.offset)
+
+        return await self._database.read(work)
+
+    async def update(self, task_id: TaskId, spec: TaskSpec) -> Task:
+        """Replace what the user wrote down, leave the state as it is, and return the task.
+
+        Raises:
+            NotFoundError: no such task.
+            NameTakenError: another task has the name.
+            ValidationFailedError: a connector does not exist or is of the other role.
+        """
+
+        def work(connection: Connection) -> Task:
+            find_task(connection, task_id)
+            _refuse_taken_name(connection, spec.name, task_id)
+            _refuse_missing_connectors(connection, spec)
+            values = _spec_values(spec) | {"updated_at": self._now()}
+            connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+            return find_task(connection, task_id)
+
+        return await self._database.write(work)
+
+    async def delete(self, task_id: TaskId) -> None:
+        """Remove a task with its executions, loads and checkpoints.
+
+        Raises:
+            NotFoundError: no such task.
+            TaskRunningError: an actor is alive.
+        """
+
+        def work(connection: Connection) -> None:
+            task = find_task(connection, task_id)
+            if task.status in ACTIVE_STATUSES:
+                raise TaskRunningError(
+                    f"Task {task.spec.name!r} is {task.status}.",
+                    hint="Stop it first.",
+                )
+            connection.execute(delete(tasks).where(tasks.c.id == task_id))
+
+        await self._database.write(work)
+
+
+def find_task(connection: Connection, task_id: TaskId) -> Task:
+    """Return a task inside a transaction under way.
+
+    Raises:
+        NotFoundError: no such task.
+    """
+    row = connection.execute(select(tasks).where(tasks.c.id == task_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no task {task_id}.")
+    return _task(row)
+
+
+def _task(row: Row[Any]) -> Task:
+    spec = TaskSpec(
+        name=row.name,
+        description=row.description,
+        source_connector_id=ConnectorId(row.source_connector_id),
+        destination_connector_id=ConnectorId(row.destination_connector_id),
+        source_tables=_decode(row.source_tables, tuple[TableRef, ...]),
+        table_mappings=_decode(row.table_mappings, tuple[TableMapping, ...]),
+        mode=TaskMode(row.mode),
+        batch_size_mb=row.batch_size_mb,
+        batch_rows=row.batch_rows,
+        schedule_type=ScheduleType(row.schedule_type),
+        schedule_interval_seconds=row.schedule_interval_seconds,
+        s3_file_format=FileFormat(row.s3_file_format),
+        transformations=_decode(row.transformations, tuple[dict[str, Any], ...]),
+        handle_schema_drift=row.handle_schema_drift,
+        is_active=row.is_active,
+        options=_decode(row.options, TaskOptions),
+    )
+    return Task(
+        id=TaskId(row.id),
+        spec=spec,
+        status=TaskStatus(row.status),
+        desired=DesiredState(row.desired),
+        current_progress_percent=row.current_progress_percent,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        last_run_at=row.last_run_at,
+        cdc_enabled_tables=_decode(row.cdc_enabled_tables, tuple[TableRef, ...]),
+        last_cdc_poll_at=row.last_cdc_poll_at,
+        last_error_code=row.last_error_code,
+        last_error=row.last_error,
+    )
+
+
+def _spec_values(spec: TaskSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "description": spec.description,
+        "source_connector_id": spec.source_connector_id,
+        "destination_connector_id": spec.destination_connector_id,
+        "source_tables": _encode(spec.source_tables),
+        "table_mappings": _encode(spec.table_mappings),
+        "mode": spec.mode.value,
+        "batch_size_mb": spec.batch_size_mb,
+        "batch_rows": spec.batch_rows,
+        "schedule_type": spec.schedule_type.value,
+        "schedule_interval_seconds": spec.schedule_interval_seconds,
+        "s3_file_format": spec.s3_file_format.value,
+        "transformations": _encode(spec.transformations),
+        "handle_schema_drift": spec.handle_schema_drift,
+        "is_active": spec.is_active,
+        "options": _encode(spec.options),
+    }
+
+
+def _refuse_taken_name(connection: Connection, name: str, but: TaskId) -> None:
+    query = select(tasks.c.id).where(tasks.c.name == name, tasks.c.id != but)
+    if connection.execute(query).first() is not None:
+        raise NameTakenError(
+            f"There is already a task named {name!r}.",
+            hint="Choose another name.",
+            field="$.name",
+        )
+
+
+def _refuse_missing_connectors(connection: Connection, spec: TaskSpec) -> None:
+    for role in ConnectorRole:
+        field = f"{role}_connector_id"
+        wanted: ConnectorId = getattr(spec, field)
+        found = connection.scalar(
+            select(connectors.c.connector_type).where(connectors.c.id == wanted)
+        )
+        if found is None:
+            raise ValidationFailedError(f"There is no connector {wanted}.", field=f"$.{field}")
+        if found != role.value:
+            raise ValidationFailedError(
+                f"Connector {wanted} is a {found}, not a {role}.", field=f"$.{field}"
+            )
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _decode(text: str, type_: type[T]) -> T:
+    return msgspec.json.decode(text, type=type_)
