@@ -1,0 +1,27 @@
+"""The two ODBC libraries of this connector, or a clear error when their system library is missing.
+
+`pyodbc` (through aioodbc) runs catalog and control queries, because it reports SQL Server's error
+numbers; `arrow_odbc` reads tables in bulk.
+"""
+
+from dtaas.model.errors import DriverMissingError
+
+SYSTEM_LIBRARIES_HINT = (
+    "Install the system libraries of the ODBC driver: "
+    "apt-get install unixodbc libltdl7 libgssapi-krb5-2"
+)
+
+try:
+    import aioodbc
+    import arrow_odbc
+    import pyodbc
+except (ImportError, OSError) as exc:
+    raise DriverMissingError(
+        f"The ODBC libraries cannot be loaded: {exc}.", hint=SYSTEM_LIBRARIES_HINT
+    ) from exc
+
+# A pooled session keeps its isolation level and locks: a snapshot level left on one fails the
+# next user with error 3952. Ours are made, used and closed.
+pyodbc.pooling = False
+
+__all__ = ["SYSTEM_LIBRARIES_HINT", "aioodbc", "arrow_odbc", "pyodbc"]
