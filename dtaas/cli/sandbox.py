@@ -1,0 +1,74 @@
+"""`dtaas sandbox up`: a private SQL Server and S3 for rehearsals."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import click
+import msgspec
+
+
+@click.group()
+def sandbox() -> None:
+    """Run a private SQL Server and S3 on this machine, to rehearse on without an account."""
+
+
+@sandbox.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".dtaas/sandbox"),
+    show_default=True,
+    help="Where the servers keep their data; what is there is used again.",
+)
+@click.option("--sqlserver-port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option("--s3-port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option(
+    "--tpch", type=float, metavar="SCALE", help="Fill a database tpch; 0.1 is 866,602 rows."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the access data as one JSON line.")
+def up(
+    data_dir: Path, sqlserver_port: int, s3_port: int, tpch: float | None, *, as_json: bool
+) -> None:
+    """Run the servers until Ctrl-C, SIGTERM or the end of the process that started this one.
+
+    They listen on loopback only and leave no process behind, however this one ends.
+    """
+    _require_extra()
+    from dtaas.sandbox.up import run_sandbox  # noqa: PLC0415 - needs the extra
+
+    def announce(access: bytes) -> None:
+        if as_json:
+            click.echo(access.decode())
+            sys.stdout.flush()
+            return
+        found = msgspec.json.decode(access)
+        for name, values in found.items():
+            if isinstance(values, dict):
+                click.secho(name, bold=True)
+                for key, value in values.items():
+                    click.echo(f"  {key:18} {value}")
+            else:
+                click.echo(f"{name:20} {values}")
+        click.echo("Ctrl-C stops everything.")
+
+    anyio.run(run_sandbox, data_dir.absolute(), sqlserver_port, s3_port, tpch, announce)
+
+
+@sandbox.command()
+def gaps() -> None:
+    """List what the simulated SQL Server does differently from a real one."""
+    _require_extra()
+    from dtaas.sandbox.sqlserver.storage.gaps import GAPS  # noqa: PLC0415 - needs the extra
+
+    for gap in GAPS:
+        click.echo(f"- {gap}")
+
+
+def _require_extra() -> None:
+    try:
+        import sqlglot  # noqa: F401, PLC0415 - only whether it is there
+    except ImportError as exc:
+        raise click.ClickException(
+            "The sandbox needs more packages: pip install 'dtaas[sandbox]'"
+        ) from exc

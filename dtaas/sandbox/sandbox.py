@@ -1,0 +1,139 @@
+"""All parts of the sandbox together: a private SQL Server and a private S3, started side by side."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import anyio
+from anyio import TASK_STATUS_IGNORED, Event, create_task_group
+from anyio.abc import TaskStatus
+from msgspec import Struct
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.sandbox import tpch
+from dtaas.sandbox.seaweed import SeaweedServer, seaweed
+from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
+
+T = TypeVar("T")
+
+SA_PASSWORD = "Sandbox-1433"  # noqa: S105 - of a server only this machine reaches
+ACCESS_KEY = "sandbox"
+SECRET_KEY = "sandbox-secret"  # noqa: S105
+BUCKET = "lake"
+DATABASE = "tpch"
+
+
+class SqlServerAccess(Struct, frozen=True, kw_only=True):
+    """How to reach the simulated SQL Server. Its certificate is self-signed."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    database: str
+
+
+class S3Access(Struct, frozen=True, kw_only=True):
+    """How to reach the private S3."""
+
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str
+    bucket: str
+
+
+class SandboxAccess(Struct, frozen=True, kw_only=True):
+    """What `dtaas sandbox up --json` prints once everything is ready.
+
+    Attributes:
+        rows: rows filled into the TPC-H tables.
+    """
+
+    sqlserver: SqlServerAccess
+    s3: S3Access
+    rows: int
+
+
+class Sandbox(Struct, frozen=True, kw_only=True):
+    """The running parts."""
+
+    sqlserver: SimulatedSqlServer
+    s3: SeaweedServer
+
+
+@asynccontextmanager
+async def sandbox(
+    data_dir: Path, *, sqlserver_port: int = 0, s3_port: int = 0
+) -> AsyncIterator[Sandbox]:
+    """Run both servers below `data_dir`; port 0 takes a free one.
+
+    Raises:
+        AddressInUseError: a given port is taken.
+        FatalError: a part does not start; the detail carries the end of its log.
+    """
+    async with create_task_group() as group:
+        stop = Event()
+        servers: dict[str, Any] = {}
+
+        async def start(name: str, manager: AbstractAsyncContextManager[object]) -> None:
+            servers[name] = await group.start(_hold, manager, stop, name=name)
+
+        try:
+            async with create_task_group() as starting:
+                starting.start_soon(
+                    start,
+                    "sqlserver",
+                    simulated_sql_server(
+                        data_dir / "sqlserver", port=sqlserver_port, password=SA_PASSWORD
+                    ),
+                )
+                starting.start_soon(
+                    start,
+                    "s3",
+                    seaweed(
+                        data_dir / "s3",
+                        port=s3_port,
+                        access_key=ACCESS_KEY,
+                        secret_key=SECRET_KEY,
+                    ),
+                )
+            yield Sandbox(
+                sqlserver=cast("SimulatedSqlServer", servers["sqlserver"]),
+                s3=cast("SeaweedServer", servers["s3"]),
+            )
+        finally:
+            stop.set()
+
+
+async def _hold(
+    manager: AbstractAsyncContextManager[T],
+    stop: Event,
+    *,
+    task_status: TaskStatus[T] = TASK_STATUS_IGNORED,
+) -> None:
+    """Keep a server running in a task of its own until told to stop."""
+    async with manager as running:
+        task_status.started(running)
+        await stop.wait()
+
+
+async def fill_with_tpch(server: SimulatedSqlServer, folder: Path, scale: float) -> int:
+    """Make the database `tpch` with the eight tables and their rows; return the rows.
+
+    Args:
+        folder: where the generator writes its files, which are removed afterwards.
+        scale: 0.1 gives 866,602 rows.
+    """
+    blocking = Blocking(1)
+    await blocking(folder.mkdir, parents=True, exist_ok=True)
+    await blocking(tpch.generate, folder, scale)
+    await server.run_script(f"CREATE DATABASE {DATABASE}")
+    await server.run_script("\nGO\n".join(tpch.DDL), database=DATABASE)
+    rows = 0
+    for table in tpch.TABLES:
+        rows += await server.bulk_fill(
+            DATABASE, table.schema, table.name, tpch.batches(folder, table)
+        )
+        await anyio.Path(folder / f"{table.name}.parquet").unlink()
+    return rows

@@ -1,0 +1,68 @@
+"""The sandbox as a process of its own."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from anyio import create_task_group, open_signal_receiver, sleep_forever
+
+from dtaas.sandbox.sandbox import (
+    ACCESS_KEY,
+    BUCKET,
+    DATABASE,
+    SA_PASSWORD,
+    SECRET_KEY,
+    S3Access,
+    SandboxAccess,
+    SqlServerAccess,
+    fill_with_tpch,
+    sandbox,
+)
+
+
+async def run_sandbox(
+    data_dir: Path,
+    sqlserver_port: int,
+    s3_port: int,
+    tpch_scale: float | None,
+    announce: Callable[[bytes], None],
+) -> None:
+    """Run the sandbox until SIGINT or SIGTERM.
+
+    Args:
+        tpch_scale: fill the database `tpch` first, None for an empty server.
+        announce: called once with `SandboxAccess` as JSON when everything is ready.
+    """
+    async with create_task_group() as group:
+        group.start_soon(_stop_on_signal, group.cancel_scope.cancel)
+        async with sandbox(data_dir, sqlserver_port=sqlserver_port, s3_port=s3_port) as running:
+            await running.s3.create_bucket(BUCKET)
+            rows = 0
+            if tpch_scale is not None:
+                rows = await fill_with_tpch(running.sqlserver, data_dir / "tpch", tpch_scale)
+            access = SandboxAccess(
+                sqlserver=SqlServerAccess(
+                    host=running.sqlserver.host,
+                    port=running.sqlserver.port,
+                    username="sa",
+                    password=SA_PASSWORD,
+                    database=DATABASE if tpch_scale is not None else "master",
+                ),
+                s3=S3Access(
+                    endpoint_url=running.s3.endpoint_url,
+                    access_key_id=ACCESS_KEY,
+                    secret_access_key=SECRET_KEY,
+                    bucket=BUCKET,
+                ),
+                rows=rows,
+            )
+            announce(msgspec.json.encode(access))
+            await sleep_forever()
+
+
+async def _stop_on_signal(stop: Callable[[], None]) -> None:
+    with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            stop()
+            return
