@@ -1,0 +1,88 @@
+"""T-SQL's metadata functions: what the compiler needs to call their PostgreSQL twins.
+
+The functions themselves are in `sql/*.sql`. Arguments arrive in storage form, cast by the compiler
+to the types named here; missing optional arguments are left out. Those that depend on the current
+database or login read the settings `StorageConnection` keeps (`store.database_id()`).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, SqlType
+
+
+class MetadataFunction(Struct, frozen=True):
+    """A function of the catalog.
+
+    Attributes:
+        arguments: T-SQL types of its arguments.
+        result: T-SQL type of its value, in storage form.
+        storage_name: PostgreSQL function.
+        required: how many arguments must be given; the rest are optional.
+    """
+
+    arguments: tuple[SqlType, ...]
+    result: SqlType
+    storage_name: str
+    required: int
+
+
+_SYSNAME: Final = SqlType("nvarchar", 128, collation=DEFAULT_COLLATION)
+_TEXT: Final = SqlType("nvarchar", 4000, collation=DEFAULT_COLLATION)
+_INT: Final = SqlType("int")
+_BIGINT: Final = SqlType("bigint")
+_SMALLINT: Final = SqlType("smallint")
+_VARIANT: Final = SqlType("sql_variant")
+_ROWVERSION: Final = SqlType("binary", 8)
+
+
+def _function(
+    name: str, result: SqlType, *arguments: SqlType, required: int | None = None
+) -> MetadataFunction:
+    needed = len(arguments) if required is None else required
+    return MetadataFunction(arguments, result, f"meta.{name}", needed)
+
+
+METADATA_FUNCTIONS: Final[Mapping[str, MetadataFunction]] = {
+    "COL_LENGTH": _function("col_length", _SMALLINT, _TEXT, _SYSNAME),
+    "COL_NAME": _function("col_name", _SYSNAME, _INT, _INT),
+    "COLLATIONPROPERTY": _function("collationproperty", _VARIANT, _SYSNAME, _SYSNAME),
+    "COLUMNPROPERTY": _function("columnproperty", _INT, _INT, _SYSNAME, _SYSNAME),
+    "CURRENT_TIMEZONE_ID": _function("current_timezone_id", _SYSNAME),
+    "DATABASEPROPERTYEX": _function("databasepropertyex", _VARIANT, _SYSNAME, _SYSNAME),
+    "DB_ID": _function("db_id", _SMALLINT, _SYSNAME, required=0),
+    "DB_NAME": _function("db_name", _SYSNAME, _INT, required=0),
+    "HAS_DBACCESS": _function("has_dbaccess", _INT, _SYSNAME),
+    "HAS_PERMS_BY_NAME": _function("has_perms_by_name", _INT, _TEXT, _SYSNAME, _SYSNAME),
+    "IDENT_CURRENT": _function("ident_current", SqlType("numeric", precision=38), _TEXT),
+    "IDENT_INCR": _function("ident_incr", SqlType("numeric", precision=38), _TEXT),
+    "IDENT_SEED": _function("ident_seed", SqlType("numeric", precision=38), _TEXT),
+    "INDEXPROPERTY": _function("indexproperty", _INT, _INT, _SYSNAME, _SYSNAME),
+    "IS_MEMBER": _function("is_rolemember", _INT, _SYSNAME),
+    "IS_ROLEMEMBER": _function("is_rolemember", _INT, _SYSNAME, _SYSNAME, required=1),
+    "IS_SRVROLEMEMBER": _function("is_srvrolemember", _INT, _SYSNAME, _SYSNAME, required=1),
+    "MIN_ACTIVE_ROWVERSION": _function("min_active_rowversion", _ROWVERSION),
+    "OBJECT_DEFINITION": _function("object_definition", SqlType("nvarchar", -1), _INT),
+    "OBJECT_ID": _function("object_id", _INT, _TEXT, _SYSNAME, required=1),
+    "OBJECT_NAME": _function("object_name", _SYSNAME, _INT, _INT, required=1),
+    "OBJECT_SCHEMA_NAME": _function("object_schema_name", _SYSNAME, _INT, _INT, required=1),
+    "OBJECTPROPERTY": _function("objectproperty", _INT, _INT, _SYSNAME),
+    "OBJECTPROPERTYEX": _function("objectpropertyex", _VARIANT, _INT, _SYSNAME),
+    "ORIGINAL_LOGIN": _function("suser_sname", _SYSNAME),
+    "SCHEMA_ID": _function("schema_id", _INT, _SYSNAME, required=0),
+    "SCHEMA_NAME": _function("schema_name", _SYSNAME, _INT, required=0),
+    "SERVERPROPERTY": _function("serverproperty", _VARIANT, _SYSNAME),
+    "SUSER_NAME": _function("suser_sname", _SYSNAME),
+    "SUSER_SNAME": _function("suser_sname", _SYSNAME),
+    "SYSTEM_USER": _function("suser_sname", _SYSNAME),
+    "CURRENT_USER": _function("user_name", _SYSNAME),
+    "SESSION_USER": _function("user_name", _SYSNAME),
+    "TYPE_ID": _function("type_id", _INT, _TEXT),
+    "TYPE_NAME": _function("type_name", _SYSNAME, _INT),
+    "USER": _function("user_name", _SYSNAME),
+    "USER_NAME": _function("user_name", _SYSNAME, _INT, required=0),
+    "@@DBTS": _function("dbts", _ROWVERSION),
+}
+"""By upper-case name. Those with an @ are read as system variables."""

@@ -1,0 +1,105 @@
+-- Sort keys of collations; `collations.py` says what they are for.
+--
+-- A key has up to three levels, joined by U+0001: the base (letters without case and accents,
+-- punctuation moved below the digits), then the text with its accents, hyphens and apostrophes
+-- where it has any, then the text with its case where the collation tells cases apart. Level
+-- two decides only between equal bases: Windows sorts 'coop' < 'co-op' < 'coops'.
+
+CREATE SCHEMA coll;
+
+-- Punctuation in the order of SQL_ collations (that of ASCII), moved to U+000F and up.
+CREATE FUNCTION coll.sql_base(x text) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
+RETURN translate(x, E' !"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~',
+  U&'\000F\0010\0011\0012\0013\0014\0015\0016\0017\0018\0019\001A\001B\001C\001D\001E\001F\0020\0021\0022\0023\0024\0025\0026\0027\0028\0029\002A\002B\002C\002D\002E\002F');
+
+-- The same in Windows order: blank, punctuation, then + < = > and $; no hyphen, no apostrophe.
+CREATE FUNCTION coll.win_base(x text) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
+RETURN translate(x, E' !"#%&()*,./:;?@[\\]^_`{|}~+<=>$-''',
+  U&'\0011\0012\0013\0014\0015\0016\0017\0018\0019\001A\001B\001C\001D\001E\001F\0020\0021\0022\0023\0024\0025\0026\0027\0028\0029\002A\002B\002C\002D\002E\002F');
+
+CREATE FUNCTION coll.without_accents(x text) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
+RETURN CASE WHEN octet_length(x) = char_length(x) THEN x
+  ELSE normalize(regexp_replace(normalize(x, NFD), U&'([A-Za-z\0370-\03FF])[\0300-\036F]+', '\1', 'g'), NFC)
+  END;
+
+-- Hiragana as katakana.
+CREATE FUNCTION coll.without_kana(x text) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
+DECLARE
+  hiragana CONSTANT text := (SELECT string_agg(chr(n), '' ORDER BY n) FROM generate_series(12353, 12438) n);
+  katakana CONSTANT text := (SELECT string_agg(chr(n + 96), '' ORDER BY n) FROM generate_series(12353, 12438) n);
+BEGIN
+  RETURN CASE WHEN x ~ U&'[\3041-\3096]' THEN translate(x, hiragana, katakana) ELSE x END;
+END $$;
+
+-- The key of any text; the functions below take a short cut for plain ASCII.
+CREATE FUNCTION coll.full_key(x text, sql_order bool, cs bool, accents bool, kana bool, width bool)
+RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
+DECLARE
+  lowered text := lower(x);
+  folded text := lowered;
+  tail text;
+  base text;
+BEGIN
+  IF NOT sql_order THEN
+    -- Windows expands the sharp s, and collations without _WS and _KS ignore width and kana.
+    folded := replace(folded, U&'\00DF', 'ss');
+    folded := CASE WHEN width THEN normalize(folded, NFC) ELSE normalize(folded, NFKC) END;
+    IF NOT kana THEN
+      folded := coll.without_kana(folded);
+    END IF;
+  END IF;
+  tail := CASE WHEN accents THEN folded ELSE coll.without_accents(folded) END;
+  base := regexp_replace(coll.without_accents(folded), U&'[\0001-\001F]', U&'\0002', 'g');
+  base := CASE WHEN sql_order THEN coll.sql_base(base) ELSE coll.win_base(base) END;
+  IF tail ~ CASE WHEN sql_order THEN '[^ -~]' ELSE '[^ -&(-,.-~]' END THEN
+    base := base || U&'\0001' || tail;
+  END IF;
+  IF cs AND sql_order AND x <> upper(x) THEN   -- SQL order: upper case first
+    base := base || U&'\0001' || x;
+  ELSIF cs AND NOT sql_order AND x <> lowered THEN   -- Windows order: lower case first
+    base := base || U&'\0001' || translate(x,
+      'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ',
+      'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz');
+  END IF;
+  RETURN base;
+END $$;
+
+CREATE FUNCTION coll.bin(x text) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN rtrim(x, ' ');
+
+DO $do$
+DECLARE
+  one record;
+BEGIN
+  FOR one IN
+    SELECT cs, accents, kana, width, sql_order,
+      format('coll.%s_%s_%s%s%s', CASE WHEN sql_order THEN 'sql' ELSE 'win' END,
+        CASE WHEN cs THEN 'cs' ELSE 'ci' END, CASE WHEN accents THEN 'as' ELSE 'ai' END,
+        CASE WHEN kana THEN '_ks' END, CASE WHEN width THEN '_ws' END) AS name
+    FROM (VALUES (false), (true)) AS a(cs), (VALUES (false), (true)) AS b(accents),
+      (VALUES (false), (true)) AS c(kana), (VALUES (false), (true)) AS d(width),
+      (VALUES (false), (true)) AS e(sql_order)
+    WHERE NOT (sql_order AND (kana OR width))
+  LOOP
+    EXECUTE format($f$
+      CREATE FUNCTION %s(x text) RETURNS text
+      IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
+      BEGIN
+        IF x ~ %L THEN
+          RETURN coll.full_key(rtrim(x, ' '), %L, %L, %L, %L, %L);
+        END IF;
+        RETURN %s(lower(rtrim(x, ' ')));
+      END $$ $f$,
+      one.name,
+      CASE WHEN one.cs AND one.sql_order THEN '[^ -`{-~]'
+        WHEN one.cs THEN '[^ -&(-,.-@[-~]'
+        WHEN one.sql_order THEN '[^ -~]'
+        ELSE '[^ -&(-,.-~]' END,
+      one.sql_order, one.cs, one.accents, one.kana, one.width,
+      CASE WHEN one.sql_order THEN 'coll.sql_base' ELSE 'coll.win_base' END);
+  END LOOP;
+END $do$;
