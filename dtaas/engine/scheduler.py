@@ -10,10 +10,12 @@ from dtaas.engine.progress import utc_now
 from dtaas.model.errors import DtaasError
 from dtaas.model.ids import TaskId
 from dtaas.model.ports import ExecutionStore
-from dtaas.model.task import DesiredState, ScheduleType, Task, TaskAction, allowed_actions
+from dtaas.model.task import DesiredState, ScheduleType, Task, TaskStatus
 
 log = structlog.get_logger()
 _LOOK_EVERY_S = 1.0
+_STARTABLE = frozenset({TaskStatus.IDLE, TaskStatus.SCHEDULED, TaskStatus.FAILED})
+"""Not `stopped`: what a person stopped, a person starts again."""
 
 
 class Scheduler:
@@ -41,7 +43,7 @@ class Scheduler:
             task.spec.schedule_type is not ScheduleType.INTERVAL
             or interval_s is None
             or task.desired is not DesiredState.STOPPED
-            or TaskAction.START not in allowed_actions(task.status)
+            or task.status not in _STARTABLE
         ):
             return False
         began = await self._store.last_started(task.id)

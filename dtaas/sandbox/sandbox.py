@@ -1,4 +1,4 @@
-"""All parts of the sandbox together: a private SQL Server and a private S3, started side by side."""
+"""All parts of the sandbox: a private SQL Server and a private S3, started side by side."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
