@@ -231,6 +231,7 @@ loads = Table(
     Column("load_id", String(32), primary_key=True),
     _task_id(),
     Column("execution_id", BigId, nullable=False),
+    Column("committed_in", BigId, index=True),
     Column("table_schema", Text, nullable=False),
     Column("table_name", Text, nullable=False),
     Column("state", String(20), nullable=False),

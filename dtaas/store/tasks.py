@@ -116,7 +116,7 @@ class TaskRepository:
             row = connection.execute(select(tasks).where(tasks.c.name == name)).one_or_none()
             if row is None:
                 raise NotFoundError(f"There is no task named {name!r}.")
-            return _task(row)
+            return task_of(row)
 
         return await self._database.read(work)
 
@@ -146,7 +146,7 @@ class TaskRepository:
 
         def work(connection: Connection) -> Page[Task]:
             rows, total = fetch_page(connection, query, window, _SORTABLE, tasks.c.id)
-            items = tuple(_task(row) for row in rows)
+            items = tuple(task_of(row) for row in rows)
             return Page(items=items, total=total, limit=window.limit, offset=window.offset)
 
         return await self._database.read(work)
@@ -199,10 +199,11 @@ def find_task(connection: Connection, task_id: TaskId) -> Task:
     row = connection.execute(select(tasks).where(tasks.c.id == task_id)).one_or_none()
     if row is None:
         raise NotFoundError(f"There is no task {task_id}.")
-    return _task(row)
+    return task_of(row)
 
 
-def _task(row: Row[Any]) -> Task:
+def task_of(row: Row[Any]) -> Task:
+    """Return a row of `tasks` as what it means."""
     spec = TaskSpec(
         name=row.name,
         description=row.description,

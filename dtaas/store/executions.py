@@ -1,0 +1,139 @@
+"""Executions and their tables, as people look at them."""
+
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, select
+
+from dtaas.model.errors import NotFoundError
+from dtaas.model.execution import (
+    Execution,
+    ExecutionStatus,
+    ExecutionType,
+    TablePhase,
+    TableProgress,
+)
+from dtaas.model.ids import ExecutionId, LoadId, TaskId
+from dtaas.model.schema import TableRef
+from dtaas.store.database import Database
+from dtaas.store.page import Page, Window, fetch_page
+from dtaas.store.tables import table_executions, task_executions
+
+_SORTABLE: Final = {
+    "id": task_executions.c.id,
+    "started_at": task_executions.c.started_at,
+    "completed_at": task_executions.c.completed_at,
+    "duration_seconds": task_executions.c.duration_seconds,
+    "processed_rows": task_executions.c.processed_rows,
+}
+NEWEST_FIRST: Final = Window(sort="-id")
+
+
+class ExecutionFilter(Struct, frozen=True, kw_only=True):
+    """Which executions to list. No statuses are all statuses."""
+
+    task_id: TaskId | None = None
+    statuses: frozenset[ExecutionStatus] = frozenset()
+
+
+ALL_EXECUTIONS: Final = ExecutionFilter()
+
+
+class ExecutionRepository:
+    """Reads executions. The engine writes them through `EngineStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self, which: ExecutionFilter = ALL_EXECUTIONS, window: Window = NEWEST_FIRST
+    ) -> Page[Execution]:
+        """Return a page of executions, the newest first unless sorted otherwise."""
+        query = select(task_executions)
+        if which.task_id is not None:
+            query = query.where(task_executions.c.task_id == which.task_id)
+        if which.statuses:
+            query = query.where(task_executions.c.status.in_([s.value for s in which.statuses]))
+
+        def work(connection: Connection) -> Page[Execution]:
+            rows, total = fetch_page(connection, query, window, _SORTABLE, task_executions.c.id)
+            items = tuple(execution_of(row) for row in rows)
+            return Page(items=items, total=total, limit=window.limit, offset=window.offset)
+
+        return await self._database.read(work)
+
+    async def get(self, execution_id: ExecutionId) -> Execution:
+        """Return an execution.
+
+        Raises:
+            NotFoundError: no such execution.
+        """
+        return await self._database.read(lambda c: find_execution(c, execution_id))
+
+    async def tables(self, execution_id: ExecutionId) -> tuple[TableProgress, ...]:
+        """Return the tables of an execution in the order they were first recorded.
+
+        Raises:
+            NotFoundError: no such execution.
+        """
+
+        def work(connection: Connection) -> tuple[TableProgress, ...]:
+            find_execution(connection, execution_id)
+            return find_tables(connection, execution_id)
+
+        return await self._database.read(work)
+
+
+def find_execution(connection: Connection, execution_id: ExecutionId) -> Execution:
+    """Return an execution inside a transaction under way.
+
+    Raises:
+        NotFoundError: no such execution.
+    """
+    row = connection.execute(
+        select(task_executions).where(task_executions.c.id == execution_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no execution {execution_id}.")
+    return execution_of(row)
+
+
+def find_tables(connection: Connection, execution_id: ExecutionId) -> tuple[TableProgress, ...]:
+    """Return the tables of an execution in the order they were first recorded."""
+    rows = connection.execute(
+        select(table_executions)
+        .where(table_executions.c.execution_id == execution_id)
+        .order_by(table_executions.c.id)
+    )
+    return tuple(_table(row) for row in rows)
+
+
+def execution_of(row: Row[Any]) -> Execution:
+    """Return a row of `task_executions` as what it means."""
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+    values["id"] = ExecutionId(row.id)
+    values["task_id"] = TaskId(row.task_id)
+    values["execution_type"] = ExecutionType(row.execution_type)
+    values["status"] = ExecutionStatus(row.status)
+    return Execution(**values)
+
+
+def table_values(progress: TableProgress) -> dict[str, Any]:
+    """Return the columns of `table_executions` for a table's state."""
+    values = {name: getattr(progress, name) for name in progress.__struct_fields__}
+    table: TableRef = values.pop("table")
+    values |= {
+        "table_schema": table.schema,
+        "table_name": table.name,
+        "phase": progress.phase.value,
+    }
+    return values
+
+
+def _table(row: Row[Any]) -> TableProgress:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name
+    del values["id"], values["execution_id"]
+    values["table"] = TableRef(values.pop("table_schema"), values.pop("table_name"))
+    values["phase"] = TablePhase(row.phase)
+    values["load_id"] = None if row.load_id is None else LoadId(row.load_id)
+    return TableProgress(**values)
