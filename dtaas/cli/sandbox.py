@@ -34,7 +34,7 @@ def up(
 
     They listen on loopback only and leave no process behind, however this one ends.
     """
-    _require_extra()
+    require_sandbox()
     from dtaas.sandbox.up import run_sandbox  # noqa: PLC0415 - needs the extra
 
     def announce(access: bytes) -> None:
@@ -58,14 +58,15 @@ def up(
 @sandbox.command()
 def gaps() -> None:
     """List what the simulated SQL Server does differently from a real one."""
-    _require_extra()
+    require_sandbox()
     from dtaas.sandbox.sqlserver.storage.gaps import GAPS  # noqa: PLC0415 - needs the extra
 
     for gap in GAPS:
         click.echo(f"- {gap}")
 
 
-def _require_extra() -> None:
+def require_sandbox() -> None:
+    """Refuse with the remedy when the sandbox's packages are not installed."""
     try:
         import sqlglot  # noqa: F401, PLC0415 - only whether it is there
     except ImportError as exc:
