@@ -13,7 +13,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dtaas.model.errors import DtaasError, StoreUnavailableError
 from dtaas.store.address import StoreAddress
-from dtaas.store.errors import StoreBusyError, StorePlace, translated, unexpected
+from dtaas.store.errors import (
+    DRIVER_ERRORS,
+    StoreBusyError,
+    StorePlace,
+    translated,
+    unexpected,
+)
+from dtaas.store.exclusive import Exclusive
 
 T = TypeVar("T")
 
@@ -32,9 +39,10 @@ class Database:
     without the lock 130 ms, because SQLite's own waiting sleeps and guesses.
     """
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreAddress, exclusive: Exclusive) -> None:
         self.place: Final[StorePlace] = address.place
         self.dialect: Final[str] = address.url.get_backend_name()
+        self._exclusive: Final = exclusive
         self._engine: Final[AsyncEngine] = _engine(address)
         self._writing: Final = anyio.Lock()
         self._reading: Final = anyio.CapacityLimiter(READERS)
@@ -47,9 +55,11 @@ class Database:
             StoreCorruptError: the file is damaged.
         """
         async with self._reading:
-            return await self._transact(work, writes=False)
+            return await self._transact(work, writes=False, limit_s=TRANSACTION_LIMIT_S)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(
+        self, work: Callable[[Connection], T], *, limit_s: float = TRANSACTION_LIMIT_S
+    ) -> T:
         """Run `work` in one transaction, durable on return. An exception undoes all of it.
 
         A cancelled caller waits for the commit or rollback that is under way.
@@ -58,21 +68,25 @@ class Database:
             StoreFullError: no space left; nothing was changed.
             StoreUnavailableError: locked or unreachable.
             StoreCorruptError: the file is damaged.
+            StoreInUseError: another daemon took the database over.
         """
         async with self._writing:
+            await self._exclusive.ensure()
             for _ in range(ATTEMPTS - 1):
                 with suppress(StoreBusyError):  # nothing was changed: the same again
-                    return await self._transact(work, writes=True)
-            return await self._transact(work, writes=True)
+                    return await self._transact(work, writes=True, limit_s=limit_s)
+            return await self._transact(work, writes=True, limit_s=limit_s)
 
     async def aclose(self) -> None:
         """Close every connection. Idempotent."""
         with anyio.CancelScope(shield=True), anyio.move_on_after(TRANSACTION_LIMIT_S):
             await self._engine.dispose()
 
-    async def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+    async def _transact(
+        self, work: Callable[[Connection], T], *, writes: bool, limit_s: float
+    ) -> T:
         try:
-            with anyio.fail_after(TRANSACTION_LIMIT_S, shield=True):
+            with anyio.fail_after(limit_s, shield=True):
                 async with self._engine.connect() as connection:
                     await connection.execution_options(**{_WRITES: writes})
                     async with connection.begin():
@@ -81,10 +95,10 @@ class Database:
             raise
         except TimeoutError as exc:
             raise StoreUnavailableError(
-                f"The metadata database {self.place} did not answer in {TRANSACTION_LIMIT_S:g} s.",
+                f"The metadata database {self.place} did not answer in {limit_s:g} s.",
                 hint="Check the load of its disk or server.",
             ) from exc
-        except (SQLAlchemyError, OSError) as exc:
+        except (SQLAlchemyError, *DRIVER_ERRORS) as exc:
             raise translated(exc, self.place) or unexpected(exc, self.place) from exc
 
 

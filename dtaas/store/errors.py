@@ -23,6 +23,13 @@ from dtaas.model.errors import (
     StoreUnavailableError,
 )
 
+DRIVER_ERRORS: Final = (
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+
 LEAST_FREE_BYTES: Final = 1 << 20
 """With less room than this on the disk, an I/O error of SQLite is called what it is: full."""
 
@@ -67,9 +74,7 @@ def _driver_error(exc: BaseException) -> BaseException | None:
     """Return what the driver raised, under the wrappers SQLAlchemy put around it."""
     seen: BaseException | None = exc.orig if isinstance(exc, DBAPIError) else exc
     while seen is not None:
-        if isinstance(
-            seen, sqlite3.Error | asyncpg.PostgresError | asyncpg.InterfaceError | OSError
-        ):
+        if isinstance(seen, DRIVER_ERRORS):
             return seen
         seen = seen.__cause__
     return None

@@ -1,0 +1,55 @@
+"""Who this metadata store is, and that its key is the right one."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+from sqlalchemy import Connection, insert, select
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.model.errors import StoreCorruptError
+from dtaas.store.database import Database
+from dtaas.store.secrets import SecretBox, key_id, make_key, read_key
+from dtaas.store.tables import installation
+
+
+class Installation(Struct, frozen=True, kw_only=True):
+    """The identity of the store and the box that opens its secrets."""
+
+    id: str
+    box: SecretBox
+
+
+async def identify(database: Database, key_path: Path, now: Callable[[], datetime]) -> Installation:
+    """Return the identity of the store, made at the first start together with the key file.
+
+    Raises:
+        StoreCorruptError: the key file is missing, not the one of this database, or open to others.
+    """
+    blocking = Blocking(1)
+    key = await blocking(read_key, key_path)
+    row = await database.read(lambda c: c.execute(select(installation)).one_or_none())
+    if row is not None:
+        if key is None:
+            raise StoreCorruptError(
+                f"The key file {key_path} of {database.place} is missing.",
+                hint="Put it back from a backup: without it the connectors' secrets are lost.",
+            )
+        if row.key_id != key_id(key):
+            raise StoreCorruptError(
+                f"{key_path} is not the key of {database.place}.",
+                hint="Put the key file of this database back, or name it in the settings.",
+            )
+        return Installation(id=row.installation_id, box=SecretBox(key, row.installation_id))
+    if key is None:
+        key = await blocking(make_key, key_path)
+    identity = secrets.token_hex(16)
+    values = {"id": 1, "installation_id": identity, "key_id": key_id(key), "created_at": now()}
+
+    def work(connection: Connection) -> None:
+        connection.execute(insert(installation).values(values))
+
+    await database.write(work)
+    return Installation(id=identity, box=SecretBox(key, identity))

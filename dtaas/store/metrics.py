@@ -1,0 +1,137 @@
+"""Figures of the service over time: samples in, averages per bucket out."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    cast,
+    delete,
+    extract,
+    func,
+    insert,
+    select,
+)
+
+from dtaas.model.errors import ValidationFailedError
+from dtaas.store.database import Database
+from dtaas.store.tables import system_metrics
+
+MAX_BUCKETS: Final = 10_000
+_DELETED_AT_ONCE_ROWS: Final = 10_000
+
+
+class MetricSample(Struct, frozen=True, kw_only=True):
+    """One value of one figure. The name carries the unit: `memory_rss_bytes`."""
+
+    name: str
+    value: float
+    at: datetime
+
+
+class MetricBucket(Struct, frozen=True, kw_only=True):
+    """The samples of one figure from `at` on, for the length of a bucket."""
+
+    name: str
+    at: datetime
+    average: float
+    least: float
+    most: float
+    samples: int
+
+
+class MetricsRepository:
+    """Stores samples."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, samples: Sequence[MetricSample]) -> None:
+        """Store samples, all or none."""
+        if not samples:
+            return
+        rows = [
+            {"metric_name": s.name, "metric_value": s.value, "recorded_at": s.at} for s in samples
+        ]
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(system_metrics), rows)
+
+        await self._database.write(work)
+
+    async def buckets(
+        self, names: Collection[str], *, since: datetime, until: datetime, bucket_s: int
+    ) -> tuple[MetricBucket, ...]:
+        """Return the buckets that hold a sample of `since <= at < until`, by name, then time.
+
+        Buckets begin at whole multiples of `bucket_s` since 1970, so that the same question asked
+        later gives the same buckets.
+
+        Raises:
+            ValidationFailedError: no positive bucket, or more than 10,000 of them.
+        """
+        if bucket_s < 1 or (until - since).total_seconds() / bucket_s > MAX_BUCKETS:
+            raise ValidationFailedError(
+                f"A bucket of {bucket_s} s is too short for this time.",
+                hint=f"Ask for at most {MAX_BUCKETS} buckets of at least one second.",
+                field="$.bucket_s",
+            )
+        time, value = system_metrics.c.recorded_at, system_metrics.c.metric_value
+
+        def work(connection: Connection) -> tuple[MetricBucket, ...]:
+            bucket = (_unix_s(connection, time) // bucket_s).label("bucket")
+            rows = connection.execute(
+                select(
+                    system_metrics.c.metric_name.label("name"),
+                    bucket,
+                    func.avg(value).label("average"),
+                    func.min(value).label("least"),
+                    func.max(value).label("most"),
+                    func.count().label("samples"),
+                )
+                .where(system_metrics.c.metric_name.in_(list(names)), time >= since, time < until)
+                .group_by(system_metrics.c.metric_name, bucket)
+                .order_by(system_metrics.c.metric_name, bucket)
+            )
+            return tuple(
+                MetricBucket(
+                    name=row.name,
+                    at=datetime.fromtimestamp(row.bucket * bucket_s, UTC),
+                    average=row.average,
+                    least=row.least,
+                    most=row.most,
+                    samples=row.samples,
+                )
+                for row in rows
+            )
+
+        return await self._database.read(work)
+
+    async def delete_before(self, moment: datetime) -> int:
+        """Remove the samples before `moment` and return how many there were.
+
+        Goes in short transactions, so that tasks do not wait for it.
+        """
+        oldest = (
+            select(system_metrics.c.id)
+            .where(system_metrics.c.recorded_at < moment)
+            .limit(_DELETED_AT_ONCE_ROWS)
+        )
+        statement = delete(system_metrics).where(system_metrics.c.id.in_(oldest))
+        deleted = 0
+        while True:
+            done = await self._database.write(lambda c: c.execute(statement).rowcount)
+            deleted += done
+            if done < _DELETED_AT_ONCE_ROWS:
+                return deleted
+
+
+def _unix_s(connection: Connection, time: ColumnElement[datetime]) -> ColumnElement[Any]:
+    seconds = extract("epoch", time)
+    if connection.dialect.name == "sqlite":
+        return seconds  # a whole number already
+    return cast(func.floor(seconds), BigInteger)

@@ -1,0 +1,101 @@
+"""Brings a metadata database to the schema this code knows, wholly or not at all."""
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.model.errors import FatalError, StoreVersionError
+from dtaas.store.database import Database
+from dtaas.store.errors import translated
+
+log = structlog.get_logger()
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATION_LIMIT_S: Final = 600.0
+_ADVISORY_LOCK: Final = 0x4454_6161_5301
+"""Any constant; no other program takes an advisory lock of this number on our database."""
+
+
+async def migrate(database: Database, now: datetime, migrations: Path = MIGRATIONS) -> None:
+    """Upgrade the schema in one transaction, after a backup when it is a SQLite file.
+
+    Raises:
+        StoreVersionError: a newer DTaaS wrote the database.
+        FatalError: a migration failed; the database is as it was.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    found = await database.read(_revision)
+    _refuse_newer(found, scripts, database)
+    if found == scripts.get_current_head():
+        return
+    if found is not None and database.place.file is not None:
+        await Blocking(1)(_back_up, database, f"{found}-{now:%Y%m%dT%H%M%SZ}")
+
+    def work(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    try:
+        await database.write(work, limit_s=MIGRATION_LIMIT_S)
+    except CommandError as exc:
+        raise FatalError(f"The migration of {database.place} failed: {exc}.") from exc
+    log.info("store_migrated", store=str(database.place), before=found)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(found: str | None, scripts: ScriptDirectory, database: Database) -> None:
+    known = {script.revision for script in scripts.walk_revisions()}
+    if found is not None and found not in known:
+        raise StoreVersionError(
+            f"{database.place} has schema {found}, which this version of DTaaS does not know.",
+            hint="Install the version that wrote it, or a newer one.",
+        )
+
+
+def _back_up(database: Database, label: str) -> None:
+    """Copy the SQLite file to `backups/<name>-<label>.db`, durable on return."""
+    file, folder = database.place.file, database.place.backup_dir
+    if file is None or folder is None:
+        return
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        draft = folder / f"{file.stem}-{label}.draft"
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("VACUUM INTO ?", (str(draft),))
+        _sync(draft)
+        draft.replace(draft.with_suffix(".db"))
+        _sync(folder)
+    except (sqlite3.Error, OSError) as exc:
+        raise translated(exc, database.place) or FatalError(
+            f"The backup of {database.place} before its migration failed: {exc}."
+        ) from exc
+
+
+def _sync(path: Path) -> None:
+    # VACUUM INTO leaves the flush to disk to its caller (SQLite documentation, VACUUM, section 4).
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,135 @@
+"""The metadata store: everything the daemon remembers, opened and closed as one."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import text
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.model.errors import PermissionDeniedError
+from dtaas.model.ports import ConnectorRegistry
+from dtaas.store.address import StoreAddress, parse_address
+from dtaas.store.checkpoints import Checkpoints
+from dtaas.store.connectors import ConnectorRepository
+from dtaas.store.dashboard import DashboardRepository
+from dtaas.store.database import Database
+from dtaas.store.engine_store import EngineStore
+from dtaas.store.exclusive import exclusive
+from dtaas.store.executions import ExecutionRepository
+from dtaas.store.installation import identify
+from dtaas.store.loads import Loads
+from dtaas.store.metrics import MetricsRepository
+from dtaas.store.migrate import MIGRATIONS, migrate
+from dtaas.store.tasks import TaskRepository
+
+KEY_FILE: Final = "dtaas.key"
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """An open metadata store.
+
+    Attributes:
+        installation: identity of the store, 32 hex digits.
+        label: the database's path, or its URL without password, for people.
+        connectors, tasks, executions, metrics, dashboard: for the services.
+        engine, checkpoints, loads: the ports `ExecutionStore`, `CheckpointStore`, `LoadLedger`.
+    """
+
+    installation: str
+    label: str
+    connectors: ConnectorRepository
+    tasks: TaskRepository
+    executions: ExecutionRepository
+    metrics: MetricsRepository
+    dashboard: DashboardRepository
+    engine: EngineStore
+    checkpoints: Checkpoints
+    loads: Loads
+    database: Database
+
+    async def ping(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        await self.database.read(lambda c: c.execute(text("SELECT 1")).one())
+
+
+def utc_now() -> datetime:
+    """Return the moment, in UTC."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_store(
+    url: str,
+    *,
+    data_dir: Path,
+    registry: ConnectorRegistry,
+    key_path: Path | None = None,
+    now: Callable[[], datetime] = utc_now,
+    migrations: Path = MIGRATIONS,
+) -> AsyncIterator[Store]:
+    """Open the store, brought to this version's schema; alone until closed.
+
+    Args:
+        url: empty for `dtaas.db` in the data folder, `sqlite:///file` or `postgresql://…`.
+        data_dir: made with mode 0700 when it does not exist.
+        key_path: file of the key of the secrets, by default `dtaas.key` in the data folder.
+
+    Raises:
+        SettingsError: the URL is wrong.
+        StoreInUseError: another daemon has the database open.
+        StoreVersionError: a newer version wrote it.
+        StoreCorruptError: it is damaged, or the key file does not fit or is open to others.
+        StoreFullError: no space left.
+        StoreUnavailableError: it cannot be reached.
+        AuthenticationError: wrong user or password.
+        PermissionDeniedError: its files or tables may not be written.
+        DatabaseNotFoundError: PostgreSQL has no such database.
+        HostNotFoundError: the name of its host is unknown.
+    """
+    address = parse_address(url, data_dir)
+    await Blocking(1)(_make_folders, data_dir, address)
+    async with exclusive(address) as right:
+        database = Database(address, right)
+        try:
+            await migrate(database, now(), migrations)
+            identity = await identify(database, key_path or data_dir / KEY_FILE, now)
+            connectors = ConnectorRepository(database, registry, identity.box, now)
+            yield Store(
+                installation=identity.id,
+                label=str(database.place),
+                connectors=connectors,
+                tasks=TaskRepository(database, now),
+                executions=ExecutionRepository(database),
+                metrics=MetricsRepository(database),
+                dashboard=DashboardRepository(database, now),
+                engine=EngineStore(database, connectors, identity.id, now),
+                checkpoints=Checkpoints(database, now),
+                loads=Loads(database, now),
+                database=database,
+            )
+        finally:
+            await database.aclose()
+
+
+def _make_folders(data_dir: Path, address: StoreAddress) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = address.place.file
+        if file is not None:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # SQLite gives the files beside it the mode of this one.
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as exc:
+        raise PermissionDeniedError(
+            f"The data folder {data_dir} cannot be used: {exc.strerror}.",
+            hint="Give --data-dir a folder that the user of the daemon may write.",
+        ) from exc
