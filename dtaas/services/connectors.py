@@ -1,0 +1,314 @@
+"""Connectors: what may be stored, changed, tested and listed."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from anyio import current_time, fail_after, move_on_after
+from msgspec import Meta, Struct
+
+from dtaas.concurrency.bus import EventBus
+from dtaas.model.check import CheckReport, CheckStep, StepStatus
+from dtaas.model.connectors import Connector, ConnectorRole
+from dtaas.model.errors import RequestError, TaskRunningError, TimedOutError, ValidationFailedError
+from dtaas.model.events import ConnectorChanged
+from dtaas.model.ids import ConnectorId
+from dtaas.model.ports import ConnectorRegistry, ConnectorType, Destination, Source
+from dtaas.model.schema import TableInfo
+from dtaas.model.task import Task
+from dtaas.services.connection_config import changed_config, new_config, only_secrets_differ
+from dtaas.services.every_task import every_task
+from dtaas.services.targets import TargetKeeper
+from dtaas.services.task_rules import UNDER_WAY
+from dtaas.store.connectors import (
+    ConnectorChange,
+    ConnectorDraft,
+    ConnectorFilter,
+    ConnectorRepository,
+)
+from dtaas.store.page import Page, Window
+from dtaas.store.tasks import TaskFilter, TaskRepository
+
+TEST_LIMIT_S: Final = 60.0
+DISCOVERY_LIMIT_S: Final = 60.0
+CACHE_S: Final = 30.0
+_CLOSE_LIMIT_S: Final = 10.0
+
+
+class ConnectorSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user writes down: the body of `POST` and `PUT /api/connectors/`.
+
+    Attributes:
+        source_type: product of a source; exactly one of the two types is given.
+        destination_type: product of a destination.
+        connection_config: the product's fields. In a `PUT`, a secret left out keeps its value.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    description: Annotated[str, Meta(max_length=10_000)] = ""
+    connector_type: ConnectorRole | None = None
+    source_type: str | None = None
+    destination_type: str | None = None
+    connection_config: dict[str, Any]
+    is_active: bool = True
+
+    def product(self) -> tuple[ConnectorRole, str]:
+        """Return role and kind.
+
+        Raises:
+            ValidationFailedError: none or both types are given, or they deny `connector_type`.
+        """
+        given = [
+            (role, kind)
+            for role, kind in (
+                (ConnectorRole.SOURCE, self.source_type),
+                (ConnectorRole.DESTINATION, self.destination_type),
+            )
+            if kind is not None
+        ]
+        if len(given) != 1:
+            raise ValidationFailedError(
+                "A connector has either a source_type or a destination_type.",
+                hint="Give exactly one of the two.",
+                field="$.destination_type" if given else "$.source_type",
+            )
+        role, kind = given[0]
+        if self.connector_type not in {None, role}:
+            raise ValidationFailedError(
+                f"connector_type is {self.connector_type}, but a {role}_type is given.",
+                field="$.connector_type",
+            )
+        return role, kind
+
+
+class _Discovered(Struct, frozen=True):
+    tables: Sequence[TableInfo]
+    connector_version: datetime
+    at: float
+
+
+class ConnectorService:
+    """Use cases around connectors. Hands out secrets to nobody but the connectors themselves."""
+
+    def __init__(
+        self,
+        *,
+        connectors: ConnectorRepository,
+        tasks: TaskRepository,
+        registry: ConnectorRegistry,
+        keeper: TargetKeeper,
+        bus: EventBus,
+        now: Callable[[], datetime],
+        test_limit_s: float = TEST_LIMIT_S,
+    ) -> None:
+        self._connectors = connectors
+        self._tasks = tasks
+        self._registry = registry
+        self._keeper = keeper
+        self._bus = bus
+        self._now = now
+        self._test_limit_s = test_limit_s
+        self._discovered: dict[ConnectorId, _Discovered] = {}
+
+    def types(self) -> Sequence[ConnectorType]:
+        """Return the products there are, sources first."""
+        return self._registry.types()
+
+    async def create(self, spec: ConnectorSpec) -> Connector:
+        """Store a new connector.
+
+        Raises:
+            ValidationFailedError: unknown product, or its configuration is wrong.
+            NameTakenError: another connector has the name.
+        """
+        role, kind = spec.product()
+        config_type = self._registry.type_of(role, kind).config_type
+        connector = await self._connectors.create(
+            ConnectorDraft(
+                name=spec.name,
+                description=spec.description,
+                role=role,
+                kind=kind,
+                config=new_config(spec.connection_config, config_type),
+                is_active=spec.is_active,
+            )
+        )
+        self._tell(connector.id)
+        return connector
+
+    async def list(self, which: ConnectorFilter, window: Window) -> Page[Connector]:
+        """Return a page of connectors."""
+        return await self._connectors.list(which, window)
+
+    async def get(self, connector_id: ConnectorId) -> Connector:
+        """Return a connector.
+
+        Raises:
+            NotFoundError: no such connector.
+        """
+        return await self._connectors.get(connector_id)
+
+    async def update(self, connector_id: ConnectorId, spec: ConnectorSpec) -> Connector:
+        """Replace what the user wrote down; a secret that is left out keeps its value.
+
+        While a task that uses the connector runs, only its name, description, `is_active` and
+        secrets may change: an execution must not move to another place halfway.
+
+        Raises:
+            NotFoundError: no such connector.
+            NameTakenError: another connector has the name.
+            ValidationFailedError: the configuration is wrong, or the product differs.
+            SecretRequiredError: the place changed and a secret was left out.
+            TaskRunningError: the place or the way to it changed while a task uses it.
+        """
+        old = await self._connectors.get(connector_id)
+        if spec.product() != (old.role, old.kind):
+            raise ValidationFailedError(
+                f"Connector {old.name!r} is a {old.role} of type {old.kind}; that cannot change.",
+                hint="Create another connector.",
+                field=f"$.{old.role}_type",
+            )
+        config = changed_config(old.config, spec.connection_config)
+        moved = not only_secrets_differ(old.config, config)
+        if moved:
+            await self._drop_unfinished(old)
+        connector = await self._connectors.update(
+            connector_id,
+            ConnectorChange(
+                name=spec.name,
+                description=spec.description,
+                config=config,
+                is_active=spec.is_active,
+            ),
+        )
+        self._tell(connector_id)
+        return connector
+
+    async def delete(self, connector_id: ConnectorId) -> None:
+        """Remove a connector.
+
+        Raises:
+            NotFoundError: no such connector.
+            InUseError: tasks use it; the detail lists them.
+        """
+        await self._connectors.delete(connector_id)
+        self._discovered.pop(connector_id, None)
+        self._tell(connector_id, removed=True)
+
+    async def test(self, connector_id: ConnectorId) -> Connector:
+        """Test a connector step by step, store the report and return the connector with it.
+
+        Raises:
+            NotFoundError: no such connector.
+        """
+        connector = await self._connectors.get(connector_id)
+        steps: list[CheckStep] = []
+        report: CheckReport | None = None
+        began = current_time()
+        built = self._build(connector)
+        try:
+            with move_on_after(self._test_limit_s):
+                report = await built.check(steps.append)
+        finally:
+            with move_on_after(_CLOSE_LIMIT_S, shield=True):
+                await built.aclose()
+        if report is None:
+            steps.append(_too_slow(self._test_limit_s, current_time() - began))
+            report = CheckReport(ok=False, steps=tuple(steps))
+        connector = await self._connectors.record_test(connector_id, report)
+        self._tell(connector_id)
+        return connector
+
+    async def tables(
+        self, connector_id: ConnectorId, *, refresh: bool = False
+    ) -> Sequence[TableInfo]:
+        """Return the tables a source's login can see, sorted; kept for half a minute.
+
+        Args:
+            refresh: ask the source whatever is kept.
+
+        Raises:
+            NotFoundError: no such connector.
+            RequestError: it is not a source.
+            DtaasError: whatever the source says.
+        """
+        connector = await self._connectors.get(connector_id)
+        if connector.role is not ConnectorRole.SOURCE:
+            raise RequestError(
+                f"Connector {connector.name!r} is a destination; only sources list tables."
+            )
+        kept = self._discovered.get(connector_id)
+        if (
+            kept is not None
+            and not refresh
+            and kept.connector_version == connector.updated_at
+            and current_time() - kept.at < CACHE_S
+        ):
+            return kept.tables
+        tables = await self._discover(connector)
+        self._discovered[connector_id] = _Discovered(tables, connector.updated_at, current_time())
+        return tables
+
+    async def _discover(self, connector: Connector) -> Sequence[TableInfo]:
+        source = self._registry.source(connector)
+        try:
+            with fail_after(DISCOVERY_LIMIT_S):
+                return await source.discover()
+        except TimeoutError as exc:
+            raise TimedOutError(
+                f"Listing the tables of connector {connector.name!r} took over"
+                f" {DISCOVERY_LIMIT_S:g} s.",
+                hint="Test the connector; look for blocking at the source.",
+            ) from exc
+        finally:
+            with move_on_after(_CLOSE_LIMIT_S, shield=True):
+                await source.aclose()
+
+    def _build(self, connector: Connector) -> Source | Destination:
+        match connector.role:
+            case ConnectorRole.SOURCE:
+                return self._registry.source(connector)
+            case ConnectorRole.DESTINATION:
+                # A test speaks of the place, not of a task, so the names a prefix could take
+                # from one only have to be there.
+                return self._registry.destination(connector, task_name="test", database="test")
+
+    async def _drop_unfinished(self, connector: Connector) -> None:
+        """Refuse to move a connector that is at work; else give up what was begun through it."""
+        users = await every_task(self._tasks, TaskFilter(connector_id=connector.id))
+        busy = [task for task in users if task.status in UNDER_WAY]
+        if busy:
+            raise TaskRunningError(
+                f"Connector {connector.name!r} is at work for {_names(busy)}.",
+                hint="Stop these tasks first. Secrets may change at any time.",
+                field="$.connection_config",
+            )
+        for task in users:
+            loads = await self._keeper.take_loads(task.id, task.spec.source_tables)
+            if loads:
+                places = await self._keeper.places(
+                    task.spec,
+                    await self._connectors.get(task.spec.source_connector_id),
+                    await self._connectors.get(task.spec.destination_connector_id),
+                )
+                await self._keeper.clear(places, loads)
+
+    def _tell(self, connector_id: ConnectorId, *, removed: bool = False) -> None:
+        self._bus.publish(
+            ConnectorChanged(at=self._now(), connector_id=connector_id, removed=removed)
+        )
+
+
+def _names(tasks: Sequence[Task]) -> str:
+    return ", ".join(f"{task.spec.name!r} ({task.status})" for task in tasks)
+
+
+def _too_slow(limit_s: float, took_s: float) -> CheckStep:
+    return CheckStep(
+        name="time_limit",
+        status=StepStatus.FAILED,
+        detail=f"The test was ended after {limit_s:g} s without an answer.",
+        fix="Look at the last step above: what follows it does not answer.",
+        code="timed_out",
+        took_s=took_s,
+    )

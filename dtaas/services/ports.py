@@ -1,0 +1,35 @@
+"""What the services need of the engine."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dtaas.model.execution import ExecutionProgress
+from dtaas.model.ids import TaskId
+from dtaas.model.schema import TableRef
+
+
+class TaskRunner(Protocol):
+    """Runs tasks. What is wanted of a task stands in the store; these only make it look."""
+
+    async def wake(
+        self, task_id: TaskId, *, tables: Sequence[TableRef] = (), force: bool = False
+    ) -> None:
+        """Look at what the user wants of a task and make it so.
+
+        Args:
+            tables: load only these, all of the task's when empty.
+            force: a start forgets what an earlier execution left unfinished.
+        """
+        ...
+
+    async def stop_now(self, task_id: TaskId) -> None:
+        """End a task's work without draining; returns when it has ended."""
+        ...
+
+    def progress(self, task_id: TaskId) -> ExecutionProgress | None:
+        """Return the live figures of a task, None when it does not run."""
+        ...
+
+    def running(self) -> Sequence[ExecutionProgress]:
+        """Return the live figures of every running task."""
+        ...

@@ -1,0 +1,71 @@
+"""All use cases, built over one store, one registry and one engine."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec import Struct
+
+from dtaas.concurrency.bus import EventBus
+from dtaas.model.ports import ConnectorRegistry
+from dtaas.services.connectors import ConnectorService
+from dtaas.services.control import TaskControl
+from dtaas.services.dashboard import DashboardService
+from dtaas.services.health import HealthService
+from dtaas.services.ports import TaskRunner
+from dtaas.services.targets import TargetKeeper
+from dtaas.services.tasks import TaskService
+from dtaas.store.store import Store
+
+
+class Services(Struct, frozen=True, kw_only=True):
+    """What the API and the admin socket offer."""
+
+    connectors: ConnectorService
+    tasks: TaskService
+    control: TaskControl
+    dashboard: DashboardService
+    health: HealthService
+    bus: EventBus
+
+
+def build_services(
+    *,
+    store: Store,
+    registry: ConnectorRegistry,
+    runner: TaskRunner,
+    bus: EventBus,
+    now: Callable[[], datetime],
+) -> Services:
+    """Return the use cases."""
+    keeper = TargetKeeper(registry, store.loads, store.installation)
+    return Services(
+        connectors=ConnectorService(
+            connectors=store.connectors,
+            tasks=store.tasks,
+            registry=registry,
+            keeper=keeper,
+            bus=bus,
+            now=now,
+        ),
+        tasks=TaskService(
+            tasks=store.tasks,
+            connectors=store.connectors,
+            executions=store.executions,
+            registry=registry,
+            keeper=keeper,
+            runner=runner,
+            bus=bus,
+            now=now,
+        ),
+        control=TaskControl(store=store.engine, runner=runner, bus=bus, now=now),
+        dashboard=DashboardService(
+            dashboard=store.dashboard,
+            tasks=store.tasks,
+            connectors=store.connectors,
+            executions=store.executions,
+            runner=runner,
+            now=now,
+        ),
+        health=HealthService(store.ping),
+        bus=bus,
+    )

@@ -1,0 +1,178 @@
+"""What a task must look like before it is stored. Pure: no connector is asked anything."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from dtaas.model.errors import TargetCollisionError, ValidationFailedError
+from dtaas.model.load import TargetTable, WriteMode
+from dtaas.model.ports import Capabilities
+from dtaas.model.schema import TableRef
+from dtaas.model.task import (
+    ACTIVE_STATUSES,
+    ScheduleType,
+    TableMapping,
+    TaskMode,
+    TaskSpec,
+    TaskStatus,
+)
+
+UNDER_WAY: Final = ACTIVE_STATUSES | {TaskStatus.PAUSED}
+"""States with an execution that is not over: what is moved where may not change."""
+
+_PARTS: Final = ("value", "year", "month", "day", "hour")
+_APPLIED_AT_ONCE: Final = frozenset(
+    {"description", "schedule_type", "schedule_interval_seconds", "is_active"}
+)
+_TUNING: Final = frozenset({"batch_size_mb", "batch_rows", "handle_schema_drift"})
+
+
+def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
+    """Refuse a task that could not work, before anything is stored.
+
+    Raises:
+        ValidationFailedError: with the path of the first mistake.
+    """
+    _check_mode(spec, source, destination)
+    _check_tables(spec)
+    for index, mapping in enumerate(spec.table_mappings):
+        _check_mapping(mapping, f"$.table_mappings[{index}]", destination)
+    if spec.options.write_mode is WriteMode.APPEND and not destination.append:
+        raise ValidationFailedError(
+            "This destination cannot append.",
+            hint="Use write_mode overwrite.",
+            field="$.options.write_mode",
+        )
+    if spec.schedule_type is ScheduleType.INTERVAL and spec.schedule_interval_seconds is None:
+        raise ValidationFailedError(
+            "A schedule of type interval needs schedule_interval_seconds.",
+            hint="Give the seconds between two starts, at least 10.",
+            field="$.schedule_interval_seconds",
+        )
+    if spec.transformations:
+        raise ValidationFailedError(
+            "Transformations are not available in this version.",
+            hint="Leave transformations empty.",
+            field="$.transformations",
+        )
+
+
+def _check_mode(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
+    if spec.mode is not TaskMode.FULL_LOAD:
+        raise ValidationFailedError(
+            f"Mode {spec.mode} is not available in this version.",
+            hint="Use full_load.",
+            field="$.mode",
+        )
+    for side, can in (("source", source), ("destination", destination)):
+        if not can.full_load:
+            raise ValidationFailedError(
+                f"The {side} cannot do a full load.", field=f"$.{side}_connector_id"
+            )
+
+
+def _check_tables(spec: TaskSpec) -> None:
+    seen: dict[TableRef, int] = {}
+    for index, table in enumerate(spec.source_tables):
+        first = seen.setdefault(table, index)
+        if first != index:
+            raise ValidationFailedError(
+                f"Table {table} is listed twice.",
+                hint=f"Remove one; the first is source_tables[{first}].",
+                field=f"$.source_tables[{index}]",
+            )
+    mapped: set[TableRef] = set()
+    for index, mapping in enumerate(spec.table_mappings):
+        field = f"$.table_mappings[{index}].source"
+        if mapping.source not in seen:
+            raise ValidationFailedError(
+                f"Table {mapping.source} is mapped but not listed in source_tables.", field=field
+            )
+        if mapping.source in mapped:
+            raise ValidationFailedError(f"Table {mapping.source} is mapped twice.", field=field)
+        mapped.add(mapping.source)
+
+
+def _check_mapping(mapping: TableMapping, at: str, destination: Capabilities) -> None:
+    for index, segment in enumerate(mapping.target or ()):
+        if segment.strip() in {"", ".", ".."} or not segment.isprintable():
+            raise ValidationFailedError(
+                f"{segment!r} cannot be part of a target's path.",
+                hint="Use visible characters; each item is one level of the path.",
+                field=f"{at}.target[{index}]",
+            )
+    if mapping.partition_by and not destination.partitions:
+        raise ValidationFailedError(
+            "This destination has no partitions.", field=f"{at}.partition_by"
+        )
+    for index, level in enumerate(mapping.partition_by):
+        if level.part not in _PARTS or not level.column:
+            raise ValidationFailedError(
+                f"A table cannot be partitioned by {level.part!r} of {level.column!r}.",
+                hint=f"Name a column, and as part one of: {', '.join(_PARTS)}.",
+                field=f"{at}.partition_by[{index}]",
+            )
+        if level in mapping.partition_by[:index]:
+            raise ValidationFailedError(
+                f"{level.part} of {level.column!r} is a partition level twice.",
+                field=f"{at}.partition_by[{index}]",
+            )
+
+
+def targets(
+    spec: TaskSpec, target_of: Callable[[TableRef, tuple[str, ...] | None], TargetTable]
+) -> Mapping[TableRef, TargetTable]:
+    """Return where each table goes.
+
+    Raises:
+        TargetCollisionError: two tables go to one place.
+    """
+    mapped = {mapping.source: mapping.target for mapping in spec.table_mappings}
+    places: dict[TableRef, TargetTable] = {}
+    taken: dict[TargetTable, TableRef] = {}
+    for table in spec.source_tables:
+        target = target_of(table, mapped.get(table))
+        other = taken.setdefault(target, table)
+        if other != table:
+            raise TargetCollisionError(
+                f"Tables {other} and {table} both go to {target}.",
+                hint="Give one of them another target in table_mappings, "
+                "or use {schema} and {table} in the connector's prefix.",
+                field="$.table_mappings",
+            )
+        places[table] = target
+    return places
+
+
+def changed_fields(old: TaskSpec, new: TaskSpec) -> frozenset[str]:
+    """Return the fields that differ, those of the options as `options.<name>`."""
+    changed = {n for n in old.__struct_fields__ if getattr(old, n) != getattr(new, n)}
+    if "options" in changed:
+        changed.remove("options")
+        changed |= {
+            f"options.{n}"
+            for n in old.options.__struct_fields__
+            if getattr(old.options, n) != getattr(new.options, n)
+        }
+    return frozenset(changed)
+
+
+def fields_for_rest(old: TaskSpec, new: TaskSpec) -> tuple[str, ...]:
+    """Return the changed fields that may only change while no execution is under way.
+
+    They say what is moved where, and an execution must not change that halfway; everything else
+    is a limit or a schedule and may change at any time.
+    """
+    free = _APPLIED_AT_ONCE | _TUNING
+    return tuple(
+        sorted(
+            name
+            for name in changed_fields(old, new)
+            if name not in free
+            and not (name.startswith("options.") and name != "options.write_mode")
+        )
+    )
+
+
+def applies_at_once(old: TaskSpec, new: TaskSpec) -> bool:
+    """Return whether a change needs no new start of the task to take effect."""
+    return changed_fields(old, new) <= _APPLIED_AT_ONCE
