@@ -205,7 +205,7 @@ class TaskService:
         return before.without(places), before
 
     async def _refuse_taken(self, task_id: TaskId, places: Places) -> None:
-        """Refuse targets another task of this daemon writes; other daemons see the target's mark."""
+        """Refuse targets that another task of this daemon writes; the mark there tells others."""
         which = TaskFilter(connector_id=places.destination.id)
         wanted = frozenset(places.tables.values())
         for other in await every_task(self._tasks, which):
