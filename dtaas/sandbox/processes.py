@@ -1,19 +1,20 @@
-"""Child processes that never outlive their parent, not even one that is killed."""
+"""Child processes of the sandbox: stopped in order, and never left behind."""
 
-import shutil
-import signal
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, STDOUT
+from signal import SIGKILL, SIGTERM, Signals
+from subprocess import DEVNULL, STDOUT
+from typing import Final
 
 import anyio
-from anyio import CancelScope, move_on_after
 from anyio.abc import Process
 
-from dtaas.model.errors import DriverMissingError
+from dtaas.sandbox import bound_exec
 
-STOP_LIMIT_S = 10.0
+STOP_LIMIT_S: Final = 10.0
 
 
 @asynccontextmanager
@@ -21,60 +22,59 @@ async def child_process(
     argv: Sequence[str],
     *,
     log_path: Path,
-    output: bool = False,
     user: int | None = None,
     env: Mapping[str, str] | None = None,
-    cwd: Path | str = "/",
     pass_fds: Sequence[int] = (),
-    stop_signal: signal.Signals = signal.SIGTERM,
+    stop_signal: Signals = SIGTERM,
     stop_limit_s: float = STOP_LIMIT_S,
 ) -> AsyncIterator[Process]:
-    """Run a program until the context is left; the kernel kills it when this process dies.
+    """Run `argv` for the life of the context, and not a moment longer.
 
-    Must be entered on the main thread: the kernel watches the thread that starts the child
-    (prctl(2), PR_SET_PDEATHSIG).
+    Leaving sends `stop_signal` and, after `stop_limit_s`, SIGKILL. When this process dies, by
+    SIGKILL too, the kernel sends the child SIGKILL. Ctrl-C on the terminal reaches only us.
 
     Args:
-        log_path: gets standard error, and standard output too unless `output` pipes it.
-        user: uid and gid to run as, None for our own.
-        stop_signal: asks the program to end; after `stop_limit_s` it is killed.
-
-    Raises:
-        DriverMissingError: `setpriv` of util-linux is not installed.
+        argv: the program by its absolute path, and its arguments.
+        log_path: what the program prints is added there.
+        user: uid and gid to run as; None keeps ours. Changing it needs root.
+        env: the whole environment of the child; None gives it ours.
+        pass_fds: descriptors the child inherits.
     """
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise DriverMissingError(
-            "The program setpriv is missing.", hint="Install it: apt-get install util-linux"
-        )
+    wrapper = [
+        sys.executable,
+        "-I",
+        "-S",
+        bound_exec.__file__,
+        str(os.getpid()),
+        str(int(SIGKILL)),
+        bound_exec.KEEP_USER if user is None else str(user),
+    ]
     with log_path.open("ab") as log:
         process = await anyio.open_process(
-            [setpriv, "--pdeathsig", "KILL", "--", *argv],
+            [*wrapper, *argv],
             stdin=DEVNULL,
-            stdout=PIPE if output else log,
-            stderr=log if output else STDOUT,
-            cwd=cwd,
+            stdout=log,
+            stderr=STDOUT,
+            cwd="/",
             env=env,
             pass_fds=pass_fds,
-            user=user,
-            group=user,
-            extra_groups=None if user is None else [],
-            start_new_session=True,  # a Ctrl-C of the terminal reaches us only
+            start_new_session=True,
         )
     try:
         yield process
     finally:
-        await _stop(process, stop_signal, stop_limit_s)
+        with anyio.CancelScope(shield=True):
+            await _stop(process, stop_signal, stop_limit_s)
 
 
-async def _stop(process: Process, stop_signal: signal.Signals, limit_s: float) -> None:
-    with CancelScope(shield=True):
-        if process.returncode is None:
-            process.send_signal(stop_signal)
-            with move_on_after(limit_s):
-                await process.wait()
-        if process.returncode is None:
-            process.kill()
-            with move_on_after(limit_s):
-                await process.wait()
-        await process.aclose()
+async def _stop(process: Process, stop_signal: Signals, limit_s: float) -> None:
+    for signal in (stop_signal, SIGKILL):
+        if process.returncode is not None:
+            break
+        try:
+            process.send_signal(signal)
+        except ProcessLookupError:
+            break  # ended since the check; the wait below takes its code
+        with anyio.move_on_after(limit_s):
+            await process.wait()
+    await process.aclose()
