@@ -45,3 +45,9 @@ def isolation_statement(isolation: Isolation) -> str:
             return "SET TRANSACTION ISOLATION LEVEL SNAPSHOT;"
         case _:
             assert_never(isolation)
+
+
+def in_isolation(isolation: Isolation, sql: str) -> str:
+    """Return a batch that runs `sql` at a level and leaves the session at its own again."""
+    back = isolation_statement(Isolation.LOCKING)  # catalog views do not stand SNAPSHOT and DDL
+    return f"{isolation_statement(isolation)} {sql}; {back}"

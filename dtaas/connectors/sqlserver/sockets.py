@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from pathlib import Path
 
 _FD_FOLDER = "/dev/fd"
 """Lists the open descriptors on Linux (a link to /proc/self/fd) and macOS."""
@@ -66,15 +67,16 @@ class SocketWatch:
 def _tcp_sockets() -> frozenset[tuple[int, str]]:
     """Return descriptor and `local>peer` of each connected TCP socket of this process."""
     found: set[tuple[int, str]] = set()
-    for name in os.listdir(_FD_FOLDER):
+    for entry in Path(_FD_FOLDER).iterdir():
+        number = int(entry.name)
         with suppress(OSError):  # not a socket, or closed meanwhile
-            fd = os.dup(int(name))
+            fd = os.dup(number)
             try:
                 described = _describe(fd)
             finally:
                 os.close(fd)
             if described:
-                found.add((int(name), described))
+                found.add((number, described))
     return frozenset(found)
 
 

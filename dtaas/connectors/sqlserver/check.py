@@ -1,0 +1,236 @@
+"""The test of a connector: what works, what does not, why, and the statement that mends it."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import assert_never
+
+import anyio
+from msgspec import Struct
+
+from dtaas.connectors.sqlserver import queries
+from dtaas.connectors.sqlserver.control import ControlPool, Row
+from dtaas.connectors.sqlserver.endpoint import Endpoint
+from dtaas.connectors.sqlserver.isolation import Isolation, choose_isolation
+from dtaas.connectors.sqlserver.quoting import identifier
+from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
+from dtaas.model.connectors import Encryption
+from dtaas.model.errors import (
+    AuthenticationError,
+    DatabaseNotFoundError,
+    DtaasError,
+    PermissionDeniedError,
+)
+
+_OLDEST_MAJOR = 13
+"""SQL Server 2016: the first with STRING_ESCAPE and every catalog column we read."""
+_AZURE_EDITIONS = (5, 6, 8, 11)
+"""EngineEdition of Azure SQL, whose ProductVersion says nothing."""
+_EXPRESS = 4
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What a step found, when it did not fail."""
+
+    detail: str
+    status: StepStatus = StepStatus.OK
+    fix: str = ""
+
+
+class _Checker:
+    """Runs steps in order; after a failure the rest are skipped."""
+
+    def __init__(self, on_step: OnStep) -> None:
+        self._on_step = on_step
+        self._steps: list[CheckStep] = []
+        self._failed = False
+
+    async def step(self, name: str, run: Callable[[], Awaitable[Finding]]) -> None:
+        """Run one step, unless an earlier one failed."""
+        if self._failed:
+            self._end(CheckStep(name=name, status=StepStatus.SKIPPED, detail="Not tried."))
+            return
+        began_s = anyio.current_time()
+        try:
+            found = await run()
+        except DtaasError as exc:
+            self.fail(name, exc, took_s=anyio.current_time() - began_s)
+            return
+        self._end(
+            CheckStep(
+                name=name,
+                status=found.status,
+                detail=found.detail,
+                fix=found.fix,
+                took_s=anyio.current_time() - began_s,
+            )
+        )
+
+    def fail(self, name: str, error: DtaasError, *, took_s: float) -> None:
+        """Record a failed step."""
+        self._failed = True
+        self._end(
+            CheckStep(
+                name=name,
+                status=StepStatus.FAILED,
+                detail=error.detail,
+                fix=error.hint,
+                code=error.code,
+                took_s=took_s,
+            )
+        )
+
+    def report(self) -> CheckReport:
+        """Return the steps so far."""
+        return CheckReport(ok=not self._failed, steps=tuple(self._steps))
+
+    def _end(self, step: CheckStep) -> None:
+        self._steps.append(step)
+        self._on_step(step)
+
+
+async def check_source(endpoint: Endpoint, pool: ControlPool, on_step: OnStep) -> CheckReport:
+    """Test name, network, encryption, login, database, version, rights, isolation and CDC."""
+    checker = _Checker(on_step)
+    config = endpoint.config
+    database = identifier(config.database)
+    await checker.step("resolve", lambda: _resolve(endpoint))
+    await checker.step("tcp", lambda: _tcp(endpoint))
+    await _log_in(checker, endpoint, pool)
+    await checker.step("version", lambda: _version(pool))
+    await checker.step("rights", lambda: _rights(pool))
+    await checker.step("isolation", lambda: _isolation(pool, database))
+    await checker.step("cdc", lambda: _cdc(pool, database))
+    return checker.report()
+
+
+async def _resolve(endpoint: Endpoint) -> Finding:
+    config = endpoint.config
+    found = await endpoint.resolve()
+    return Finding(detail=f"{config.host} is {', '.join(found)}.")
+
+
+async def _tcp(endpoint: Endpoint) -> Finding:
+    await endpoint.reach()
+    return Finding(detail=f"{endpoint.config.host}:{endpoint.config.port} answers.")
+
+
+async def _log_in(checker: _Checker, endpoint: Endpoint, pool: ControlPool) -> None:
+    """Log in once and say which of encryption, login and database it got through."""
+    began_s = anyio.current_time()
+    failed_at, error = "", None
+    try:
+        await pool.fetch("Logging in", "SELECT 1 AS one")
+    except DtaasError as exc:
+        failed_at, error = _stage(exc), exc
+    took_s = anyio.current_time() - began_s
+    config = endpoint.config
+    for name, detail in (
+        ("tls", _encryption(config.encrypt)),
+        ("login", f"{config.username} is logged in."),
+        ("database", f"{config.database} is open."),
+    ):
+        if error is not None and name == failed_at:
+            checker.fail(name, error, took_s=took_s)
+        else:
+            await checker.step(name, partial(_passed, detail))
+
+
+def _stage(error: DtaasError) -> str:
+    """Return the step of the login that an error belongs to."""
+    match error:
+        case AuthenticationError():
+            return "login"
+        case DatabaseNotFoundError() | PermissionDeniedError():
+            return "database"
+        case _:  # TCP answered and no login was judged: the handshake between them
+            return "tls"
+
+
+def _encryption(encrypt: Encryption) -> str:
+    match encrypt:
+        case Encryption.NO:
+            return "Only the login is encrypted; rows travel in the clear."
+        case Encryption.YES:
+            return "All traffic is encrypted."
+        case Encryption.STRICT:
+            return "All traffic is encrypted, TDS 8.0."
+        case _:
+            assert_never(encrypt)
+
+
+async def _passed(detail: str) -> Finding:
+    return Finding(detail=detail)
+
+
+async def _version(pool: ControlPool) -> Finding:
+    version, edition, engine, updateability, _ = await _one(pool, queries.SERVER)
+    detail = f"{edition}, version {version}, {(updateability or '').lower().replace('_', ' ')}."
+    old = engine not in _AZURE_EDITIONS and int(version.split(".")[0]) < _OLDEST_MAJOR
+    if old:
+        return Finding(
+            detail=detail,
+            status=StepStatus.WARNING,
+            fix="Use SQL Server 2016 or newer: older versions are not tested.",
+        )
+    return Finding(detail=detail)
+
+
+async def _rights(pool: ControlPool) -> Finding:
+    can_select, can_view_state, can_unmask = await _one(pool, queries.RIGHTS)
+    (tables,) = await _one(pool, queries.TABLE_COUNT)
+    seen = f"The login sees {tables} tables"
+    missing = []
+    if not can_select:
+        missing.append("GRANT SELECT TO [the_user];")
+    if not can_view_state:
+        missing.append("GRANT VIEW DATABASE STATE TO [the_user];")
+    if not missing:
+        unmasked = "" if can_unmask else ", masked columns only masked"
+        return Finding(detail=f"{seen} and may read them{unmasked}.")
+    return Finding(
+        detail=f"{seen}; some rights are missing, which matters unless given table by table.",
+        status=StepStatus.WARNING,
+        fix=" ".join(missing),
+    )
+
+
+async def _isolation(pool: ControlPool, database: str) -> Finding:
+    _, _, snapshot_state, rcsi = await _one(pool, queries.DATABASE)
+    match choose_isolation(rcsi=bool(rcsi), snapshot_state=snapshot_state):
+        case Isolation.ROW_VERSIONS:
+            return Finding(detail="Reads use row versions and take no locks.")
+        case Isolation.SNAPSHOT:
+            return Finding(detail="Reads use SNAPSHOT isolation and take no locks.")
+        case Isolation.LOCKING:
+            return Finding(
+                detail="Reads take short locks, so they can wait for writers.",
+                status=StepStatus.WARNING,
+                fix=f"ALTER DATABASE {database} SET ALLOW_SNAPSHOT_ISOLATION ON;",
+            )
+
+
+async def _cdc(pool: ControlPool, database: str) -> Finding:
+    _, enabled, _, _ = await _one(pool, queries.DATABASE)
+    if enabled:
+        return Finding(detail="Change data capture is on.")
+    engine = (await _one(pool, queries.SERVER))[2]
+    if engine == _EXPRESS:
+        return Finding(
+            detail="This edition has no change data capture; full loads work.",
+            status=StepStatus.WARNING,
+        )
+    return Finding(
+        detail="Change data capture is off; full loads work.",
+        status=StepStatus.WARNING,
+        fix=f"USE {database}; EXEC sys.sp_cdc_enable_db;",
+    )
+
+
+async def _one(pool: ControlPool, sql: str) -> Row:
+    rows = await pool.fetch("Testing the connection", sql)
+    if not rows:
+        raise PermissionDeniedError(
+            "The catalog views show the login nothing about its database.",
+            hint="GRANT VIEW DEFINITION TO [the_user];",
+        )
+    return rows[0]

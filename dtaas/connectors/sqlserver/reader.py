@@ -1,0 +1,109 @@
+"""Reads one chunk: fetches in a thread, cuts to the size asked for, and can be broken off."""
+
+from collections import deque
+
+import pyarrow as pa
+
+from dtaas.connectors.sqlserver.bulk import BulkSession
+from dtaas.connectors.sqlserver.chunk_query import ChunkQuery
+from dtaas.connectors.sqlserver.errors import is_buffer_too_small
+from dtaas.connectors.sqlserver.odbc import arrow_odbc
+from dtaas.connectors.sqlserver.rate_limit import RateLimit
+from dtaas.connectors.sqlserver.rechunk import Rechunker
+from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
+from dtaas.connectors.sqlserver.transit import require_fetchable, to_batch
+from dtaas.model.errors import ConnectionLostError, SourceBusyError
+from dtaas.model.schema import TableSchema
+
+
+class ChunkReader:
+    """A chunk being read on a session of its own.
+
+    Pulled by the engine: nothing is fetched before it is asked for, so at most one transit buffer
+    and one batch are held.
+    """
+
+    def __init__(
+        self,
+        session: BulkSession,
+        query: ChunkQuery,
+        schema: TableSchema,
+        *,
+        batch_rows: int,
+        batch_bytes: int,
+        rate: RateLimit,
+        guard: SurrogateGuard,
+    ) -> None:
+        self._session = session
+        self._query = query
+        self._schema = schema
+        self._rate = rate
+        self._guard = guard
+        self._cutter = Rechunker(batch_rows=batch_rows, batch_bytes=batch_bytes)
+        self._ready: deque[pa.RecordBatch] = deque()
+        self._fetched: arrow_odbc.BatchReader | None = None
+        self._ended = False
+        self._broken = False
+
+    async def next(self) -> pa.RecordBatch | None:
+        """Return the next batch, None after the last row."""
+        while not self._ready and not self._ended:
+            if self._broken:
+                raise ConnectionLostError(
+                    f"Reading {self._schema.table} was broken off.",
+                    hint="The chunk is read again.",
+                )
+            self._broken = True  # until the call below has ended well
+            fetched = await self._session.run(self._fetch)
+            await self._guard.inspect(fetched)
+            self._keep(fetched)
+            self._broken = False
+        if not self._ready:
+            return None
+        batch = self._ready.popleft()
+        await self._rate.take(batch.nbytes)
+        return batch
+
+    async def aclose(self) -> None:
+        """Stop reading and free everything. Idempotent."""
+        self._broken = True
+        await self._session.aclose(free=self._free)
+
+    def _keep(self, fetched: pa.RecordBatch | None) -> None:
+        if fetched is None:
+            self._ready.extend(self._cutter.rest())
+            self._ended = True
+        else:
+            self._ready.extend(self._cutter.add(to_batch(fetched, self._schema)))
+
+    def _fetch(self) -> pa.RecordBatch | None:
+        """Return what one call of the driver fetches, None at the end. Runs in the thread."""
+        try:
+            if self._fetched is None:
+                self._fetched = self._execute()
+            return next(self._fetched, None)
+        except arrow_odbc.Error as exc:
+            if not is_buffer_too_small(exc):
+                raise
+            raise SourceBusyError(
+                f"A value of {self._schema.table} grew while the chunk was read.",
+                hint="The chunk is measured and read again.",
+            ) from exc
+
+    def _execute(self) -> arrow_odbc.BatchReader:
+        return self._session.connection.read_arrow_batches(
+            query=self._query.sql,
+            batch_size=self._query.transit_rows,
+            max_bytes_per_batch=None,  # the rows already say it
+            max_text_size=self._query.longest,
+            max_binary_size=self._query.longest,
+            map_schema=lambda found: require_fetchable(found, self._schema),
+            # A second buffer and thread gain nothing while writers use the other core.
+            fetch_concurrently=False,
+            query_timeout_sec=self._session.query_timeout_s,
+            # Exact for every character and code page, whatever the process's locale.
+            payload_text_encoding=arrow_odbc.TextEncoding.UTF16,
+        )
+
+    def _free(self) -> None:
+        self._fetched = None

@@ -1,0 +1,166 @@
+"""The SQL Server source: the port, put together from catalog, planner and reader."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import structlog
+
+from dtaas.connectors.sqlserver import queries
+from dtaas.connectors.sqlserver.bulk import BulkSession
+from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable
+from dtaas.connectors.sqlserver.check import check_source
+from dtaas.connectors.sqlserver.chunk_query import (
+    ChunkQuery,
+    chunk_query,
+    key_range,
+    longest_allowed,
+    matching_columns,
+)
+from dtaas.connectors.sqlserver.control import ControlPool
+from dtaas.connectors.sqlserver.driver import find_driver
+from dtaas.connectors.sqlserver.endpoint import Endpoint
+from dtaas.connectors.sqlserver.isolation import (
+    Isolation,
+    choose_isolation,
+    in_isolation,
+    isolation_statement,
+)
+from dtaas.connectors.sqlserver.planner import Planner
+from dtaas.connectors.sqlserver.rate_limit import RateLimit
+from dtaas.connectors.sqlserver.reader import ChunkReader
+from dtaas.connectors.sqlserver.statements import longest_values
+from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
+from dtaas.connectors.sqlserver.types import is_unbounded
+from dtaas.model.check import CheckReport, OnStep
+from dtaas.model.connectors import SqlServerConfig
+from dtaas.model.errors import DatabaseNotFoundError
+from dtaas.model.load import Chunk
+from dtaas.model.ports import BatchReader, Source
+from dtaas.model.schema import TableInfo, TableRef, TableSchema
+
+_MEGABYTE = 1_000_000
+log = structlog.get_logger()
+
+
+class SqlServerSource:
+    """Reads one database for one task.
+
+    Catalog and planning run on a few kept sessions; each chunk has a session of its own, so that
+    chunks are read side by side and a broken one harms no other.
+    """
+
+    def __init__(
+        self, config: SqlServerConfig, *, application: str = "dtaas", driver: str = ""
+    ) -> None:
+        """Prepare a source; connects when first used.
+
+        Args:
+            application: name that shows in the server's list of sessions.
+            driver: path or name of the ODBC driver, '' for the best one found.
+
+        Raises:
+            DriverMissingError: there is no ODBC driver.
+        """
+        self._config = config
+        found = find_driver(driver)
+        self._endpoint = Endpoint(config, driver=found, application=application)
+        self._pool = ControlPool(self._endpoint)
+        self._catalog = Catalog(self._pool)
+        self._rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
+        self._isolation: Isolation | None = None
+        self._deciding = anyio.Lock()
+        self._readers: set[ChunkReader] = set()
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Test the connection step by step."""
+        return await check_source(self._endpoint, self._pool, on_step)
+
+    async def discover(self) -> Sequence[TableInfo]:
+        """Return every user table the login can see, sorted by schema and name."""
+        return await self._catalog.tables()
+
+    async def describe(self, table: TableRef) -> TableSchema:
+        """Return a table's or view's columns and key."""
+        return (await self._catalog.table(table)).schema()
+
+    async def plan(self, schema: TableSchema, *, chunk_rows: int) -> Sequence[Chunk]:
+        """Cut the table into ranges of its clustered index."""
+        table = await self._catalog.table(schema.table)
+        matching_columns(table, schema)
+        isolation = await self._isolation_level()
+        return await Planner(self._pool, table, isolation, chunk_rows=chunk_rows).plan()
+
+    @asynccontextmanager
+    async def read(
+        self, schema: TableSchema, chunk: Chunk, *, batch_rows: int, batch_bytes: int
+    ) -> AsyncIterator[BatchReader]:
+        """Open a reader over one chunk, in a session of its own."""
+        table = await self._catalog.table(schema.table)
+        query = await self._chunk_query(table, schema, chunk, most_rows=batch_rows)
+        settings = isolation_statement(await self._isolation_level())
+        what = f"Reading {schema.table}"
+        session = BulkSession(self._endpoint, what=what)
+        reader = ChunkReader(
+            session,
+            query,
+            schema,
+            batch_rows=batch_rows,
+            batch_bytes=batch_bytes,
+            rate=self._rate,
+            guard=SurrogateGuard(
+                query,
+                lambda: BulkSession(self._endpoint, what=what),
+                settings=settings,
+                where=str(schema.table),
+            ),
+        )
+        self._readers.add(reader)
+        try:
+            await session.open(settings)
+            yield reader
+        finally:
+            self._readers.discard(reader)
+            await reader.aclose()
+
+    async def position(self) -> str:
+        """Return the highest captured LSN as 20 hex digits, '' without change data capture."""
+        rows = await self._pool.fetch("Reading the log position", queries.MAX_LSN)
+        return (rows[0][0] or "").removeprefix("0x") if rows else ""
+
+    async def aclose(self) -> None:
+        """Break off readers still open and close every session. Idempotent."""
+        while self._readers:
+            await self._readers.pop().aclose()
+        await self._pool.aclose()
+
+    async def _chunk_query(
+        self, table: SqlTable, schema: TableSchema, chunk: Chunk, *, most_rows: int
+    ) -> ChunkQuery:
+        columns = matching_columns(table, schema)
+        rows = key_range(table, chunk)
+        longest = 0
+        if any(is_unbounded(c) for c in columns):
+            sql = in_isolation(await self._isolation_level(), longest_values(rows, columns))
+            found = await self._pool.fetch(f"Measuring the values of {schema.table}", sql)
+            longest = longest_allowed(
+                columns, found[0], most_bytes=self._config.max_lob_bytes, where=str(schema.table)
+            )
+        return chunk_query(rows, columns, longest=longest, most_rows=most_rows)
+
+    async def _isolation_level(self) -> Isolation:
+        """Return the level of this source's reads, decided at the first use."""
+        async with self._deciding:
+            if self._isolation is None:
+                rows = await self._pool.fetch("Asking for the isolation level", queries.DATABASE)
+                if not rows:
+                    raise DatabaseNotFoundError(
+                        f"The login may not see database {self._config.database}.",
+                        hint="Create a user for it: CREATE USER [u] FOR LOGIN [u];",
+                    )
+                self._isolation = choose_isolation(rcsi=bool(rows[0][3]), snapshot_state=rows[0][2])
+                log.info("isolation_chosen", isolation=self._isolation.value)
+            return self._isolation
+
+
+_: type[Source] = SqlServerSource
