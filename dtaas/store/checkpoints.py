@@ -11,7 +11,6 @@ from dtaas.model.ports import CheckpointStore
 from dtaas.model.schema import TableRef
 from dtaas.store.database import Database
 from dtaas.store.tables import checkpoints
-from dtaas.store.tasks import find_task
 from dtaas.store.upsert import insert_of
 
 _KEY = ("task_id", "table_schema", "table_name")
@@ -34,10 +33,14 @@ class Checkpoints:
         return await self._database.read(lambda c: c.scalar(query))
 
     async def advance(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
-        """Store `position`, durable on return, unless it lies before the stored one."""
+        """Store `position`, durable on return, unless it lies before the stored one.
+
+        Raises:
+            CheckpointRegressionError: it lies before the stored one, which stays.
+            NotFoundError: no such task.
+        """
 
         def work(connection: Connection) -> bool:
-            find_task(connection, task_id)
             insert = insert_of(connection, checkpoints).values(
                 task_id=task_id,
                 table_schema=table.schema,

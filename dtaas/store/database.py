@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import anyio
-from sqlalchemy import Connection, event
+from sqlalchemy import AdaptedConnection, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -112,9 +112,11 @@ def _engine(address: StoreAddress) -> AsyncEngine:
         pool_size=READERS + 1,
         max_overflow=0,
         connect_args={"timeout": BUSY_LIMIT_S},
+        pool_reset_on_return=None,  # done by _on_reset
     )
     event.listen(engine.sync_engine, "connect", _on_connect)
     event.listen(engine.sync_engine, "begin", _on_begin)
+    event.listen(engine.sync_engine, "reset", _on_reset)
     return engine
 
 
@@ -128,6 +130,16 @@ def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> No
 
 
 def _on_begin(connection: Connection) -> None:
-    options: dict[str, Any] = dict(connection.get_execution_options())
     # A reader that turns writer in mid-transaction cannot wait for its turn: SQLITE_BUSY at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES, True) else "BEGIN")
+    writes = connection.get_execution_options().get(_WRITES, True)
+    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    adapted = cast("AdaptedConnection", connection.connection.dbapi_connection)
+    # One way to the driver's thread and back, where a cursor of SQLAlchemy's takes three.
+    adapted.run_async(lambda driver: driver.execute(statement))
+
+
+def _on_reset(connection: DBAPIConnection, _record: ConnectionPoolEntry, state: Any) -> None:
+    # Asking costs nothing; a rollback without a transaction is a way to the thread for nothing.
+    driver = cast("AdaptedConnection", connection).driver_connection
+    if not state.terminate_only and driver.in_transaction:
+        connection.rollback()

@@ -17,6 +17,7 @@ from dtaas.model.errors import (
     DtaasError,
     FatalError,
     HostNotFoundError,
+    NotFoundError,
     PermissionDeniedError,
     StoreCorruptError,
     StoreFullError,
@@ -82,7 +83,10 @@ def _driver_error(exc: BaseException) -> BaseException | None:
 
 def _sqlite(exc: sqlite3.Error, place: StorePlace) -> DtaasError | None:
     # https://www.sqlite.org/rescode.html: the low byte is the primary code.
-    match getattr(exc, "sqlite_errorcode", 0) & 0xFF:
+    code = getattr(exc, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+        return _orphan()
+    match code & 0xFF:
         case sqlite3.SQLITE_FULL:
             return _full(place)
         case sqlite3.SQLITE_IOERR:
@@ -119,6 +123,10 @@ def corrupt(place: StorePlace) -> StoreCorruptError:
     return StoreCorruptError(f"{place} is damaged or not a metadata database.", hint=hint)
 
 
+def _orphan() -> NotFoundError:
+    return NotFoundError("The task, execution or load this belongs to does not exist any more.")
+
+
 def _full(place: StorePlace) -> StoreFullError:
     return StoreFullError(
         f"No space left for the metadata database {place}; nothing stored before is lost.",
@@ -135,6 +143,8 @@ def _disk_is_full(place: StorePlace) -> bool:
 def _postgres(state: str, place: StorePlace) -> DtaasError | None:
     # Classes and codes of PostgreSQL's documentation, appendix A.
     match state:
+        case "23503":
+            return _orphan()
         case "53100":
             return _full(place)
         case "40001" | "40P01" | "55P03":
