@@ -1,0 +1,83 @@
+"""The suites of the three ports over an open `Store`. Subclass; provide `store` and `clock`."""
+
+import itertools
+
+import pytest
+
+from dtaas.model.connectors import (
+    Connector,
+    ConnectorRole,
+    MemoryDestinationConfig,
+    MemorySourceConfig,
+)
+from dtaas.model.task import Task
+from dtaas.store.checkpoints import Checkpoints
+from dtaas.store.connectors import ConnectorDraft
+from dtaas.store.engine_store import EngineStore
+from dtaas.store.loads import Loads
+from dtaas.store.store import Store
+from tests.contract.checkpoint_store import StoredCheckpointsContract
+from tests.contract.execution_store import ExecutionStoreContract
+from tests.contract.load_ledger import LoadLedgerContract
+from tests.contract.store_samples import NewTask, spec
+
+
+async def connect(store: Store) -> tuple[Connector, Connector]:
+    """Store a source and a destination."""
+    source = await store.connectors.create(
+        ConnectorDraft(
+            name="source",
+            role=ConnectorRole.SOURCE,
+            kind="memory",
+            config=MemorySourceConfig(dataset="a"),
+        )
+    )
+    destination = await store.connectors.create(
+        ConnectorDraft(
+            name="destination",
+            role=ConnectorRole.DESTINATION,
+            kind="memory",
+            config=MemoryDestinationConfig(dataset="b"),
+        )
+    )
+    return source, destination
+
+
+@pytest.fixture
+async def new_task(store: Store) -> NewTask:
+    source, destination = await connect(store)
+    numbers = itertools.count()
+
+    async def make(**changes: object) -> Task:
+        ids = {
+            "source_connector_id": source.id,
+            "destination_connector_id": destination.id,
+        }
+        return await store.tasks.create(spec(f"task {next(numbers)}", **(ids | changes)))
+
+    return make
+
+
+class CheckpointsSuite(StoredCheckpointsContract):
+    @pytest.fixture
+    def checkpoints(self, store: Store) -> Checkpoints:
+        return store.checkpoints
+
+
+class LoadsSuite(LoadLedgerContract):
+    @pytest.fixture
+    def ledger(self, store: Store) -> Loads:
+        return store.loads
+
+
+class EngineStoreSuite(ExecutionStoreContract):
+    @pytest.fixture
+    def engine_store(self, store: Store) -> EngineStore:
+        return store.engine
+
+    async def test_a_connector_comes_with_its_configuration(
+        self, store: Store, engine_store: EngineStore
+    ) -> None:
+        source, destination = await connect(store)
+        assert await engine_store.connector(source.id) == source
+        assert await engine_store.connector(destination.id) == destination
