@@ -1,0 +1,459 @@
+"""The syntax tree of a T-SQL statement, as the parser builds it: names are not resolved yet.
+
+Names keep the case they were written in; function names are in upper case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+from msgspec import Struct
+
+from dtaas.sandbox.sqlserver.types import SqlType
+
+NULL_TYPE: Final = SqlType("int")
+"""A bare NULL is an int until its neighbours say otherwise."""
+
+Parts = tuple[str, ...]
+"""A name of one to four parts: server, database, schema, object; or table and column."""
+
+
+class Literal(Struct, frozen=True):
+    """A constant. `value` is a str of its digits or text, bytes for binary, None for NULL."""
+
+    value: str | bytes | None
+    type: SqlType
+
+
+class Variable(Struct, frozen=True):
+    """`@name` or `@@name`, in lower case."""
+
+    name: str
+
+
+class Column(Struct, frozen=True):
+    """A column by name, perhaps qualified."""
+
+    parts: Parts
+
+
+class Star(Struct, frozen=True):
+    """`*` or `t.*`."""
+
+    qualifier: Parts = ()
+
+
+class Default(Struct, frozen=True):
+    """DEFAULT in a VALUES row or an assignment."""
+
+
+class Unary(Struct, frozen=True):
+    """`-x`, `+x`, `~x`."""
+
+    operator: str
+    operand: Expression
+
+
+class Binary(Struct, frozen=True):
+    """Arithmetic, bit or string operator: `+ - * / % & | ^`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+class Compare(Struct, frozen=True):
+    """`= <> < <= > >=`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+class Quantified(Struct, frozen=True):
+    """`x = ANY (query)`; quantifier is ANY or ALL."""
+
+    operator: str
+    left: Expression
+    quantifier: str
+    query: Query
+
+
+class And(Struct, frozen=True):
+    """Both."""
+
+    left: Expression
+    right: Expression
+
+
+class Or(Struct, frozen=True):
+    """Either."""
+
+    left: Expression
+    right: Expression
+
+
+class Not(Struct, frozen=True):
+    """Negation."""
+
+    operand: Expression
+
+
+class IsNull(Struct, frozen=True):
+    """`x IS [NOT] NULL`."""
+
+    operand: Expression
+    negated: bool
+
+
+class IsDistinct(Struct, frozen=True):
+    """`x IS [NOT] DISTINCT FROM y`; `negated` with NOT."""
+
+    left: Expression
+    right: Expression
+    negated: bool
+
+
+class Between(Struct, frozen=True):
+    """`x [NOT] BETWEEN low AND high`."""
+
+    operand: Expression
+    low: Expression
+    high: Expression
+    negated: bool
+
+
+class InList(Struct, frozen=True):
+    """`x [NOT] IN (a, b)`."""
+
+    operand: Expression
+    items: tuple[Expression, ...]
+    negated: bool
+
+
+class InQuery(Struct, frozen=True):
+    """`x [NOT] IN (SELECT …)`."""
+
+    operand: Expression
+    query: Query
+    negated: bool
+
+
+class Exists(Struct, frozen=True):
+    """`EXISTS (SELECT …)`."""
+
+    query: Query
+
+
+class Like(Struct, frozen=True):
+    """`x [NOT] LIKE pattern [ESCAPE c]`."""
+
+    operand: Expression
+    pattern: Expression
+    escape: Expression | None
+    negated: bool
+
+
+class Case(Struct, frozen=True):
+    """CASE; `operand` is None for the searched form."""
+
+    operand: Expression | None
+    branches: tuple[tuple[Expression, Expression], ...]
+    otherwise: Expression | None
+
+
+class Cast(Struct, frozen=True):
+    """CAST, CONVERT and their TRY_ forms; `style` is None when not given."""
+
+    operand: Expression
+    type: TypeName
+    style: Expression | None = None
+    is_try: bool = False
+
+
+class TypeName(Struct, frozen=True):
+    """A type as written: `[schema.]name[(arguments)]`; an argument MAX is -1."""
+
+    parts: Parts
+    arguments: tuple[int, ...] = ()
+
+
+class Collate(Struct, frozen=True):
+    """`x COLLATE name`."""
+
+    operand: Expression
+    collation: str
+
+
+class AtTimeZone(Struct, frozen=True):
+    """`x AT TIME ZONE zone`."""
+
+    operand: Expression
+    zone: Expression
+
+
+class ScalarQuery(Struct, frozen=True):
+    """`(SELECT …)` as a value."""
+
+    query: Query
+
+
+class OrderItem(Struct, frozen=True):
+    """An expression to sort by."""
+
+    operand: Expression
+    descending: bool = False
+
+
+class Over(Struct, frozen=True):
+    """OVER (…); `frame` is the ROWS or RANGE clause in upper case, as written."""
+
+    partition: tuple[Expression, ...] = ()
+    order: tuple[OrderItem, ...] = ()
+    frame: str | None = None
+
+
+class Call(Struct, frozen=True):
+    """A call; a star argument is `Star()`. `parts` with more than one element: schema or method."""
+
+    parts: Parts
+    arguments: tuple[Expression, ...] = ()
+    distinct: bool = False
+    over: Over | None = None
+    within: tuple[OrderItem, ...] = ()
+
+
+class Trim(Struct, frozen=True):
+    """`TRIM([LEADING|TRAILING|BOTH] [characters FROM] text)`."""
+
+    side: str
+    characters: Expression | None
+    operand: Expression
+
+
+Expression = (
+    Literal
+    | Variable
+    | Column
+    | Star
+    | Default
+    | Unary
+    | Binary
+    | Compare
+    | Quantified
+    | And
+    | Or
+    | Not
+    | IsNull
+    | IsDistinct
+    | Between
+    | InList
+    | InQuery
+    | Exists
+    | Like
+    | Case
+    | Cast
+    | Collate
+    | AtTimeZone
+    | ScalarQuery
+    | Call
+    | Trim
+)
+
+CONDITIONS: Final = (
+    Compare,
+    Quantified,
+    And,
+    Or,
+    Not,
+    IsNull,
+    IsDistinct,
+    Between,
+    InList,
+    InQuery,
+    Exists,
+    Like,
+)
+"""Nodes that are true, false or unknown; T-SQL keeps them apart from values."""
+
+
+class TableName(Struct, frozen=True):
+    """A table in FROM."""
+
+    parts: Parts
+    alias: str | None = None
+
+
+class Derived(Struct, frozen=True):
+    """`(SELECT …) AS alias (columns)`."""
+
+    query: Query
+    alias: str
+    columns: tuple[str, ...] = ()
+
+
+class FunctionTable(Struct, frozen=True):
+    """`f(arguments) AS alias (columns)`."""
+
+    parts: Parts
+    arguments: tuple[Expression, ...]
+    alias: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+class JoinKind(Enum):
+    """How two sides meet."""
+
+    INNER = auto()
+    LEFT = auto()
+    RIGHT = auto()
+    FULL = auto()
+    CROSS = auto()
+    CROSS_APPLY = auto()
+    OUTER_APPLY = auto()
+
+
+class Join(Struct, frozen=True):
+    """Two sides joined; `condition` is None for CROSS and APPLY."""
+
+    kind: JoinKind
+    left: Source
+    right: Source
+    condition: Expression | None = None
+
+
+Source = TableName | Derived | FunctionTable | Join
+
+
+class SelectItem(Struct, frozen=True):
+    """An element of the select list; `variable` for `@v = x`."""
+
+    operand: Expression
+    alias: str | None = None
+    variable: str | None = None
+
+
+class Top(Struct, frozen=True):
+    """TOP (n) [PERCENT] [WITH TIES]."""
+
+    count: Expression
+    percent: bool = False
+    ties: bool = False
+
+
+class Select(Struct, frozen=True):
+    """One SELECT block. Several FROM elements are CROSS joins already."""
+
+    items: tuple[SelectItem, ...]
+    source: Source | None = None
+    where: Expression | None = None
+    group: tuple[Expression, ...] = ()
+    having: Expression | None = None
+    distinct: bool = False
+    top: Top | None = None
+    into: Parts | None = None
+
+
+class Rows(Struct, frozen=True):
+    """VALUES (…), (…)."""
+
+    rows: tuple[tuple[Expression, ...], ...]
+
+
+class SetOperation(Struct, frozen=True):
+    """`left UNION [ALL] | INTERSECT | EXCEPT right`."""
+
+    operator: str
+    left: Body
+    right: Body
+
+
+Body = Select | Rows | SetOperation
+
+
+class CommonTable(Struct, frozen=True):
+    """`name (columns) AS (query)` of a WITH clause."""
+
+    name: str
+    columns: tuple[str, ...]
+    query: Query
+
+
+class Query(Struct, frozen=True):
+    """A whole query; `max_recursion` comes from OPTION (MAXRECURSION n)."""
+
+    body: Body
+    with_tables: tuple[CommonTable, ...] = ()
+    order: tuple[OrderItem, ...] = ()
+    offset: Expression | None = None
+    fetch: Expression | None = None
+    max_recursion: int = 100
+
+
+class Assign(Struct, frozen=True):
+    """`column = value`, `@v = value` or `@v = column = value` of an UPDATE."""
+
+    column: Parts | None
+    value: Expression
+    variable: str | None = None
+
+
+class Insert(Struct, frozen=True):
+    """INSERT; `query` is None for DEFAULT VALUES."""
+
+    table: Parts
+    columns: tuple[str, ...]
+    query: Query | None
+    output: tuple[SelectItem, ...] = ()
+    with_tables: tuple[CommonTable, ...] = ()
+
+
+class Update(Struct, frozen=True):
+    """UPDATE."""
+
+    table: Parts
+    assignments: tuple[Assign, ...]
+    source: Source | None = None
+    where: Expression | None = None
+    top: Top | None = None
+    output: tuple[SelectItem, ...] = ()
+    with_tables: tuple[CommonTable, ...] = ()
+
+
+class Delete(Struct, frozen=True):
+    """DELETE."""
+
+    table: Parts
+    source: Source | None = None
+    where: Expression | None = None
+    top: Top | None = None
+    output: tuple[SelectItem, ...] = ()
+    with_tables: tuple[CommonTable, ...] = ()
+
+
+class MergeAction(Struct, frozen=True):
+    """One WHEN clause; `match` is MATCHED, TARGET (not matched by target) or SOURCE."""
+
+    match: str
+    condition: Expression | None
+    verb: str
+    assignments: tuple[Assign, ...] = ()
+    columns: tuple[str, ...] = ()
+    values: tuple[Expression, ...] = ()
+
+
+class Merge(Struct, frozen=True):
+    """MERGE."""
+
+    table: Parts
+    alias: str | None
+    source: Source
+    condition: Expression
+    actions: Sequence[MergeAction]
+    output: tuple[SelectItem, ...] = ()
+    with_tables: tuple[CommonTable, ...] = ()
+
+
+Statement = Query | Insert | Update | Delete | Merge
