@@ -1,0 +1,58 @@
+"""Tokens of one connection's replies into its outbox."""
+
+from dtaas.sandbox.sqlserver.results import Message, SqlError
+from dtaas.sandbox.sqlserver.wire import tokens
+from dtaas.sandbox.sqlserver.wire.outbox import Outbox
+from dtaas.sandbox.sqlserver.wire.packets import PacketWriter
+from dtaas.sandbox.sqlserver.wire.protocol import DoneStatus
+
+
+class Reply:
+    """The reply being written. A cancelled one stays open until ATTENTION is acknowledged."""
+
+    def __init__(self, writer: PacketWriter, outbox: Outbox, server_name: str) -> None:
+        self._writer = writer
+        self._outbox = outbox
+        self._server_name = server_name
+
+    def write(self, token: bytes) -> None:
+        """Add whole tokens."""
+        self._outbox.put(self._writer.write(token))
+
+    def error(self, error: SqlError) -> None:
+        """Add an error."""
+        self.write(
+            tokens.message(
+                number=error.number,
+                text=error.text,
+                severity=error.severity,
+                state=error.state,
+                server=self._server_name,
+                procedure=error.procedure,
+                line=error.line,
+            )
+        )
+
+    def info(self, message: Message) -> None:
+        """Add an informational message."""
+        self.write(
+            tokens.message(
+                number=message.number,
+                text=message.text,
+                severity=message.severity,
+                state=message.state,
+                server=self._server_name,
+                procedure=message.procedure,
+                line=message.line,
+            )
+        )
+
+    async def room(self) -> None:
+        """Wait until the client has read enough of the reply."""
+        await self._outbox.room()
+
+    def end(self, status: DoneStatus | None = None) -> None:
+        """Send the rest, with a DONE of this status as the last token if one is given."""
+        if status is not None:
+            self.write(tokens.done(status))
+        self._outbox.put([self._writer.end()])
