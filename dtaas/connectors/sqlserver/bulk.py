@@ -97,17 +97,22 @@ class BulkSession:
                 except Exception as exc:  # noqa: BLE001 - raised below, after a cancellation
                     failure = exc
                 done.set()
-        for result in results:
-            return result
-        await checkpoint()  # cancelled: the failure is only the echo of our own abort
-        if limit.cancel_called or failure is None:
-            raise TimedOutError(
-                f"{self._what} failed: nothing came from the server for {limit_s:.0f} s.",
-                hint="Look for blocking sessions and the network; query_timeout_s is the limit.",
-            ) from failure
-        if isinstance(failure, arrow_odbc.Error):
-            raise to_dtaas_error(failure, where=self._what) from failure
-        raise failure
+        try:
+            for result in results:
+                return result
+            await checkpoint()  # cancelled: the failure is only the echo of our own abort
+            if limit.cancel_called or failure is None:
+                raise TimedOutError(
+                    f"{self._what} failed: nothing came from the server for {limit_s:.0f} s.",
+                    hint="Look for blocking sessions and the network; query_timeout_s limits it.",
+                ) from failure
+            if isinstance(failure, arrow_odbc.Error):
+                raise to_dtaas_error(failure, where=self._what) from failure
+            raise failure
+        finally:
+            # Its traceback holds this frame and the driver's handles: without the cycle they go
+            # now, not when garbage is next collected.
+            failure = None
 
     def _connect(self) -> None:
         self._connection = arrow_odbc.connect(

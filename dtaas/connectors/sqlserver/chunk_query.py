@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from dtaas.connectors.sqlserver.catalog import SqlTable
 from dtaas.connectors.sqlserver.statements import KeyRange, read_rows
-from dtaas.connectors.sqlserver.transit import transit_row_bytes
+from dtaas.connectors.sqlserver.transit import declared_length, transit_row_bytes
 from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded, to_column
 from dtaas.model.errors import SchemaChangedError, ValueTooLargeError
 from dtaas.model.load import Chunk
@@ -30,14 +30,15 @@ class ChunkQuery(Struct, frozen=True, kw_only=True):
         rows: the range, for further statements about it.
         columns: the selected columns in order.
         transit_rows: rows fetched at a time.
-        longest: longest value of an unbounded column plus slack, in UTF-16 units or bytes.
+        longest: length that holds every value, in UTF-16 units or bytes; None without unbounded
+            columns, whose declarations then say it.
     """
 
     sql: str
     rows: KeyRange
     columns: tuple[SqlColumn, ...]
     transit_rows: int
-    longest: int
+    longest: int | None
 
 
 def matching_columns(table: SqlTable, schema: TableSchema) -> tuple[SqlColumn, ...]:
@@ -93,15 +94,17 @@ def chunk_query(
         longest: longest value of any unbounded column in the range, 0 without such columns.
         most_rows: most rows of a batch the engine wants.
     """
-    longest = longest + _SLACK
+    unbounded = any(is_unbounded(c) for c in columns)
+    # arrow-odbc applies the length to bounded columns too, so it must not cut those short.
+    longest = max(longest + _SLACK, *(declared_length(c) for c in columns))
     row_bytes = sum(transit_row_bytes(c, longest=longest) for c in columns)
     budget = _TRANSIT_BYTES if row_bytes <= _WIDE_ROW_BYTES else _WIDE_TRANSIT_BYTES
     return ChunkQuery(
         sql=read_rows(rows, columns),
         rows=rows,
         columns=tuple(columns),
-        transit_rows=max(1, min(most_rows, _MOST_ROWS, budget // max(1, row_bytes))),
-        longest=longest,
+        transit_rows=max(1, min(most_rows, _MOST_ROWS, budget // row_bytes)),
+        longest=longest if unbounded else None,
     )
 
 

@@ -7,6 +7,7 @@ is lost, which is right for a chunk that is given up.
 
 import os
 import socket
+import stat
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
@@ -69,20 +70,23 @@ def _tcp_sockets() -> frozenset[tuple[int, str]]:
     found: set[tuple[int, str]] = set()
     for entry in Path(_FD_FOLDER).iterdir():
         number = int(entry.name)
-        with suppress(OSError):  # not a socket, or closed meanwhile
-            fd = os.dup(number)
-            try:
-                described = _describe(fd)
-            finally:
-                os.close(fd)
-            if described:
-                found.add((number, described))
+        with suppress(OSError):  # closed meanwhile, or not connected
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                ends = _ends(number)
+                if ends:
+                    found.add((number, ends))
     return frozenset(found)
 
 
-def _describe(fd: int) -> str:
-    """Return both ends of a connected TCP socket, '' for anything else."""
-    with socket.socket(fileno=os.dup(fd)) as held:
+def _ends(number: int) -> str:
+    """Return both ends of a connected TCP socket, '' for any other socket."""
+    fd = os.dup(number)  # the number may be closed and used again while we look
+    try:
+        held = socket.socket(fileno=fd)
+    except OSError:
+        os.close(fd)
+        raise
+    with held:
         if held.family not in (socket.AF_INET, socket.AF_INET6) or held.type != socket.SOCK_STREAM:
             return ""
         local, peer = held.getsockname(), held.getpeername()

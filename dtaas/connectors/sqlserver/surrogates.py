@@ -15,7 +15,7 @@ from dtaas.connectors.sqlserver.odbc import arrow_odbc
 from dtaas.connectors.sqlserver.quoting import identifier
 from dtaas.connectors.sqlserver.statements import utf16_bytes
 from dtaas.connectors.sqlserver.transit import holds_replacement
-from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded, may_hold_lone_surrogates
+from dtaas.connectors.sqlserver.types import SqlColumn, may_hold_lone_surrogates
 from dtaas.model.errors import UnsupportedTypeError
 
 _ROWS = 1_000
@@ -94,7 +94,7 @@ class _Bytes:
     def __init__(self, session: BulkSession, query: ChunkQuery, column: SqlColumn) -> None:
         self._session = session
         self._sql = utf16_bytes(query.rows, column)
-        self._size = 2 * query.longest if is_unbounded(column) else _BOUNDED_BYTES
+        self._size = max(_BOUNDED_BYTES, 2 * (query.longest or 0))
         self._reader: arrow_odbc.BatchReader | None = None
 
     def fetch(self) -> list[bytes] | None:

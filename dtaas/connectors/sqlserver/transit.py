@@ -13,10 +13,7 @@ from dtaas.model.schema import TableSchema
 from dtaas.model.types import Uuid
 
 _REPLACEMENT_UTF8 = "\N{REPLACEMENT CHARACTER}".encode()
-_FIXED_BYTES = 40
-"""At least what one value of a fixed size takes in a transit buffer, with its indicator."""
-_TEXT_BYTES = {"decimal": 84, "numeric": 84, "uniqueidentifier": 84, "datetimeoffset": 80}
-"""Types the driver hands over as text."""
+_INDICATOR_BYTES = 8
 
 
 def transit_schema(schema: TableSchema) -> pa.Schema:
@@ -67,24 +64,28 @@ def holds_replacement(array: pa.Array) -> bool:
     return data is not None and data.to_pybytes().find(_REPLACEMENT_UTF8) >= 0
 
 
+def declared_length(column: SqlColumn) -> int:
+    """Return the longest value in transit, in UTF-16 units or bytes; 0 for unbounded columns."""
+    if is_unbounded(column):
+        return 0
+    match column.base_type:
+        case "char" | "varchar" | "nchar" | "nvarchar" | "binary" | "varbinary":
+            return column.characters
+        case "hierarchyid":
+            return 4000
+        case _:  # numbers, times and ids that the driver hands over as text
+            return 48
+
+
 def transit_row_bytes(column: SqlColumn, *, longest: int) -> int:
     """Return the bytes one value of the column takes in a transit buffer.
 
     Args:
         longest: longest value of an unbounded column, in UTF-16 units or bytes.
     """
-    length = longest if is_unbounded(column) else column.characters
-    match column.base_type:
-        case "binary" | "varbinary" | "image" | "timestamp":
-            return length + _FIXED_BYTES
-        case "char" | "varchar" | "nchar" | "nvarchar":
-            return 2 * length + _FIXED_BYTES
-        case "hierarchyid":
-            return 8000 + _FIXED_BYTES
-        case other if is_unbounded(column):
-            return 2 * length + _FIXED_BYTES
-        case other:
-            return _TEXT_BYTES.get(other, _FIXED_BYTES)
+    length = longest if is_unbounded(column) else declared_length(column)
+    units = 1 if column.base_type in ("binary", "varbinary", "image", "timestamp") else 2
+    return units * length + _INDICATOR_BYTES
 
 
 def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:
