@@ -9,8 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from signal import SIGINT, SIGQUIT
-from subprocess import DEVNULL, STDOUT
+from signal import SIGINT
 from typing import Final
 from urllib.parse import quote
 
@@ -29,9 +28,9 @@ from dtaas.sandbox.postgres_files import (
     find_programs,
     make_cluster,
 )
+from dtaas.sandbox.processes import child_process
 
 START_LIMIT_S: Final = 30
-STOP_LIMIT_S: Final = 10.0
 SANDBOX_SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "off",  # commits still survive the death of every process, not of the machine
     "full_page_writes": "off",
@@ -145,27 +144,18 @@ async def _running(
         ]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
-        with server.log_path.open("ab") as log:
-            uid = child_uid()
-            process = await anyio.open_process(
-                argv,
-                stdin=DEVNULL,
-                stdout=log,
-                stderr=STDOUT,
-                cwd="/",
-                env=child_environment(),
-                pass_fds=(cluster_fd,),
-                user=uid,
-                group=uid,
-                extra_groups=None if uid is None else [],
-            )
+        async with child_process(
+            argv,
+            log_path=server.log_path,
+            user=child_uid(),
+            env=child_environment(),
+            pass_fds=(cluster_fd,),
+            stop_signal=SIGINT,  # fast shutdown: ends the sessions, writes a checkpoint
+        ) as process:
+            await _until_ready(process, server)
+            yield
     finally:
         os.close(cluster_fd)
-    try:
-        await _until_ready(process, server)
-        yield
-    finally:
-        await _stop(process)
 
 
 async def _until_ready(process: Process, server: PostgresServer) -> None:
@@ -199,19 +189,6 @@ async def _answers(server: PostgresServer) -> bool:
         return False
     await connection.close()
     return True
-
-
-async def _stop(process: Process) -> None:
-    with anyio.CancelScope(shield=True):
-        if process.returncode is None:
-            process.send_signal(SIGINT)  # fast shutdown: ends sessions, writes a checkpoint
-        with anyio.move_on_after(STOP_LIMIT_S):
-            await process.wait()
-        if process.returncode is None:
-            process.send_signal(SIGQUIT)  # immediate shutdown: recovery at the next start
-            with anyio.move_on_after(STOP_LIMIT_S):
-                await process.wait()
-        await process.aclose()
 
 
 def _taken(port: int) -> bool:
