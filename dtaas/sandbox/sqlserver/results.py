@@ -52,6 +52,13 @@ class Rows(Struct, frozen=True):
     rows: Sequence[Sequence[Any]]
 
 
+class PackedRows(Struct, frozen=True):
+    """Rows of the current result set that are ROW tokens already, for replaying at line speed."""
+
+    tokens: bytes
+    rows: int
+
+
 class Done(Struct, frozen=True):
     """A statement ended.
 

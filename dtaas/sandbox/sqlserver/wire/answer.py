@@ -16,6 +16,7 @@ from dtaas.sandbox.sqlserver.results import (
     Item,
     Message,
     OutputValue,
+    PackedRows,
     ReturnStatus,
     Rows,
     Session,
@@ -101,6 +102,9 @@ class Answer:
         match item:
             case Rows():
                 await self._rows(item.rows)
+            case PackedRows():
+                self._reply.write(item.tokens)
+                self._sent_rows += item.rows
             case Columns():
                 self._statement_begins()
                 self._packer = RowPacker(item.columns, null_bitmap=self._null_bitmap)
