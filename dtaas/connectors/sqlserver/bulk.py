@@ -1,6 +1,7 @@
 """A bulk session: arrow-odbc in a thread of its own, every call of which can be broken off."""
 
 from collections.abc import Callable
+from traceback import clear_frames
 from typing import TypeVar
 
 import anyio
@@ -110,9 +111,10 @@ class BulkSession:
                 raise to_dtaas_error(failure, where=self._what) from failure
             raise failure
         finally:
-            # Its traceback holds this frame and the driver's handles: without the cycle they go
-            # now, not when garbage is next collected.
-            failure = None
+            if failure is not None:
+                # Its frames hold the driver's handles, in a cycle that would keep the connection
+                # until garbage is next collected.
+                clear_frames(failure.__traceback__)
 
     def _connect(self) -> None:
         self._connection = arrow_odbc.connect(
