@@ -17,7 +17,9 @@ collation name"; .NET CompareOptions.StringSort for word sort against string sor
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from msgspec import Struct
@@ -42,6 +44,8 @@ _LOCALES: Final = {
     "ukrainian": (1058, 1251), "vietnamese": (1066, 1258),
 }  # fmt: skip
 _UTF8: Final = 65001
+_SQL_PAGES: Final = (1, 437, 850, 1250, 1251, 1253, 1254, 1255, 1256, 1257)
+_SENSITIVITIES: Final = (("ci", "cs"), ("ai", "as"), ("", "_ks"), ("", "_ws"))
 _WINDOWS: Final = re.compile(
     r"(?P<locale>[a-z0-9_]+?)(_(?P<version>90|100|140|160))?"
     r"(_(?P<bin>bin2?)|_(?P<case>c[is])_(?P<accent>a[is])(?P<kana>_ks)?(?P<width>_ws)?)"
@@ -121,6 +125,25 @@ def parse_collation(name: str) -> Collation | None:
         width_sensitive=bool(found["width"]),
         version={None: 0, "90": 1, "100": 2, "140": 3, "160": 3}[found["version"]],
     )
+
+
+def known_collations() -> Iterator[tuple[str, Collation]]:
+    """Give all collations with their lower-case names."""
+    sensitivities = [f"_{c}_{a}{k}{w}" for c, a, k, w in product(*_SENSITIVITIES)]
+    names = [
+        f"{locale}{version}{rest}{utf8}"
+        for locale, version, rest in product(
+            _LOCALES, ("", "_90", "_100", "_140"), ("_bin", "_bin2", *sensitivities)
+        )
+        for utf8 in (("", "_sc", "_sc_utf8", "_utf8") if version in {"_100", "_140"} else ("",))
+    ]
+    names += [
+        f"sql_latin1_general_cp{page}{rest}"
+        for page, rest in product(_SQL_PAGES, ("_ci_as", "_cs_as", "_ci_ai"))
+    ]
+    for name in names:
+        if collation := parse_collation(name):
+            yield name, collation
 
 
 def storage_collation(name: str, *, unicode: bool) -> str:

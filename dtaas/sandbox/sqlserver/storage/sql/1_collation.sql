@@ -55,7 +55,7 @@ BEGIN
   tail := CASE WHEN accents THEN folded ELSE coll.without_accents(folded) END;
   base := regexp_replace(coll.without_accents(folded), U&'[\0001-\001F]', U&'\0002', 'g');
   base := CASE WHEN sql_order THEN coll.sql_base(base) ELSE coll.win_base(base) END;
-  IF tail ~ CASE WHEN sql_order THEN '[^ -~]' ELSE '[^ -&(-,.-~]' END THEN
+  IF (tail ~ CASE WHEN sql_order THEN '[^ -~]' ELSE '[^ -&(-,.-~]' END) THEN
     base := base || U&'\0001' || tail;
   END IF;
   IF cs AND sql_order AND x <> upper(x) THEN   -- SQL order: upper case first
@@ -103,3 +103,13 @@ BEGIN
       CASE WHEN one.sql_order THEN 'coll.sql_base' ELSE 'coll.win_base' END);
   END LOOP;
 END $do$;
+
+-- Every collation there is, by lower-case name; filled from `collations.known_collations`.
+CREATE TABLE coll.names (
+  name_key text PRIMARY KEY,
+  code_page int NOT NULL,
+  lcid int NOT NULL,
+  comparison_style int NOT NULL,
+  version int NOT NULL
+);
+GRANT SELECT ON coll.names TO PUBLIC;
