@@ -45,7 +45,7 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-def spec(name: str, **changes: object) -> TaskSpec:
+def spec(name: str, /, **changes: object) -> TaskSpec:
     fields: dict[str, object] = {
         "name": name,
         "source_connector_id": ConnectorId(1),

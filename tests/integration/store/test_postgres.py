@@ -1,0 +1,37 @@
+"""The store on PostgreSQL keeps the same promises as on SQLite."""
+
+from tests.contract.repositories import (
+    ConnectorRepositoryContract,
+    ExecutionRepositoryContract,
+    FiguresContract,
+    TaskRepositoryContract,
+)
+from tests.contract.stored import CheckpointsSuite, EngineStoreSuite, LoadsSuite
+
+
+class TestCheckpoints(CheckpointsSuite):
+    pass
+
+
+class TestLoads(LoadsSuite):
+    pass
+
+
+class TestEngineStore(EngineStoreSuite):
+    pass
+
+
+class TestConnectors(ConnectorRepositoryContract):
+    pass
+
+
+class TestTasks(TaskRepositoryContract):
+    pass
+
+
+class TestExecutions(ExecutionRepositoryContract):
+    pass
+
+
+class TestFigures(FiguresContract):
+    pass

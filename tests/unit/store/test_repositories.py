@@ -1,0 +1,24 @@
+"""The repositories keep their promises on SQLite."""
+
+from tests.contract.repositories import (
+    ConnectorRepositoryContract,
+    ExecutionRepositoryContract,
+    FiguresContract,
+    TaskRepositoryContract,
+)
+
+
+class TestConnectors(ConnectorRepositoryContract):
+    pass
+
+
+class TestTasks(TaskRepositoryContract):
+    pass
+
+
+class TestExecutions(ExecutionRepositoryContract):
+    pass
+
+
+class TestFigures(FiguresContract):
+    pass
