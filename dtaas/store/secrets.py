@@ -63,20 +63,22 @@ def read_key(path: Path) -> bytes | None:
         StoreCorruptError: others may read it, or it is not a key.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # Not through a link, and without waiting for the other end of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise StoreCorruptError(
-            f"The key file {path} cannot be read: {exc.strerror}.",
-            hint="It must be a plain file that belongs to the user of the daemon.",
-        ) from exc
-    with os.fdopen(descriptor, "rb") as file:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        text = file.read(KEY_BYTES * 2 + 2)
+        raise _not_a_key_file(path) from exc
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise _not_a_key_file(path)
+        text = os.read(descriptor, KEY_BYTES * 2 + 2)
+    finally:
+        os.close(descriptor)
     if mode & 0o077:
         raise StoreCorruptError(
-            f"The key file {path} can be read by others (mode {mode:04o}).",
+            f"The key file {path} can be read by others (mode {stat.S_IMODE(mode):04o}).",
             hint=f"chmod 600 {path}, and change the passwords it protected if others had it.",
         )
     try:
@@ -89,6 +91,13 @@ def read_key(path: Path) -> bytes | None:
             hint="Put the key file of this database back from a backup.",
         )
     return key
+
+
+def _not_a_key_file(path: Path) -> StoreCorruptError:
+    return StoreCorruptError(
+        f"The key file {path} cannot be read.",
+        hint="It must be a plain file that belongs to the user of the daemon.",
+    )
 
 
 def make_key(path: Path) -> bytes:

@@ -1,5 +1,6 @@
 """The metadata store: everything the daemon remembers, opened and closed as one."""
 
+import errno
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.dashboard import DashboardRepository
 from dtaas.store.database import Database
 from dtaas.store.engine_store import EngineStore
+from dtaas.store.errors import translated
 from dtaas.store.exclusive import exclusive
 from dtaas.store.executions import ExecutionRepository
 from dtaas.store.installation import identify
@@ -129,6 +131,8 @@ def _make_folders(data_dir: Path, address: StoreAddress) -> None:
             # SQLite gives the files beside it the mode of this one.
             os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise translated(exc, address.place) or exc from exc
         raise PermissionDeniedError(
             f"The data folder {data_dir} cannot be used: {exc.strerror}.",
             hint="Give --data-dir a folder that the user of the daemon may write.",
