@@ -1,0 +1,95 @@
+"""The application: routes, their dependencies, and what holds for all of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from dtaas import __version__
+from dtaas.api.controllers.connectors import ConnectorController
+from dtaas.api.controllers.dashboard import DashboardController
+from dtaas.api.controllers.executions import ExecutionController
+from dtaas.api.controllers.system import SystemController
+from dtaas.api.controllers.tasks import TaskController
+from dtaas.api.doorway import Doorway, rules
+from dtaas.api.problems import answer_error
+from dtaas.api.request import ApiRequest, refuse_unknown_parameters
+from dtaas.api.websocket import live
+from dtaas.services.services import Services
+from dtaas.settings import ApiSettings
+
+_MB = 1_000_000
+
+
+def create_app(services: Services, settings: ApiSettings, *, trusted: bool = False) -> Litestar:
+    """Return the application.
+
+    Args:
+        trusted: for the admin socket, which file rights protect: any Host and Origin will do.
+    """
+    given = {name: getattr(services, name) for name in services.__struct_fields__}
+    app = application(given, settings)
+    entrance = None if trusted else rules(settings.allowed_hosts, settings.cors_origins)
+    app.asgi_handler = Doorway(app.asgi_handler, entrance)
+    return app
+
+
+def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
+    """Return the routes without the doorway.
+
+    Args:
+        given: the services by the name handlers take them by.
+    """
+    return Litestar(
+        route_handlers=[
+            ConnectorController,
+            TaskController,
+            ExecutionController,
+            DashboardController,
+            SystemController,
+            live,
+        ],
+        dependencies={
+            name: Provide(_giver(service), sync_to_thread=False) for name, service in given.items()
+        },
+        request_class=ApiRequest,
+        before_request=refuse_unknown_parameters,
+        exception_handlers={Exception: answer_error},
+        request_max_body_size=settings.max_body_mb * _MB,
+        cors_config=_cors(settings),
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6),
+        openapi_config=OpenAPIConfig(
+            title="DTaaS",
+            version=__version__,
+            description="Moves tables from SQL Server to S3, exactly once, and shows it happen.",
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _cors(settings: ApiSettings) -> CORSConfig | None:
+    if not settings.cors_origins:
+        return None
+    return CORSConfig(
+        allow_origins=[origin.rstrip("/") for origin in settings.cors_origins],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["content-type", "x-request-id"],
+        expose_headers=["location", "x-request-id"],
+        max_age=600,
+    )
+
+
+def _giver(service: object) -> Any:
+    def give() -> Any:
+        return service
+
+    return give

@@ -1,0 +1,216 @@
+"""What every request passes: who may come in, under which id, and with which headers it leaves."""
+
+import re
+import secrets
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
+from structlog.contextvars import bound_contextvars
+
+from dtaas.api.problems import (
+    MEDIA_TYPE,
+    HostNotAllowedError,
+    OriginNotAllowedError,
+    problem_of,
+)
+from dtaas.model.errors import RequestError
+
+log = structlog.get_logger()
+
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_POLICY: Final = (
+    b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
+    b" connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", _POLICY),
+)
+_API_HEADERS: Final = ((b"cache-control", b"no-store"),)
+CLOSE_ORIGIN: Final = 4403
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """Who may come in.
+
+    Attributes:
+        hosts: values of Host, without port, accepted besides the loopback names.
+        origins: origins of pages served elsewhere that may call the API.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+    def check_host(self, host: str | None) -> None:
+        """Refuse a request for another host.
+
+        A page whose name was made to resolve to our address (DNS rebinding) still sends its own.
+
+        Raises:
+            HostNotAllowedError: it is neither a loopback name nor configured.
+        """
+        name = _host_name(host or "")
+        if not (name in self.hosts or _is_loopback(name)):
+            raise HostNotAllowedError(
+                f"This daemon does not answer as {name!r}.",
+                hint="Use its address, or add the name to [api] allowed_hosts.",
+            )
+
+    def check_origin(self, origin: str | None, site: str | None, host: str | None) -> None:
+        """Refuse a page of another site.
+
+        Args:
+            site: the Sec-Fetch-Site header.
+
+        Raises:
+            OriginNotAllowedError: it is neither ours nor configured.
+        """
+        if origin is None and site != "cross-site":
+            return  # no browser, or a page of ours
+        if origin is not None and (
+            origin in self.origins or urlsplit(origin).netloc.lower() == (host or "").lower()
+        ):
+            return
+        raise OriginNotAllowedError(
+            f"Pages of {origin or 'another site'} may not use this daemon.",
+            hint="Add the origin to [api] cors_origins if it is yours.",
+        )
+
+
+class Doorway:
+    """The outermost ASGI layer, around routing, so that refusals and 404 pass it too."""
+
+    def __init__(self, app: ASGIApp, rules: Rules | None) -> None:
+        """Wrap `app`.
+
+        Args:
+            rules: None lets everybody in: for the admin socket, which file rights protect.
+        """
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or connection."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        given = headers.get(b"x-request-id", "")
+        request_id = given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        with bound_contextvars(request_id=request_id):
+            if scope["type"] == ScopeType.HTTP:
+                await self._http(scope, receive, _with_headers(scope, send, request_id), headers)
+            else:
+                await self._websocket(scope, receive, send, headers)
+
+    async def _http(
+        self, scope: HTTPScope, receive: Receive, send: Send, headers: dict[bytes, str]
+    ) -> None:
+        try:
+            if self._rules is not None:
+                self._rules.check_host(headers.get(b"host"))
+                if scope["method"] not in _SAFE_METHODS:
+                    self._check_origin(self._rules, headers)
+        except RequestError as error:
+            await _refuse(send, error, scope["state"]["request_id"])
+            return
+        await self._app(scope, receive, send)
+
+    async def _websocket(
+        self, scope: WebSocketScope, receive: Receive, send: Send, headers: dict[bytes, str]
+    ) -> None:
+        if self._rules is not None:
+            try:
+                self._rules.check_host(headers.get(b"host"))
+            except HostNotAllowedError as error:
+                log.warning("websocket_refused", code=error.code, error=error.detail)
+                await send({"type": "websocket.close", "code": CLOSE_ORIGIN, "reason": error.code})
+                return
+            try:
+                self._check_origin(self._rules, headers)
+            except OriginNotAllowedError as error:
+                log.warning("websocket_refused", code=error.code, error=error.detail)
+                await _refuse_websocket(receive, send, error)
+                return
+        await self._app(scope, receive, send)
+
+    def _check_origin(self, rules: Rules, headers: dict[bytes, str]) -> None:
+        rules.check_origin(
+            headers.get(b"origin"), headers.get(b"sec-fetch-site"), headers.get(b"host")
+        )
+
+
+def rules(hosts: Iterable[str], origins: Iterable[str]) -> Rules:
+    """Return the rules for the settings `allowed_hosts` and `cors_origins`."""
+    return Rules(
+        frozenset(_host_name(host) for host in hosts),
+        frozenset(origin.rstrip("/").lower() for origin in origins),
+    )
+
+
+def _host_name(host: str) -> str:
+    """Return a Host header's name: lower case, without port and brackets."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_headers(scope: HTTPScope, send: Send, request_id: str) -> Send:
+    extra = [*_HEADERS, (b"x-request-id", request_id.encode())]
+    if scope["path"].startswith("/api/"):
+        extra += _API_HEADERS
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *extra]
+            log.debug(
+                "request_served",
+                method=scope["method"],
+                path=scope["path"],
+                status=message["status"],
+            )
+        await send(message)
+
+    return send_with_headers
+
+
+async def _refuse(send: Send, error: RequestError, request_id: str) -> None:
+    log.warning("request_refused", code=error.code, error=error.detail)
+    body = msgspec.json.encode(problem_of(error, request_id))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": error.status,
+            "headers": [
+                (b"content-type", MEDIA_TYPE.encode()),
+                (b"content-length", str(len(body)).encode()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _refuse_websocket(receive: Receive, send: Send, error: RequestError) -> None:
+    """Accept and close at once: a page only sees the code of a connection that was open."""
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+    await send({"type": "websocket.close", "code": CLOSE_ORIGIN, "reason": error.code})

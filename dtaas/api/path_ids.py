@@ -1,0 +1,29 @@
+"""Ids in paths: any whole number, though no object has one beyond 64 bits."""
+
+from typing import Final
+
+from dtaas.model.errors import NotFoundError
+from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
+
+_MOST: Final = 2**63 - 1
+
+
+def connector_id_of(number: int) -> ConnectorId:
+    """Return the number as an id, or raise NotFoundError."""
+    return ConnectorId(_checked("connector", number))
+
+
+def task_id_of(number: int) -> TaskId:
+    """Return the number as an id, or raise NotFoundError."""
+    return TaskId(_checked("task", number))
+
+
+def execution_id_of(number: int) -> ExecutionId:
+    """Return the number as an id, or raise NotFoundError."""
+    return ExecutionId(_checked("execution", number))
+
+
+def _checked(what: str, number: int) -> int:
+    if not 0 < number <= _MOST:
+        raise NotFoundError(f"There is no {what} {number}.")
+    return number
