@@ -1,0 +1,197 @@
+"""The names of the databases, read from the meta tables and kept until somebody changes them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
+from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
+
+_SYSTEM_SCHEMAS: Final = {"sys": "sys", "information_schema": "info"}
+_COMPATIBILITY: Final = frozenset({"sysdatabases", "sysobjects", "systypes"})
+"""Views of SQL Server 2000, found without a schema and in dbo."""
+
+_TABLES: Final = """
+SELECT o.database_id, o.object_id, s.name AS schema, o.name, o.type,
+  ARRAY(SELECT x.column_id FROM meta.indexes i JOIN meta.index_columns x USING (object_id, index_id)
+    JOIN meta.objects k ON k.object_id = i.constraint_id
+    WHERE i.object_id = o.object_id AND k.type = 'PK' AND x.key_ordinal > 0
+    ORDER BY x.key_ordinal) AS key
+FROM meta.objects o JOIN meta.schemas s USING (database_id, schema_id)
+WHERE o.type IN ('U', 'V')
+"""
+_COLUMNS: Final = """
+SELECT c.object_id, c.column_id, c.name, c.type_name, c.type_length, c.type_precision,
+  c.type_scale, c.collation_name, c.is_nullable, c.identity_seed, c.computed, d.definition
+FROM meta.columns c
+LEFT JOIN meta.objects d
+  ON d.parent_object_id = c.object_id AND d.parent_column_id = c.column_id AND d.type = 'D'
+ORDER BY c.object_id, c.column_id
+"""
+_SYSTEM_VIEWS: Final = """
+SELECT n.nspname AS schema, p.proname AS name, p.proargnames[2:] AS names,
+  ARRAY(SELECT t.typname FROM unnest(p.proallargtypes[2:]) WITH ORDINALITY AS a(oid, i)
+    JOIN pg_type t ON t.oid = a.oid ORDER BY a.i) AS types
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname IN ('sys', 'info') AND p.proretset AND p.pronargs = 1
+"""
+_PLAIN_TYPES: Final = {"int2": "smallint", "int4": "int", "int8": "bigint"}
+
+
+class DatabaseCatalog(Struct, frozen=True, kw_only=True):
+    """A picture of one database; implements `catalog.Catalog`.
+
+    Attributes:
+        tables: by lower-case schema and name.
+        system: views of `sys` and INFORMATION_SCHEMA, by lower-case schema and name.
+        types: alias types by lower-case schema and name.
+        temporary: the session's #tables by lower-case name.
+    """
+
+    database_id: int
+    database: str
+    collation: str
+    tables: Mapping[tuple[str, str], TableDef]
+    system: Mapping[tuple[str, str], TableDef]
+    types: Mapping[tuple[str, str], SqlType]
+    temporary: Mapping[str, TableDef] = {}
+
+    def table(self, schema: str | None, name: str) -> TableDef | None:
+        """Return a table or view; without a schema look in dbo. Temporary tables begin with #."""
+        key = name_key(name)
+        if key.startswith("#"):
+            return self.temporary.get(key)
+        where = name_key(schema) if schema else "dbo"
+        if where in _SYSTEM_SCHEMAS:
+            return self.system.get((where, key)) or self.tables.get((where, key))
+        found = self.tables.get((where, key))
+        if found is None and where == "dbo" and key in _COMPATIBILITY:
+            return self.system.get(("sys", key))
+        return found
+
+    def user_type(self, schema: str | None, name: str) -> SqlType | None:
+        """Return the base type of an alias type, such as sysname."""
+        key = name_key(name)
+        if key == "sysname":
+            return SqlType("nvarchar", 128, collation=self.collation)
+        return self.types.get((name_key(schema) if schema else "dbo", key))
+
+    def by_id(self, object_id: int) -> TableDef | None:
+        """Return a table or view of this database."""
+        every = (*self.tables.values(), *self.temporary.values())
+        return next((t for t in every if t.object_id == object_id), None)
+
+
+def name_key(name: str) -> str:
+    """Return what two spellings of a name have in common; `store.name_key` in SQL."""
+    return name.rstrip(" ").lower()
+
+
+async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCatalog]:
+    """Read all databases; keys are lower-case names."""
+    databases = await connection.fetch(
+        "SELECT database_id, name, collation_name FROM meta.databases"
+    )
+    columns: dict[int, list[asyncpg.Record]] = {}
+    for column in await connection.fetch(_COLUMNS):
+        columns.setdefault(column["object_id"], []).append(column)
+    tables: dict[int, dict[tuple[str, str], TableDef]] = {d["database_id"]: {} for d in databases}
+    for record in await connection.fetch(_TABLES):
+        table = _table(record, columns.get(record["object_id"], []))
+        tables[record["database_id"]][name_key(table.schema), name_key(table.name)] = table
+    types: dict[int, dict[tuple[str, str], SqlType]] = {d["database_id"]: {} for d in databases}
+    for record in await connection.fetch(
+        "SELECT a.*, s.name AS schema FROM meta.alias_types a"
+        " JOIN meta.schemas s USING (database_id, schema_id)"
+    ):
+        key = name_key(record["schema"]), name_key(record["name"])
+        types[record["database_id"]][key] = _type(record)
+    views = await connection.fetch(_SYSTEM_VIEWS)
+    return {
+        name_key(d["name"]): DatabaseCatalog(
+            database_id=d["database_id"],
+            database=d["name"],
+            collation=d["collation_name"],
+            tables=tables[d["database_id"]],
+            system=_system_views(views, d["database_id"]),
+            types=types[d["database_id"]],
+        )
+        for d in databases
+    }
+
+
+def _type(record: asyncpg.Record) -> SqlType:
+    return SqlType(
+        record["type_name"],
+        record["type_length"],
+        record["type_precision"],
+        record["type_scale"],
+        record["collation_name"],
+    )
+
+
+def _table(record: asyncpg.Record, columns: list[asyncpg.Record]) -> TableDef:
+    names = {c["column_id"]: c["name"] for c in columns}
+    prefix = "v" if record["type"] == "V" else "t"
+    return TableDef(
+        object_id=record["object_id"],
+        schema=record["schema"],
+        name=record["name"],
+        storage_name=f"d{record['database_id']}.{prefix}_{record['object_id']}",
+        columns=tuple(
+            ColumnDef(
+                name=c["name"],
+                storage_name=f"c{c['column_id']}",
+                type=_type(c),
+                nullable=bool(c["is_nullable"]),
+                identity=c["identity_seed"] is not None,
+                default=c["definition"],
+                computed=c["computed"],
+            )
+            for c in columns
+        ),
+        key=tuple(names[i] for i in record["key"]),
+        read_only=record["type"] == "V",
+    )
+
+
+def _system_views(views: list[asyncpg.Record], database_id: int) -> dict[tuple[str, str], TableDef]:
+    found = {}
+    for object_id, view in enumerate(sorted(views, key=lambda v: (v["schema"], v["name"])), 1):
+        schema = "sys" if view["schema"] == "sys" else "INFORMATION_SCHEMA"
+        upper = view["schema"] == "info"
+        found[name_key(schema), view["name"]] = TableDef(
+            object_id=-object_id,
+            schema=schema,
+            name=view["name"].upper() if upper else view["name"],
+            storage_name=f"{view['schema']}.{view['name']}({database_id})",
+            columns=tuple(
+                ColumnDef(
+                    name=name.upper() if upper else name,
+                    storage_name=name,
+                    type=domain_type(type_),
+                )
+                for name, type_ in zip(view["names"], view["types"], strict=True)
+            ),
+            read_only=True,
+        )
+    return found
+
+
+def domain_type(name: str) -> SqlType:
+    """Return the T-SQL type that a domain of schema `t`, or a PostgreSQL type, stands for."""
+    if name in _PLAIN_TYPES:
+        return SqlType(_PLAIN_TYPES[name])
+    if name == "sysname":
+        return SqlType("nvarchar", 128, collation=DEFAULT_COLLATION)
+    base, _, size = (
+        name.rpartition("_") if name[-1].isdigit() or name.endswith("_max") else (name, "", "")
+    )
+    length = MAX if size == "max" else int(size or 0)
+    if base == "numeric":
+        return SqlType(base, precision=length)
+    if base in {"char", "varchar", "nvarchar"}:
+        return SqlType(base, length, collation=DEFAULT_COLLATION)
+    return SqlType(base, length)
