@@ -1,0 +1,145 @@
+"""The composition root: builds everything, runs it in one task group, and owns the signals."""
+
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+from anyio import create_task_group, open_signal_receiver
+from anyio.abc import TaskGroup
+
+from dtaas import __version__
+from dtaas.api.app import create_app
+from dtaas.api.server import serve_tcp, serve_unix
+from dtaas.concurrency.bus import EventBus
+from dtaas.connectors.registry import Registry
+from dtaas.engine.execution import Workshop
+from dtaas.engine.progress import utc_now
+from dtaas.engine.scheduler import Scheduler
+from dtaas.engine.supervisor import Supervisor
+from dtaas.model.errors import SettingsError
+from dtaas.services.sampler import Sampler
+from dtaas.services.services import Services, build_services
+from dtaas.settings import Settings
+from dtaas.store.store import Store, open_store
+
+log = structlog.get_logger()
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+async def run_daemon(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
+
+    Raises:
+        SettingsError: the address is not loopback.
+        AddressInUseError: the port or the admin socket is taken.
+        DtaasError: the metadata store cannot be opened.
+    """
+    _require_loopback(settings.api.host)
+    data_dir = settings.data_dir(os.environ)
+    registry = Registry(memory=settings.daemon.memory_connectors)
+    key_file = settings.store.key_file
+    with open_signal_receiver(*_STOP_SIGNALS) as signals:
+        async with open_store(
+            settings.store.url,
+            data_dir=data_dir,
+            registry=registry,
+            key_path=Path(key_file) if key_file else None,
+        ) as store:
+            supervisor, services = _build(settings, registry, store)
+            async with create_task_group() as group:
+                await _start(group, settings, store, supervisor, services)
+                notify("READY=1")
+                await anext(signals)
+                notify("STOPPING=1")
+                log.info("draining", grace_s=settings.daemon.shutdown_grace_s)
+                await _drain(supervisor, signals)
+                group.cancel_scope.cancel()
+    log.info("stopped")
+
+
+def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Supervisor, Services]:
+    bus = EventBus()
+    workshop = Workshop(
+        store=store.engine, ledger=store.loads, bus=bus, uniform=random.SystemRandom().uniform
+    )
+    supervisor = Supervisor(workshop, registry, shutdown_grace_s=settings.daemon.shutdown_grace_s)
+    services = build_services(
+        store=store, registry=registry, runner=supervisor, bus=bus, now=utc_now
+    )
+    return supervisor, services
+
+
+async def _start(
+    group: TaskGroup,
+    settings: Settings,
+    store: Store,
+    supervisor: Supervisor,
+    services: Services,
+) -> None:
+    """Start every part, each ready before the next."""
+    data_dir = settings.data_dir(os.environ)
+    await group.start(supervisor.serve, name="supervisor")
+    group.start_soon(Scheduler(store.engine, services.control.start).serve, name="scheduler")
+    sampler = Sampler(store.metrics, supervisor, data_dir=data_dir, now=utc_now)
+    group.start_soon(sampler.serve, name="sampler")
+    admin_socket = settings.admin_socket(os.environ)
+    await group.start(
+        serve_unix, create_app(services, settings.api, trusted=True), admin_socket, name="admin"
+    )
+    url = await group.start(
+        serve_tcp,
+        create_app(services, settings.api),
+        settings.api.host,
+        settings.api.port,
+        name="api",
+    )
+    log.info(
+        "started",
+        version=__version__,
+        url=url,
+        admin_socket=str(admin_socket),
+        store=store.label,
+        installation=store.installation,
+    )
+
+
+async def _drain(supervisor: Supervisor, signals: AsyncIterator[signal.Signals]) -> None:
+    async with create_task_group() as group:
+
+        async def cut() -> None:
+            await anext(signals)
+            log.warning("drain_cut_by_signal")
+            group.cancel_scope.cancel()
+
+        group.start_soon(cut)
+        await supervisor.drain()
+        group.cancel_scope.cancel()
+
+
+def _require_loopback(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise SettingsError(
+            f"$.api.host: {host!r} is not a loopback address, and there are no user accounts yet.",
+            hint="Use 127.0.0.1 and reach it through SSH or a proxy that authenticates.",
+            field="$.api.host",
+        )
+
+
+def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:
+    """Tell systemd the daemon's state, as sd_notify(3) does; without systemd do nothing."""
+    address = environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    if address.startswith("@"):  # an abstract socket
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
+        link.sendto(state.encode(), address)
