@@ -96,7 +96,7 @@ def test_length_for_unbounded_columns_does_not_cut_bounded_ones() -> None:
 def test_value_over_the_limit_is_refused_by_name() -> None:
     assert longest_allowed([ID, BODY], [None], most_bytes=10, where="dbo.t") == 0
     assert longest_allowed([ID, BODY], [10], most_bytes=10, where="dbo.t") == 10
-    with pytest.raises(ValueTooLargeError, match="body of dbo.t"):
+    with pytest.raises(ValueTooLargeError, match=r"body of dbo\.t"):
         longest_allowed([ID, BODY], [11], most_bytes=10, where="dbo.t")
 
 

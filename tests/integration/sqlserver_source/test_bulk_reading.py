@@ -1,0 +1,262 @@
+"""Reading in bulk on a real wire: broken off, broken, slow, too long, not Unicode."""
+
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dtaas.connectors.sqlserver.control import ControlPool
+from dtaas.model.errors import (
+    AuthenticationError,
+    ConnectionLostError,
+    DatabaseNotFoundError,
+    SchemaChangedError,
+    SourceBusyError,
+    TimedOutError,
+    UnsupportedTypeError,
+)
+from dtaas.sandbox.sqlserver.results import Columns, Done, Item, Parameter, Rows, SqlError
+from dtaas.sandbox.sqlserver.server import TdsServer
+from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
+from dtaas.sandbox.sqlserver.wire.faults import StreamError
+from tests.fakes.scripted_server import Hang, ScriptedEngine, rows
+from tests.integration.sqlserver_source.scripted import drain, endpoint, reading, wire_column
+
+ID = wire_column("id", SqlType("bigint"), nullable=False)
+NAME = wire_column("name", SqlType("nvarchar", length=50, collation=DEFAULT_COLLATION))
+BODY = wire_column("body", SqlType("nvarchar", length=MAX, collation=DEFAULT_COLLATION))
+MANY = 100_000
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def serving(columns: Sequence[object], values: Sequence[Sequence[object]]) -> ScriptedEngine:
+    engine = ScriptedEngine()
+    engine.scripts["SELECT"] = rows(columns, *values)  # type: ignore[arg-type]
+    return engine
+
+
+async def test_rows_come_once_in_batches_of_the_size_asked_for() -> None:
+    engine = serving([ID, NAME], [(i, f"name {i}") for i in range(MANY)])
+    async with (
+        TdsServer.listen(engine) as server,
+        reading(server, [ID, NAME], batch_rows=7_000) as reader,
+    ):
+        sizes, seen = [], []
+        while (batch := await reader.next()) is not None:
+            sizes.append(batch.num_rows)
+            seen += batch.column("id").to_pylist()
+        assert await reader.next() is None
+    assert seen == list(range(MANY))
+    assert max(sizes) <= 7_000
+    assert len(sizes) < 2 * MANY // 7_000
+
+
+async def test_batches_are_bounded_in_bytes() -> None:
+    engine = serving([BODY], [("x" * 1000,)] * 500)
+    async with (
+        TdsServer.listen(engine) as server,
+        reading(server, [BODY], longest=1000, batch_bytes=10_000) as reader,
+    ):
+        batch = await reader.next()
+        while batch is not None:
+            assert batch.nbytes <= 10_000
+            batch = await reader.next()
+
+
+async def test_empty_result() -> None:
+    async with TdsServer.listen(serving([ID], [])) as server, reading(server, [ID]) as reader:
+        assert await reader.next() is None
+
+
+@pytest.mark.parametrize("phase", ["execute", "fetch"])
+async def test_cancelling_ends_a_blocked_call_at_once(phase: str) -> None:
+    first: list[Item] = [Columns((ID,)), Rows([(1,)])] if phase == "fetch" else []
+    hang = Hang(*first)
+    engine = ScriptedEngine()
+    engine.scripts["SELECT"] = hang
+    async with TdsServer.listen(engine) as server:
+        threads, descriptors = threading.active_count(), open_descriptors()
+        with anyio.fail_after(10):
+            async with reading(server, [ID]) as reader, anyio.create_task_group() as group:
+                group.start_soon(reader.next)
+                await hang.started.wait()
+                began_s = anyio.current_time()
+                group.cancel_scope.cancel()
+            took_s = anyio.current_time() - began_s
+            await hang.cancelled.wait()
+            with pytest.raises(ConnectionLostError):
+                await reader.next()
+        assert took_s < 0.5  # the driver's own time-out would be minutes
+        assert threading.active_count() <= threads + 2  # idle threads of the pool
+        while open_descriptors() > descriptors:  # the server's side closes by itself
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_reading_goes_on_after_a_cancelled_reader() -> None:
+    hang = Hang()
+    engine = ScriptedEngine()
+    engine.scripts["SELECT"] = hang
+    async with TdsServer.listen(engine) as server:
+        async with reading(server, [ID]) as reader:
+            with anyio.move_on_after(5) as scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(reader.next)
+                    await hang.started.wait()
+                    scope.cancel()
+        engine.scripts["SELECT"] = rows([ID], (1,), (2,))
+        async with reading(server, [ID]) as reader:
+            assert (await drain(reader)).num_rows == 2
+
+
+async def test_connection_lost_in_the_middle() -> None:
+    engine = serving([ID, NAME], [(i, "x" * 50) for i in range(MANY)])
+    async with TdsServer.listen(engine) as server:
+        server.faults.reset_after_bytes = 3_000_000
+        async with reading(server, [ID, NAME]) as reader:
+            with pytest.raises(ConnectionLostError):
+                await drain(reader)
+            with pytest.raises(ConnectionLostError):
+                await reader.next()
+
+
+async def test_deadlock_in_the_middle_never_looks_like_the_end() -> None:
+    engine = serving([ID], [(i,) for i in range(MANY)])
+    text = "Transaction (Process ID 51) was deadlocked on lock resources with another process."
+    async with TdsServer.listen(engine) as server:
+        server.faults.stream_error = StreamError(90_000, SqlError(1205, text, severity=13))
+        async with reading(server, [ID]) as reader:
+            with pytest.raises(SourceBusyError, match="error 1205"):
+                await drain(reader)
+
+
+async def test_server_that_says_nothing_is_given_up() -> None:
+    engine = ScriptedEngine()
+    engine.scripts["SELECT"] = Hang()
+    async with (
+        TdsServer.listen(engine) as server,
+        reading(server, [ID], query_timeout_s=1) as reader,
+    ):
+        with anyio.fail_after(20), pytest.raises(TimedOutError):
+            await reader.next()
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [({"password": "wrong"}, AuthenticationError), ({"database": "nope"}, DatabaseNotFoundError)],
+)
+async def test_login_refused(change: dict[str, str], kind: type[Exception]) -> None:
+    async with TdsServer.listen(ScriptedEngine()) as server:
+        with pytest.raises(kind):
+            async with reading(server, [ID], **change):
+                pytest.fail("logged in")
+
+
+async def test_value_longer_than_measured_is_read_again_not_cut() -> None:
+    engine = serving([BODY], [("x" * 10,), ("y" * 9_000,)])
+    async with (
+        TdsServer.listen(engine) as server,
+        reading(server, [BODY], longest=10) as reader,
+    ):
+        with pytest.raises(SourceBusyError, match="grew while"):
+            await drain(reader)
+
+
+async def test_result_of_another_shape_is_a_changed_schema() -> None:
+    engine = serving([NAME], [("x",)])
+    async with TdsServer.listen(engine) as server, reading(server, [ID]) as reader:
+        with pytest.raises(SchemaChangedError, match="is not bigint any more"):
+            await reader.next()
+
+
+class TextThenBytes:
+    """A table with one text column: as text first, and as bytes when asked for them."""
+
+    def __init__(self, *values: str) -> None:
+        self._values = values
+
+    async def text(self, _parameters: Sequence[Parameter]) -> AsyncIterator[Item]:
+        yield Columns((NAME,))
+        yield Rows([(value,) for value in self._values])
+        yield Done(rows=len(self._values), command=0xC1)
+
+    async def bytes(self, _parameters: Sequence[Parameter]) -> AsyncIterator[Item]:
+        yield Columns((wire_column("v", SqlType("varbinary", length=8000)),))
+        yield Rows([(value.encode("utf-16-le", "surrogatepass"),) for value in self._values])
+        yield Done(rows=len(self._values), command=0xC1)
+
+    def engine(self) -> ScriptedEngine:
+        engine = ScriptedEngine()
+        engine.scripts["SELECT [name] AS [name] FROM [dbo].[t]"] = self.text
+        engine.scripts["SELECT CAST([name] AS varbinary(8000)) AS v FROM [dbo].[t]"] = self.bytes
+        return engine
+
+
+async def test_lone_surrogate_is_an_error_that_names_the_column() -> None:
+    table = TextThenBytes("fine", "a\ud83db")
+    async with TdsServer.listen(table.engine()) as server, reading(server, [NAME]) as reader:
+        with pytest.raises(UnsupportedTypeError, match=r"Column \[name\] of dbo.t .*ud83d"):
+            await drain(reader)
+
+
+async def test_genuine_replacement_character_passes() -> None:
+    table = TextThenBytes("fine", "a\N{REPLACEMENT CHARACTER}b", "😀")
+    async with TdsServer.listen(table.engine()) as server, reading(server, [NAME]) as reader:
+        found = await drain(reader)
+    assert found.column(0).to_pylist() == ["fine", "a\N{REPLACEMENT CHARACTER}b", "😀"]
+
+
+async def test_control_query_can_be_cancelled_and_the_pool_goes_on() -> None:
+    hang = Hang()
+    engine = ScriptedEngine()
+    engine.scripts["WAIT"] = hang
+    engine.scripts["SELECT"] = rows([ID], (7,))
+    async with TdsServer.listen(engine) as server:
+        pool = ControlPool(endpoint(server))
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(pool.fetch, "Waiting", "WAIT x")
+                await hang.started.wait()
+                group.cancel_scope.cancel()
+            await hang.cancelled.wait()
+            assert [tuple(r) for r in await pool.fetch("Asking", "SELECT 7")] == [(7,)]
+            await pool.aclose()
+            await pool.aclose()
+
+
+async def test_control_session_that_died_idle_is_replaced() -> None:
+    engine = ScriptedEngine()
+    engine.scripts["SELECT"] = rows([ID], (7,))
+    async with TdsServer.listen(engine) as server:
+        pool = ControlPool(endpoint(server))
+        await pool.fetch("Asking", "SELECT 7")
+        server.drop_connections()
+        assert [tuple(r) for r in await pool.fetch("Asking", "SELECT 7")] == [(7,)]
+        await pool.aclose()
+
+
+async def test_sessions_say_who_they_are() -> None:
+    engine = ScriptedEngine()
+    engine.scripts["SELECT"] = rows([ID], (7,))
+    async with TdsServer.listen(engine) as server:
+        pool = ControlPool(endpoint(server))
+        await pool.fetch("Asking", "SELECT 7")
+        await pool.aclose()
+    calls = engine.sessions[0].calls
+    assert calls[0].text == "dtaas/tests"
+    assert any("SET LOCK_TIMEOUT 30000" in call.text for call in calls)
+
+
+async def test_a_value_of_100_mb_comes_whole() -> None:
+    long = "x" * 50_000_000  # 100 MB of UTF-16
+    engine = serving([ID, BODY], [(1, "short"), (2, long), (3, None)])
+    async with (
+        TdsServer.listen(engine) as server,
+        reading(server, [ID, BODY], longest=len(long), query_timeout_s=60) as reader,
+    ):
+        table = await drain(reader)
+    assert [len(v) if v else v for v in table.column("body").to_pylist()] == [5, len(long), None]
