@@ -30,6 +30,7 @@ from dtaas.store.page import Page, Window
 from dtaas.store.tasks import ALL_TASKS, TaskFilter, TaskRepository
 
 _NO_TASK: Final = TaskId(0)
+_LARGEST_ID: Final = 2**63 - 1
 
 
 class TaskUpdate(Struct, frozen=True, kw_only=True):
@@ -230,6 +231,8 @@ class TaskService:
     async def _connector(self, role: ConnectorRole, connector_id: ConnectorId) -> Connector:
         field = f"$.{role}_connector_id"
         try:
+            if not 0 < connector_id <= _LARGEST_ID:
+                raise NotFoundError(f"There is no connector {connector_id}.")  # noqa: TRY301
             connector = await self._connectors.get(connector_id)
         except NotFoundError as exc:
             raise ValidationFailedError(
