@@ -1,22 +1,60 @@
 """The demo as a user of the API: connectors, a task, its start, and its progress as it comes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
-from anyio import fail_after, sleep
+from msgspec import Struct
 from websockets.asyncio.client import connect
 
 from dtaas.model.errors import FatalError
-from dtaas.model.execution import ExecutionProgress
+from dtaas.model.execution import TableProgress
 from dtaas.model.schema import TableRef
+from dtaas.model.task import ACTIVE_STATUSES
 from dtaas.sandbox.sandbox import SandboxAccess
 
 SOURCE_NAME = "Demo SQL Server"
 TASK_NAME = "TPC-H to the lake"
-_READY_LIMIT_S = 60.0
+
+
+class _Message(Struct, frozen=True):
+    """The parts of a message of `/ws` the demo needs."""
+
+    topic: str = ""
+    data: dict[str, Any] = {}
+
+
+class DemoProgress:
+    """The picture of a task that the messages of its topic draw.
+
+    Attributes:
+        tables: by name, in the order of the task.
+        percent, rows_done, rows_s, elapsed_s: over all tables.
+    """
+
+    def __init__(self) -> None:
+        self.tables: dict[str, TableProgress] = {}
+        self.percent = 0.0
+        self.rows_done = 0
+        self.rows_s = 0.0
+        self.elapsed_s = 0.0
+        self.ended = False
+        self._began = False
+
+    def take(self, data: dict[str, Any]) -> None:
+        """Take a snapshot or a delta into the picture."""
+        for table in msgspec.convert(data.get("tables", []), list[TableProgress]):
+            self.tables[str(table.table)] = table
+        totals = data.get("progress") or {}
+        for name in ("percent", "rows_done", "rows_s", "elapsed_s"):
+            setattr(self, name, totals.get(name, getattr(self, name)))
+        status = data.get("task", {}).get("status")
+        if status in ACTIVE_STATUSES:
+            self._began = True
+        elif status is not None:
+            self.ended = self._began
 
 
 class DemoApi:
@@ -26,7 +64,7 @@ class DemoApi:
         self._url = url
         self._http = httpx.AsyncClient(base_url=url, timeout=30)
 
-    async def __aenter__(self) -> "DemoApi":
+    async def __aenter__(self) -> Self:
         """Open the connection pool."""
         await self._http.__aenter__()
         return self
@@ -35,20 +73,12 @@ class DemoApi:
         """Close it."""
         await self._http.aclose()
 
-    async def wait_ready(self) -> None:
-        """Return once the daemon serves.
-
-        Raises:
-            TimeoutError: it did not within a minute.
-        """
-        with fail_after(_READY_LIMIT_S):
-            while True:
-                try:
-                    if (await self._http.get("/api/health/ready")).is_success:
-                        return
-                except httpx.TransportError:  # not listening yet: look again
-                    pass
-                await sleep(0.05)
+    async def is_ready(self) -> bool:
+        """Return whether the daemon serves; false while nobody listens."""
+        try:
+            return (await self._http.get("/api/health/ready")).is_success
+        except httpx.TransportError:
+            return False
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return the answer, or raise what the API refused."""
@@ -81,27 +111,37 @@ class DemoApi:
         )
         return int(task["id"])
 
-    async def run(self, task_id: int) -> AsyncIterator[ExecutionProgress]:
-        """Start the task and yield its figures as they come, the final ones last.
+    async def run(self, task_id: int, show: Callable[[DemoProgress], None]) -> DemoProgress:
+        """Start the task, show its figures as they come, and return the final ones.
 
         Raises:
-            FatalError: the execution did not complete; the detail says why.
+            FatalError: the API refused the start.
         """
-        url = self._url.replace("http", "ws", 1) + "/ws"
-        async with connect(url) as socket:
+        topic = f"task:{task_id}"
+        picture = DemoProgress()
+        async with connect(self._url.replace("http", "ws", 1) + "/ws") as socket:
+            ask = {"op": "subscribe", "topics": [topic]}
+            await socket.send(msgspec.json.encode(ask), text=True)
             await self.post(f"/api/tasks/{task_id}/control", {"action": "start"})
             async for frame in socket:
-                message = msgspec.json.decode(frame)
-                progress = _progress_in(message, task_id)
-                if progress is not None:
-                    yield progress
-                if _ended(message, task_id):
-                    return
+                message = msgspec.json.decode(frame, type=_Message)
+                if message.topic == topic:
+                    picture.take(message.data)
+                    show(picture)
+                    if picture.ended:
+                        break
+        return picture
 
-    async def executions(self, task_id: int) -> list[dict[str, Any]]:
-        """Return the task's executions, newest first."""
-        answer = await self._http.get(f"/api/tasks/{task_id}/executions")
-        return list(answer.json()["items"])
+    async def newest_execution(self, task_id: int) -> dict[str, Any]:
+        """Return the task's newest execution with its tables."""
+        listed = await self._get(f"/api/tasks/{task_id}/executions")
+        return await self._get(f"/api/executions/{listed['items'][0]['id']}")
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        answer = await self._http.get(path)
+        answer.raise_for_status()
+        data: dict[str, Any] = answer.json()
+        return data
 
 
 def source_body(access: SandboxAccess) -> dict[str, Any]:
@@ -145,5 +185,3 @@ def file_body(folder: Path) -> dict[str, Any]:
         "destination_type": "file",
         "connection_config": {"path": str(folder)},
     }
-
-

@@ -27,8 +27,19 @@ def sandbox() -> None:
     "--tpch", type=float, metavar="SCALE", help="Fill a database tpch; 0.1 is 866,602 rows."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the access data as one JSON line.")
+@click.option(
+    "--access-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the access data there as JSON, mode 0600, once everything is ready.",
+)
 def up(
-    data_dir: Path, sqlserver_port: int, s3_port: int, tpch: float | None, *, as_json: bool
+    *,
+    data_dir: Path,
+    sqlserver_port: int,
+    s3_port: int,
+    tpch: float | None,
+    as_json: bool,
+    access_file: Path | None,
 ) -> None:
     """Run the servers until Ctrl-C, SIGTERM or the end of the process that started this one.
 
@@ -38,6 +49,8 @@ def up(
     from dtaas.sandbox.up import run_sandbox  # noqa: PLC0415 - needs the extra
 
     def announce(access: bytes) -> None:
+        if access_file is not None:
+            _write_private(access_file, access)
         if as_json:
             click.echo(access.decode())
             sys.stdout.flush()
@@ -53,6 +66,14 @@ def up(
         click.echo("Ctrl-C stops everything.")
 
     anyio.run(run_sandbox, data_dir.absolute(), sqlserver_port, s3_port, tpch, announce)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """Write a whole file at once, readable by its owner only."""
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.touch(mode=0o600)
+    unfinished.write_bytes(data)
+    unfinished.replace(path)
 
 
 @sandbox.command()

@@ -1,0 +1,228 @@
+"""The course of the demo: processes, connectors, load, proof."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import msgspec
+from anyio import create_task_group, fail_after, open_signal_receiver, sleep, sleep_forever
+from anyio.abc import Process
+from msgspec import Struct
+
+from dtaas.cli.demo_screen import ProgressScreen
+from dtaas.cli.demo_task import DemoApi, file_body, s3_body, source_body
+from dtaas.cli.demo_verify import Proof, corrupt_rows, export, prove
+from dtaas.model.errors import FatalError
+from dtaas.model.execution import ExecutionStatus
+from dtaas.sandbox import tpch
+from dtaas.sandbox.processes import child_process
+from dtaas.sandbox.sandbox import SandboxAccess
+
+_SANDBOX_LIMIT_S = 3600.0
+_DAEMON_LIMIT_S = 60.0
+_LOOK_EVERY_S = 0.05
+EXIT_OK = 0
+EXIT_FAILED = 1
+
+
+class Demo(Struct, frozen=True, kw_only=True):
+    """What the demo was asked to do; paths are absolute."""
+
+    once: bool
+    scale: float
+    destination: str
+    out: Path | None
+    corrupt: int
+    port: int
+    data_dir: Path
+
+
+async def run_demo(plan: Demo) -> int:
+    """Run the demo and return the exit code: 0 when everything arrived as it left."""
+    with _only_one(plan.data_dir) as lock:
+        async with create_task_group() as group:
+            group.start_soon(_stop_on_signal, group.cancel_scope.cancel)
+            code = await _play(plan, lock)
+            group.cancel_scope.cancel()
+            return code
+    return EXIT_FAILED if plan.once else EXIT_OK  # ended by a signal
+
+
+async def _play(plan: Demo, lock: IO[str]) -> int:
+    say = _quiet if plan.once else click.echo
+    say("Starting a private SQL Server and S3, and filling TPC-H ...")
+    async with (
+        _sandbox(plan) as access,
+        _daemon(plan) as url,
+        DemoApi(url) as api,
+    ):
+        _publish(lock, url)
+        folder = _folder(plan)
+        body = s3_body(access) if plan.destination == "s3" else file_body(folder)
+        task_id = await api.create_task(access, body, tpch.TABLES)
+        say(f"{access.rows:,} rows are in SQL Server; loading them into Parquet.")
+        execution = await _load(api, task_id, live=not plan.once)
+        await corrupt_rows(body, plan.corrupt)
+        proof = await prove(source_body(access), body, tpch.TABLES)
+        if plan.out is not None and plan.destination == "s3":
+            await export(body, plan.out)
+        _report(plan, proof, execution)
+        if not plan.once:
+            _where_to_look(url, access, plan)
+            await sleep_forever()
+        return EXIT_OK if proof.verified else EXIT_FAILED
+
+
+@asynccontextmanager
+async def _sandbox(plan: Demo) -> AsyncIterator[SandboxAccess]:
+    access_path = plan.data_dir / "access.json"
+    log_path = plan.data_dir / "sandbox.log"
+    argv = [sys.executable, "-m", "dtaas", "sandbox", "up", "--access-file", str(access_path)]
+    argv += ["--tpch", str(plan.scale), "--data-dir", str(plan.data_dir / "sandbox")]
+    async with child_process(argv, log_path=log_path) as process:
+        with fail_after(_SANDBOX_LIMIT_S):
+            while not access_path.exists():
+                _require_alive(process, "sandbox", log_path)
+                await sleep(_LOOK_EVERY_S)
+        yield msgspec.json.decode(access_path.read_bytes(), type=SandboxAccess)
+
+
+@asynccontextmanager
+async def _daemon(plan: Demo) -> AsyncIterator[str]:
+    port = plan.port or _free_port()
+    log_path = plan.data_dir / "daemon.log"
+    argv = [sys.executable, "-m", "dtaas", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--data-dir", str(plan.data_dir / "daemon")]
+    async with child_process(argv, log_path=log_path) as process:
+        url = f"http://127.0.0.1:{port}"
+        async with DemoApi(url) as api:
+            with fail_after(_DAEMON_LIMIT_S):
+                while not await api.is_ready():
+                    _require_alive(process, "daemon", log_path)
+                    await sleep(_LOOK_EVERY_S)
+        yield url
+
+
+def _require_alive(process: Process, name: str, log_path: Path) -> None:
+    """Raise FatalError with the end of its log when a process of the demo has ended."""
+    if process.returncode is not None:
+        log = log_path.read_text(errors="replace").strip()
+        raise FatalError(f"The {name} ended: {log[-2000:]}", hint=f"Read {log_path}.")
+
+
+async def _load(api: DemoApi, task_id: int, *, live: bool) -> dict[str, Any]:
+    """Run the task and return its execution.
+
+    Raises:
+        FatalError: it did not complete; the detail says why.
+    """
+    with ProgressScreen(live=live) as screen:
+        await api.run(task_id, screen.show)
+    execution = await api.newest_execution(task_id)
+    if execution["status"] != ExecutionStatus.COMPLETED:
+        failed = [f"{t['table']['name']}: {t['error']}" for t in execution["tables"] if t["error"]]
+        raise FatalError(
+            f"The execution ended {execution['status']}: {'; '.join(failed)}",
+            hint=execution["error_message"] or "",
+        )
+    return execution
+
+
+def _report(plan: Demo, proof: Proof, execution: dict[str, Any]) -> None:
+    seconds = execution["duration_seconds"]
+    result = {
+        "tables": len(proof.tables),
+        "rows": proof.rows,
+        "mb": round(execution["data_size_mb"], 1),
+        "seconds": round(seconds, 2),
+        "rows_per_second": round(proof.rows / seconds),
+        "verified": proof.verified,
+    }
+    if not proof.verified:
+        for name, differences in proof.differs().items():
+            click.secho(f"{name} differs: {'; '.join(differences)}", fg="red", err=True)
+    if plan.once:
+        click.echo(msgspec.json.encode(result).decode())
+    elif proof.verified:
+        click.secho(
+            f"{proof.rows:,} rows of {len(proof.tables)} tables in {seconds:.1f} s "
+            f"({result['rows_per_second']:,} rows/s); source and destination hold the same.",
+            fg="green",
+        )
+
+
+def _where_to_look(url: str, access: SandboxAccess, plan: Demo) -> None:
+    sql, s3 = access.sqlserver, access.s3
+    click.echo(f"""
+API and documents   {url}/api/openapi.json   {url}/api/dashboard/metrics
+Command line        dtaas status --socket {plan.data_dir / "daemon" / "admin.sock"}
+SQL Server          {sql.host},{sql.port}  database {sql.database}  {sql.username} / {sql.password}
+S3                  {s3.endpoint_url}  bucket {s3.bucket}  {s3.access_key_id} / {s3.secret_access_key}
+Logs                {plan.data_dir}/daemon.log, sandbox.log
+
+Ctrl-C ends everything.""")
+
+
+def _folder(plan: Demo) -> Path:
+    """Return the folder of a `file` destination, made."""
+    folder = plan.out or plan.data_dir / "lake"
+    if plan.destination == "file":
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[IO[str]]:
+    """Hold the demo's folder, emptied; a second demo is told where the first one runs."""
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    lock_path = data_dir.with_name(f"{data_dir.name}.lock")
+    with lock_path.open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            lock.seek(0)
+            where = lock.read().strip() or "it is still starting"
+            raise AlreadyRunningError(
+                f"A demo already runs on {data_dir}: {where}",
+                hint="Use it, end it with Ctrl-C, or give this one another --data-dir.",
+            ) from exc
+        lock.truncate(0)
+        shutil.rmtree(data_dir, ignore_errors=True)
+        data_dir.mkdir(parents=True)
+        yield lock
+
+
+class AlreadyRunningError(FatalError):
+    """Another demo holds the folder."""
+
+    code = "already_running"
+
+
+def _publish(lock: IO[str], url: str) -> None:
+    lock.write(f"{url} (process {os.getpid()})\n")
+    lock.flush()
+
+
+async def _stop_on_signal(stop: Any) -> None:
+    with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            stop()
+            return
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _quiet(_text: str) -> None:
+    """Say nothing: `--once` prints one line."""
