@@ -61,7 +61,7 @@ class SeaweedServer:
             try:
                 await client.create_bucket(Bucket=name)
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _BUCKET_EXISTS:
+                if _code(error) not in _BUCKET_EXISTS:
                     raise
 
     async def start(self) -> None:
@@ -185,11 +185,15 @@ _BUCKET_EXISTS: Final = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 _READY_BUCKET: Final = "dtaas-ready"
 
 
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
 async def _accepts_writes(client: Any) -> bool:
     try:
         await client.create_bucket(Bucket=_READY_BUCKET)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in _BUCKET_EXISTS:
+        if _code(error) not in _BUCKET_EXISTS:
             return False
     except BotoCoreError:
         return False

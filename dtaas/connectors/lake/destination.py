@@ -1,0 +1,182 @@
+"""The lake: tables as Parquet, CSV or JSON files in a bucket or a local folder."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.lake import ownership
+from dtaas.connectors.lake.chunk_writer import LakeChunkWriter, sliced
+from dtaas.connectors.lake.folder import FolderStore
+from dtaas.connectors.lake.layout import Layout
+from dtaas.connectors.lake.manifest import LoadFile, Manifest
+from dtaas.connectors.lake.names import PrefixTemplate, safe_segment
+from dtaas.connectors.lake.objects import ObjectStore
+from dtaas.connectors.lake.partitions import Partitioner
+from dtaas.connectors.lake.publication import Published, Publisher, check_append
+from dtaas.connectors.lake.read import read_batches
+from dtaas.connectors.lake.s3_store import S3Store
+from dtaas.model.check import CheckReport, OnStep
+from dtaas.model.connectors import FileConfig, S3Config
+from dtaas.model.errors import DtaasError, TableNotFoundError
+from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
+from dtaas.model.load import Chunk, ChunkReceipt, CommitResult, Owner, TableLoad, TargetTable
+from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.schema import TableRef, TableSchema
+
+log = structlog.get_logger()
+
+ENCODERS: Final = 2
+"""Encoding threads: one a core on the smallest machine meant to run this."""
+_CLEANUP_LIMIT_S: Final = 30.0
+_FINGERPRINT_ROWS: Final = 16_384
+_FINGERPRINT_BYTES: Final = 2 * 1024 * 1024  # hashing takes some 30 bytes a byte of text
+
+
+class LakeDestination:
+    """Writes for one task into one object store."""
+
+    def __init__(self, store: ObjectStore, template: PrefixTemplate, *, keep_loads: int) -> None:
+        self._store = store
+        self._template = template
+        self._keep_loads = keep_loads
+        self._blocking = Blocking(ENCODERS)
+
+    @classmethod
+    def s3(cls, config: S3Config, *, task_name: str, database: str) -> "LakeDestination":
+        """Return the destination of an S3 connector; it connects at the first call."""
+        template = PrefixTemplate(config.prefix, database=database, task=task_name)
+        return cls(S3Store(config), template, keep_loads=config.keep_loads)
+
+    @classmethod
+    def file(cls, config: FileConfig, *, task_name: str, database: str) -> "LakeDestination":
+        """Return the destination of a local folder."""
+        template = PrefixTemplate(config.prefix, database=database, task=task_name)
+        return cls(FolderStore(Path(config.path)), template, keep_loads=config.keep_loads)
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Test the store step by step."""
+        return await self._store.check(on_step)
+
+    def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
+        """Return the mapped path with safe segments, else what the template makes."""
+        if mapped:
+            return TargetTable(path=tuple(safe_segment(segment) for segment in mapped))
+        return TargetTable(path=self._template.render(table))
+
+    async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
+        """Record the owner in the target's marker."""
+        await ownership.claim(self._store, target, owner, take_over=take_over)
+
+    async def release(self, target: TargetTable, owner: Owner) -> None:
+        """Free the target's marker if it is this owner's."""
+        await ownership.release(self._store, target, owner)
+
+    async def begin(self, load: TableLoad) -> None:
+        """Refuse what cannot work, and remove unfinished uploads of earlier lives.
+
+        Raises:
+            ValidationFailedError: the table cannot be partitioned as asked.
+            SchemaChangedError: the rows do not fit those to append to.
+        """
+        Partitioner(load.schema, load.options.partition_by)
+        check_append(await Published(self._store, load.target).current(), load)
+        removed = await self._store.remove_dangling(Layout(load.target).data)
+        if removed:
+            log.info("dangling_uploads_removed", target=str(load.target), uploads=removed)
+
+    @asynccontextmanager
+    async def write(self, load: TableLoad, chunk: Chunk) -> AsyncIterator[ChunkWriter]:
+        """Open a writer; without `finish` nothing stays."""
+        try:
+            async with self._store.uploader() as uploader:
+                writer = LakeChunkWriter(uploader, self._blocking, load, chunk)
+                try:
+                    yield writer
+                finally:
+                    await self._drop_unless_finished(writer)
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
+
+    async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
+        """Publish the load by manifest and pointer."""
+        publisher = Publisher(self._store, load, self._keep_loads)
+        return await publisher.publish(receipts, datetime.now(UTC))
+
+    async def abandon(self, load: TableLoad) -> None:
+        """Remove the load's files and manifest, unless readers already see it."""
+        chain = Published(self._store, load.target)
+        for manifest in await chain.chain(await chain.current()):
+            if any(file.load_id == load.load_id for file in manifest.files):
+                return
+            if manifest.load_id == load.load_id:
+                return
+        layout = Layout(load.target)
+        await self._store.remove_dangling(layout.load(load.load_id))
+        present = await self._store.list(layout.load(load.load_id))
+        await self._store.delete([*sorted(present), layout.manifest(load.load_id)])
+
+    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
+        """Read every committed file back and add up its figures."""
+        manifest = await Published(self._store, target).current()
+        if manifest is None:
+            raise TableNotFoundError(
+                f"Nothing was committed at {target}.", hint="Run the task first."
+            )
+        total = Fingerprinter(schema.arrow_schema())
+        files = iter(manifest.files)
+        async with anyio.create_task_group() as group:
+            for _ in range(ENCODERS):
+                group.start_soon(self._add_files, files, manifest, schema, total)
+        return total.result()
+
+    async def aclose(self) -> None:
+        """Close the store's connections."""
+        await self._store.aclose()
+
+    async def _drop_unless_finished(self, writer: LakeChunkWriter) -> None:
+        """Remove the files of a chunk that was not finished; a commit would skip them anyway."""
+        if writer.finished or not writer.files:
+            return
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLEANUP_LIMIT_S):
+            await self._store.delete([file.key for file in writer.files])
+
+    async def _add_files(
+        self,
+        files: Iterator[LoadFile],
+        manifest: Manifest,
+        schema: TableSchema,
+        total: Fingerprinter,
+    ) -> None:
+        for file in files:
+            async with self._store.fetch(file.key) as path:
+                total.merge(await self._blocking(_figures, path, file, schema, manifest))
+
+
+def _figures(path: Path, file: LoadFile, schema: TableSchema, manifest: Manifest) -> Fingerprinter:
+    figures = Fingerprinter(schema.arrow_schema())
+    for batch in read_batches(path, file, schema, manifest.format):
+        for piece in sliced(batch, _FINGERPRINT_ROWS, _FINGERPRINT_BYTES):
+            figures.add(piece)
+    return figures
+
+
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that tells most: one of ours before any other."""
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return next((error for error in flat if isinstance(error, DtaasError)), flat[0])
+
+
+_: type[Destination] = LakeDestination

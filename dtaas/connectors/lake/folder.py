@@ -1,0 +1,376 @@
+"""A local folder as object store: durable by fsync, whole by rename, conditional by link and lock.
+
+Unfinished files have hidden names, `.<name>.<random>.part`, which Hive-like readers skip.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import IO, Final, ParamSpec, TypeVar
+
+import anyio
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.lake.errors import from_os_error
+from dtaas.connectors.lake.objects import (
+    ObjectStore,
+    PreconditionFailedError,
+    StoredObject,
+    Upload,
+)
+from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
+from dtaas.model.errors import DestinationConflictError, DtaasError, FatalError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_PART_SUFFIX: Final = ".part"
+_LOW_SPACE_BYTES: Final = 1024**3
+_THREADS: Final = 4
+_CLEANUP_LIMIT_S: Final = 30.0
+
+
+class FolderStore:
+    """Objects as files below one existing folder."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._blocking = Blocking(_THREADS)
+
+    async def get(self, key: str) -> StoredObject | None:
+        """Read a file."""
+        return await self._run(f"Reading {key}", self._get, key)
+
+    async def put(
+        self, key: str, data: bytes, *, absent: bool = False, etag: str | None = None
+    ) -> None:
+        """Write a file."""
+        if absent:
+            await self._run(f"Writing {key}", self._put_absent, key, data)
+        elif etag is not None:
+            await self._run(f"Writing {key}", self._put_matching, key, data, etag)
+        else:
+            await self._run(f"Writing {key}", self._put, key, data)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete files, and the folders that this leaves empty."""
+        await self._run("Deleting files", self._delete, keys)
+
+    async def list(self, prefix: str) -> Mapping[str, int]:
+        """Return the finished files below a prefix that ends in `/`."""
+        return await self._run(f"Listing {prefix}", self._list, prefix)
+
+    @asynccontextmanager
+    async def uploader(self) -> AsyncIterator["_FolderUploader"]:
+        """Open a group of files being written."""
+        uploader = _FolderUploader(self)
+        try:
+            yield uploader
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._blocking(uploader.abort)
+
+    async def remove_dangling(self, prefix: str) -> int:
+        """Remove unfinished files below a prefix that ends in `/`."""
+        return await self._run(f"Cleaning {prefix}", self._remove_dangling, prefix)
+
+    @asynccontextmanager
+    async def fetch(self, key: str) -> AsyncIterator[Path]:
+        """Give the file itself."""
+        path = self.path(key)
+        if not await self._blocking(path.is_file):
+            raise DestinationConflictError(
+                f"{path} is listed in a manifest but is not there.",
+                hint="Somebody deleted it. Load the table anew.",
+            )
+        yield path
+
+    def url(self, key: str) -> str:
+        """Return a `file:` URL."""
+        return (self._base / key).absolute().as_uri()
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Test that the folder exists, can be written, and has room."""
+        steps: list[CheckStep] = []
+        for name, probe in (
+            ("exists", self._check_exists),
+            ("writable", self._check_writable),
+            ("free_space", self._check_space),
+        ):
+            step = await self._blocking(_probed, name, probe)
+            steps.append(step)
+            on_step(step)
+            if step.status is StepStatus.FAILED:
+                break
+        failed = any(step.status is StepStatus.FAILED for step in steps)
+        return CheckReport(ok=not failed, steps=tuple(steps))
+
+    async def aclose(self) -> None:
+        """Do nothing: no file stays open."""
+
+    def path(self, key: str) -> Path:
+        """Return the path of `key`.
+
+        Raises:
+            FatalError: it would lie outside the base, by its name or by a symbolic link.
+        """
+        segments = key.split("/")
+        path = self._base.joinpath(*segments)
+        unsafe = any(s in ("", ".", "..") or "\0" in s for s in segments)
+        if unsafe or not path.parent.resolve().is_relative_to(self._base.resolve()):
+            raise FatalError(
+                f"{key!r} would lie outside {self._base}.",
+                hint="Choose another target; links out of the folder are not followed.",
+            )
+        return path
+
+    async def _run(self, what: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await self._blocking(fn, *args, **kwargs)
+        except OSError as error:
+            raise from_os_error(error, what) from error
+
+    def _get(self, key: str) -> StoredObject | None:
+        try:
+            data = self.path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        return StoredObject(data, _etag(data))
+
+    def _put(self, key: str, data: bytes) -> None:
+        draft = self.draft(key)
+        with draft.open("xb") as file:
+            file.write(data)
+            publish(file, draft, self.path(key))
+
+    def _put_absent(self, key: str, data: bytes) -> None:
+        draft = self.draft(key)
+        path = self.path(key)
+        try:
+            with draft.open("xb") as file:
+                file.write(data)
+                sync(file)
+            os.link(draft, path)  # link(2) fails where rename(2) would replace
+            sync_folder(path.parent)
+        except FileExistsError as error:
+            raise PreconditionFailedError(f"{path} exists.") from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _put_matching(self, key: str, data: bytes, etag: str) -> None:
+        with self._locked(key):
+            present = self._get(key)
+            if present is None or present.etag != etag:
+                raise PreconditionFailedError(f"{key} was changed by somebody else.")
+            self._put(key, data)
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        """Hold other processes off between reading and replacing a file."""
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_name(f".{path.name}.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # held for milliseconds; freed by death
+            yield
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            path = self.path(key)
+            path.unlink(missing_ok=True)
+            for parent in path.parents:
+                if parent == self._base or any_entry(parent):
+                    break
+                remove_empty(parent)
+
+    def _list(self, prefix: str) -> dict[str, int]:
+        found = {}
+        for path in self._walk(prefix):
+            if not (path.name.startswith(".") and path.name.endswith((_PART_SUFFIX, ".lock"))):
+                found[path.relative_to(self._base).as_posix()] = path.stat().st_size
+        return found
+
+    def _remove_dangling(self, prefix: str) -> int:
+        removed = 0
+        for path in list(self._walk(prefix)):
+            if path.name.startswith(".") and path.name.endswith(_PART_SUFFIX):
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def _walk(self, prefix: str) -> Iterator[Path]:
+        for folder, _, names in os.walk(self.path(prefix.rstrip("/"))):
+            for name in names:
+                yield Path(folder, name)
+
+    def draft(self, key: str) -> Path:
+        """Return a fresh hidden path beside `key`, in a folder that exists."""
+        path = self.path(key)
+        make_folders(path.parent)
+        tail = secrets.token_hex(4) + _PART_SUFFIX
+        return path.with_name(f".{path.name[:200]}.{tail}")
+
+    def _check_exists(self) -> str:
+        if not self._base.is_absolute():
+            raise FatalError(
+                f"{self._base} is not an absolute path.", hint="Begin the path with `/`."
+            )
+        if not self._base.is_dir():
+            raise FatalError(
+                f"{self._base} is not an existing folder.",
+                hint=f"Make it: mkdir -p {self._base}",
+            )
+        return f"{self._base} is a folder"
+
+    def _check_writable(self) -> str:
+        key = f".dtaas-check-{secrets.token_hex(4)}"
+        try:
+            self._put_absent(key, b"check")
+        except OSError as error:
+            raise from_os_error(error, f"Writing into {self._base}") from error
+        self.path(key).unlink()
+        return "a file was written, synced and deleted"
+
+    def _check_space(self) -> str:
+        free = shutil.disk_usage(self._base).free
+        if free < _LOW_SPACE_BYTES:
+            raise _LowSpace(f"{free / 1024**2:.0f} MiB free")
+        return f"{free / 1024**3:.1f} GiB free"
+
+
+class _LowSpace(Exception):  # noqa: N818 - a warning, never raised to a caller
+    """Little room is left."""
+
+
+class _FolderUploader:
+    """Files being written; those not finished when the group ends are removed."""
+
+    def __init__(self, store: FolderStore) -> None:
+        self._store = store
+        self._uploads: list[_FolderUpload] = []
+
+    def open(self, key: str) -> Upload:
+        """Start a file."""
+        upload = _FolderUpload(self._store, key)
+        self._uploads.append(upload)
+        return upload
+
+    def abort(self) -> None:
+        """Remove what is unfinished."""
+        for upload in self._uploads:
+            upload.abort()
+
+
+class _FolderUpload:
+    """A file that appears under its name at `finish`."""
+
+    def __init__(self, store: FolderStore, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._draft: Path | None = None
+        self._file: IO[bytes] | None = None
+        self._digest = hashlib.md5(usedforsecurity=False)
+
+    async def send(self, part: bytes) -> None:
+        """Append a part."""
+        await self._store._run(f"Writing {self._key}", self._append, part)  # noqa: SLF001
+
+    async def finish(self, last: bytes) -> str:
+        """Append the rest, sync, and rename."""
+        await self._store._run(f"Writing {self._key}", self._publish, last)  # noqa: SLF001
+        return self._digest.hexdigest()
+
+    def abort(self) -> None:
+        """Remove the file unless it is finished."""
+        if self._file is not None:
+            self._file.close()
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+
+    def _append(self, part: bytes) -> None:
+        if self._file is None:
+            self._draft = self._store.draft(self._key)
+            self._file = self._draft.open("xb", buffering=0)
+        self._digest.update(part)
+        view = memoryview(part)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def _publish(self, last: bytes) -> None:
+        self._append(last)
+        if self._file is not None and self._draft is not None:
+            publish(self._file, self._draft, self._store.path(self._key))
+            self._file.close()
+            self._draft = None
+
+
+def sync(file: IO[bytes]) -> None:
+    """Make a file's content durable."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def publish(file: IO[bytes], draft: Path, path: Path) -> None:
+    """Give a draft its name, durable in content and name."""
+    sync(file)
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and its parents, durable."""
+    missing = [folder]
+    while not missing[-1].exists():
+        missing.append(missing[-1].parent)
+    for path in reversed(missing[:-1]):
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
+def any_entry(folder: Path) -> bool:
+    """Return whether a folder holds anything; a missing one does not."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder that was empty a moment ago; a file that came meanwhile keeps it."""
+    if folder.is_dir() and not any_entry(folder):
+        folder.rmdir()
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _probed(name: str, probe: Callable[[], str]) -> CheckStep:
+    started = perf_counter()
+    status, detail, fix, code = StepStatus.OK, "", "", None
+    try:
+        detail = probe()
+    except _LowSpace as low:
+        status, detail, fix = StepStatus.WARNING, str(low), "Make room before a large load."
+    except DtaasError as error:
+        status, detail, fix, code = StepStatus.FAILED, error.detail, error.hint, error.code
+    took_s = perf_counter() - started
+    return CheckStep(name=name, status=status, detail=detail, fix=fix, code=code, took_s=took_s)
+
+
+_: type[ObjectStore] = FolderStore

@@ -1,0 +1,171 @@
+"""Streaming uploads: parts go out four at a time, and memory holds no more than those.
+
+aioboto3's own `upload_fileobj` is not used: it queues up to 100 parts, reads on the event loop,
+and a cancellation leaves its upload behind.
+"""
+
+import io
+import secrets
+from base64 import b64encode
+from typing import Any, Final
+from zlib import crc32
+
+import anyio
+from anyio.abc import TaskGroup
+from botocore.exceptions import ClientError
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.lake.errors import error_code, s3_errors
+from dtaas.connectors.lake.objects import Upload
+from dtaas.model.connectors import S3Config, ServerSideEncryption
+
+PARTS_AT_ONCE: Final = 4
+_ATTEMPT: Final = "dtaas-attempt"
+
+
+def encryption_arguments(config: S3Config) -> dict[str, str]:
+    """Return how new objects shall be encrypted, as arguments of PutObject."""
+    if config.encryption is ServerSideEncryption.NONE:
+        return {}
+    arguments = {"ServerSideEncryption": config.encryption.value}
+    if config.encryption is ServerSideEncryption.KMS and config.kms_key_id:
+        arguments["SSEKMSKeyId"] = config.kms_key_id
+    return arguments
+
+
+class S3Uploader:
+    """Uploads of one chunk, sharing one bound on parts in flight."""
+
+    def __init__(self, client: Any, config: S3Config, group: TaskGroup, blocking: Blocking) -> None:
+        self.client = client
+        self.config = config
+        self.group = group
+        self.blocking = blocking
+        self.slots = anyio.Semaphore(PARTS_AT_ONCE)
+        self._uploads: list[S3Upload] = []
+
+    def open(self, key: str) -> Upload:
+        """Start an object. Nothing is sent before the first part."""
+        upload = S3Upload(self, key)
+        self._uploads.append(upload)
+        return upload
+
+    async def abort(self) -> None:
+        """Remove what is unfinished; what that fails for, the next `begin` removes."""
+        for upload in self._uploads:
+            await upload.abort()
+
+
+class S3Upload:
+    """One object: a single request when it fits one part, else a multipart upload."""
+
+    def __init__(self, uploader: S3Uploader, key: str) -> None:
+        self._uploader = uploader
+        self._address = {"Bucket": uploader.config.bucket, "Key": key}
+        self._what = f"Writing s3://{uploader.config.bucket}/{key}"
+        self._upload_id = ""
+        self._parts: dict[int, dict[str, Any]] = {}
+        self._sent = 0
+        self._size_bytes = 0
+        self._arrived = anyio.Event()
+        self._attempt = secrets.token_hex(8)
+
+    async def send(self, part: bytes) -> None:
+        """Send a part when one of the four slots is free."""
+        if not self._upload_id:
+            await self._create()
+        await self._uploader.slots.acquire()
+        self._sent += 1
+        self._size_bytes += len(part)
+        self._uploader.group.start_soon(self._send_part, self._sent, part)
+
+    async def finish(self, last: bytes) -> str:
+        """Send the rest and put the object together."""
+        if not self._upload_id:
+            return await self._put(last)
+        if last:
+            await self.send(last)
+        while len(self._parts) < self._sent:
+            await self._arrived.wait()
+        with s3_errors(self._what):
+            etag = await self._complete()
+        self._upload_id = ""
+        return etag
+
+    async def abort(self) -> None:
+        """Remove the parts sent so far, unless the object is finished."""
+        if not self._upload_id:
+            return
+        with s3_errors(self._what):
+            await self._uploader.client.abort_multipart_upload(
+                **self._address, UploadId=self._upload_id
+            )
+        self._upload_id = ""
+
+    async def _create(self) -> None:
+        with s3_errors(self._what):
+            reply = await self._uploader.client.create_multipart_upload(
+                **self._address, **self._object_arguments(), ChecksumAlgorithm="CRC32"
+            )
+        self._upload_id = reply["UploadId"]
+
+    async def _send_part(self, number: int, part: bytes) -> None:
+        try:
+            checksum = await self._uploader.blocking(_checksum, part)
+            with s3_errors(self._what):
+                reply = await self._uploader.client.upload_part(
+                    **self._address,
+                    UploadId=self._upload_id,
+                    PartNumber=number,
+                    Body=io.BytesIO(part),  # shares the bytes
+                    ChecksumCRC32=checksum,
+                )
+        finally:
+            self._uploader.slots.release()
+        self._parts[number] = {
+            "PartNumber": number,
+            "ETag": reply["ETag"],
+            "ChecksumCRC32": checksum,
+        }
+        self._arrived.set()
+        self._arrived = anyio.Event()
+
+    async def _put(self, data: bytes) -> str:
+        checksum = await self._uploader.blocking(_checksum, data)
+        with s3_errors(self._what):
+            reply = await self._uploader.client.put_object(
+                **self._address,
+                **self._object_arguments(),
+                Body=io.BytesIO(data),
+                ChecksumCRC32=checksum,
+            )
+        return str(reply["ETag"]).strip('"')
+
+    async def _complete(self) -> str:
+        client = self._uploader.client
+        try:
+            reply = await client.complete_multipart_upload(
+                **self._address,
+                UploadId=self._upload_id,
+                MultipartUpload={"Parts": [self._parts[n] for n in sorted(self._parts)]},
+            )
+        except ClientError as error:
+            if error_code(error) != "NoSuchUpload":
+                raise
+            # A lost reply is asked for again, and the upload is gone because it was completed.
+            reply = await client.head_object(**self._address)
+            ours = reply["Metadata"].get(_ATTEMPT) == self._attempt
+            if not ours or reply["ContentLength"] != self._size_bytes:
+                raise
+        return str(reply["ETag"]).strip('"')
+
+    def _object_arguments(self) -> dict[str, Any]:
+        return {
+            "Metadata": {_ATTEMPT: self._attempt},
+            "StorageClass": self._uploader.config.storage_class,
+            **encryption_arguments(self._uploader.config),
+        }
+
+
+def _checksum(data: bytes) -> str:
+    return b64encode(crc32(data).to_bytes(4, "big")).decode()
