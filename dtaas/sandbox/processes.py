@@ -27,11 +27,12 @@ async def child_process(
     pass_fds: Sequence[int] = (),
     stop_signal: Signals = SIGTERM,
     stop_limit_s: float = STOP_LIMIT_S,
+    death_signal: Signals = SIGKILL,
 ) -> AsyncIterator[Process]:
     """Run `argv` for the life of the context, and not a moment longer.
 
     Leaving sends `stop_signal` and, after `stop_limit_s`, SIGKILL. When this process dies, by
-    SIGKILL too, the kernel sends the child SIGKILL. Ctrl-C on the terminal reaches only us.
+    SIGKILL too, the kernel sends the child `death_signal`. Ctrl-C on the terminal reaches only us.
 
     Args:
         argv: the program by its absolute path, and its arguments.
@@ -39,6 +40,7 @@ async def child_process(
         user: uid and gid to run as; None keeps ours. Changing it needs root.
         env: the whole environment of the child; None gives it ours.
         pass_fds: descriptors the child inherits.
+        death_signal: for a program with children of its own, one that makes it end them too.
     """
     wrapper = [
         sys.executable,
@@ -46,7 +48,7 @@ async def child_process(
         "-S",
         bound_exec.__file__,
         str(os.getpid()),
-        str(int(SIGKILL)),
+        str(int(death_signal)),
         bound_exec.KEEP_USER if user is None else str(user),
     ]
     with log_path.open("ab") as log:
