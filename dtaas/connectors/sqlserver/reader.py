@@ -3,6 +3,7 @@
 from collections import deque
 
 import pyarrow as pa
+from msgspec import Struct
 
 from dtaas.connectors.sqlserver.bulk import BulkSession
 from dtaas.connectors.sqlserver.chunk_query import ChunkQuery
@@ -12,15 +13,24 @@ from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.rechunk import Rechunker
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
 from dtaas.connectors.sqlserver.transit import require_fetchable, to_batch
+from dtaas.connectors.sqlserver.types import SqlColumn
 from dtaas.model.errors import ConnectionLostError, SourceBusyError
 from dtaas.model.schema import TableSchema
+
+
+class _Fetched(Struct, frozen=True):
+    """What one visit to the thread brought."""
+
+    batches: list[pa.RecordBatch]
+    suspects: tuple[SqlColumn, ...]
+    ended: bool
 
 
 class ChunkReader:
     """A chunk being read on a session of its own.
 
-    Pulled by the engine: nothing is fetched before it is asked for, so at most one transit buffer
-    and one batch are held.
+    Pulled by the engine: nothing is fetched before it is asked for, so one transit buffer and the
+    batches of one fetch are all that is held.
     """
 
     def __init__(
@@ -41,7 +51,7 @@ class ChunkReader:
         self._guard = guard
         self._cutter = Rechunker(batch_rows=batch_rows, batch_bytes=batch_bytes)
         self._ready: deque[pa.RecordBatch] = deque()
-        self._fetched: arrow_odbc.BatchReader | None = None
+        self._result: arrow_odbc.BatchReader | None = None
         self._ended = False
         self._broken = False
 
@@ -53,10 +63,12 @@ class ChunkReader:
                     f"Reading {self._schema.table} was broken off.",
                     hint="The chunk is read again.",
                 )
-            self._broken = True  # until the call below has ended well
+            self._broken = True  # until all below has ended well
             fetched = await self._session.run(self._fetch)
-            await self._guard.inspect(fetched)
-            self._keep(fetched)
+            for column in fetched.suspects:
+                await self._guard.clear(column)
+            self._ready.extend(fetched.batches)
+            self._ended = fetched.ended
             self._broken = False
         if not self._ready:
             return None
@@ -69,19 +81,25 @@ class ChunkReader:
         self._broken = True
         await self._session.aclose(free=self._free)
 
-    def _keep(self, fetched: pa.RecordBatch | None) -> None:
-        if fetched is None:
-            self._ready.extend(self._cutter.rest())
-            self._ended = True
-        else:
-            self._ready.extend(self._cutter.add(to_batch(fetched, self._schema)))
+    def _fetch(self) -> _Fetched:
+        """Fetch until there is a batch or the result ends. Runs in the session's thread."""
+        batches: list[pa.RecordBatch] = []
+        suspects: dict[str, SqlColumn] = {}
+        while not batches:
+            fetched = self._fetch_some()
+            if fetched is None:
+                batches.extend(self._cutter.rest())
+                return _Fetched(batches, tuple(suspects.values()), ended=True)
+            suspects |= {column.name: column for column in self._guard.suspects(fetched)}
+            batches.extend(self._cutter.add(to_batch(fetched, self._schema)))
+        return _Fetched(batches, tuple(suspects.values()), ended=False)
 
-    def _fetch(self) -> pa.RecordBatch | None:
-        """Return what one call of the driver fetches, None at the end. Runs in the thread."""
+    def _fetch_some(self) -> pa.RecordBatch | None:
+        """Return what one call of the driver fetches, None at the end."""
         try:
-            if self._fetched is None:
-                self._fetched = self._execute()
-            return next(self._fetched, None)
+            if self._result is None:
+                self._result = self._execute()
+            return next(self._result, None)
         except arrow_odbc.Error as exc:
             if not is_buffer_too_small(exc):
                 raise
@@ -106,4 +124,4 @@ class ChunkReader:
         )
 
     def _free(self) -> None:
-        self._fetched = None
+        self._result = None

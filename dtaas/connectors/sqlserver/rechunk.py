@@ -4,17 +4,21 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+_ENOUGH_BYTES = 1024 * 1024
+"""A batch this large goes on as it is: joining it to others would copy it for little gain."""
+
 
 class Rechunker:
-    """Collects batches and hands them out again, at most `rows` and about `bytes` large.
+    """Hands batches on at most `batch_rows` and about `batch_bytes` large.
 
-    Rows keep their order and none is lost or made. A batch is held back until the next one would
-    make it too large, so that small fetches of the driver become few row groups.
+    Rows keep their order and none is lost or made. Only small batches are joined: those of tables
+    with long values, fetched a few rows at a time.
     """
 
     def __init__(self, *, batch_rows: int, batch_bytes: int) -> None:
         self._rows = batch_rows
         self._bytes = batch_bytes
+        self._enough = min(batch_bytes, _ENOUGH_BYTES)
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
         self._held_bytes = 0
@@ -31,7 +35,7 @@ class Rechunker:
             self._held.append(piece)
             self._held_rows += piece.num_rows
             self._held_bytes += size
-            if self._held_rows >= self._rows or self._held_bytes >= self._bytes:
+            if self._held_rows >= self._rows or self._held_bytes >= self._enough:
                 yield self._joined()
 
     def rest(self) -> Iterator[pa.RecordBatch]:

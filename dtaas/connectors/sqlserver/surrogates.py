@@ -46,19 +46,25 @@ class SurrogateGuard:
         self._where = where
         self._genuine: set[str] = set()
 
-    async def inspect(self, batch: pa.RecordBatch | None) -> None:
-        """Let a batch pass when no text in it was altered.
+    def suspects(self, batch: pa.RecordBatch) -> list[SqlColumn]:
+        """Return the columns whose text may have been altered on the way."""
+        return [
+            column
+            for column, array in zip(self._query.columns, batch.columns, strict=True)
+            if may_hold_lone_surrogates(column)
+            and column.name not in self._genuine
+            and holds_replacement(array)
+        ]
+
+    async def clear(self, column: SqlColumn) -> None:
+        """Find out whether the column's U+FFFD are the table's own.
 
         Raises:
             UnsupportedTypeError: a value of the chunk is not Unicode; names the column.
         """
-        if batch is None:
-            return
-        for column, array in zip(self._query.columns, batch.columns, strict=True):
-            watched = may_hold_lone_surrogates(column) and column.name not in self._genuine
-            if watched and holds_replacement(array):
-                await self._prove_genuine(column)
-                self._genuine.add(column.name)
+        if column.name not in self._genuine:
+            await self._prove_genuine(column)
+            self._genuine.add(column.name)
 
     async def _prove_genuine(self, column: SqlColumn) -> None:
         session = self._new_session()
