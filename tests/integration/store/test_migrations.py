@@ -1,0 +1,181 @@
+"""Migrations on both databases: whole or not at all, and never backwards."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect
+
+from dtaas.connectors.registry import Registry
+from dtaas.model.errors import FatalError, StoreVersionError
+from dtaas.store import migrate
+from dtaas.store.migrate import MIGRATIONS
+from dtaas.store.store import Store, open_store
+from dtaas.store.tables import metadata
+from tests.contract.store_samples import Clock
+from tests.contract.stored import connect
+
+GOOD = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade():
+    op.add_column("connectors", sa.Column("colour", sa.Text(), server_default="blue"))
+    op.create_table("extras", sa.Column("id", sa.Integer(), primary_key=True))
+"""
+BAD = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade():
+    op.add_column("tasks", sa.Column("colour", sa.Text()))
+    op.execute("INSERT INTO extras (id) VALUES (1)")
+    op.execute("INSERT INTO there_is_no_such_table VALUES (1)")
+"""
+
+
+def migrations(folder: Path, *more: str) -> Path:
+    """Copy the real migrations and add some."""
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for number, text in enumerate(more, 2):
+        (folder / "versions" / f"{number:04d}.py").write_text(text)
+    return folder
+
+
+def shape(connection: Connection) -> dict[str, list[str]]:
+    """Return the columns of every table, and the revision."""
+    inspector = inspect(connection)
+    found = {
+        table: [column["name"] for column in inspector.get_columns(table)]
+        for table in inspector.get_table_names()
+    }
+    revision = MigrationContext.configure(connection).get_current_revision()
+    return found | {"revision": [str(revision)]}
+
+
+async def shape_of(store: Store) -> dict[str, list[str]]:
+    return await store.database.read(shape)
+
+
+async def test_the_migrations_make_the_tables_the_code_means(url: str, tmp_path: Path) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    async with open_store(url, data_dir=tmp_path, registry=Registry()) as store:
+        assert await store.database.read(differences) == []
+
+
+async def test_a_migrated_store_is_left_alone(url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
+            before = await shape_of(store)
+    assert before["revision"] == ["0001"]
+    assert not (tmp_path / "backups").exists()
+
+
+async def test_an_upgrade_keeps_what_was_stored(url: str, tmp_path: Path, clock: Clock) -> None:
+    async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
+        source, _ = await connect(store)
+    newer = migrations(tmp_path / "newer", GOOD)
+    for _ in range(2):
+        async with open_store(
+            url, data_dir=tmp_path, registry=Registry(memory=True), migrations=newer, now=clock
+        ) as store:
+            assert await store.connectors.get(source.id) == source
+            assert "colour" in (await shape_of(store))["connectors"]
+    backups = sorted(p.name for p in tmp_path.glob("backups/*"))  # noqa: ASYNC240
+    assert backups == ([] if url else ["dtaas-0001-20260301T120000Z.db"])
+
+
+async def test_the_backup_is_the_database_as_it_was(tmp_path: Path, clock: Clock) -> None:
+    async with open_store("", data_dir=tmp_path, registry=Registry(memory=True)) as store:
+        source, _ = await connect(store)
+        before = await shape_of(store)
+    newer = migrations(tmp_path / "newer", GOOD)
+    async with open_store(
+        "", data_dir=tmp_path, registry=Registry(memory=True), migrations=newer, now=clock
+    ) as store:
+        assert await shape_of(store) != before
+    backup = tmp_path / "backups" / "dtaas-0001-20260301T120000Z.db"
+    assert backup.stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(backup)) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    async with open_store(
+        f"sqlite:///{backup}", data_dir=tmp_path, registry=Registry(memory=True)
+    ) as store:
+        assert await shape_of(store) == before
+        assert await store.connectors.get(source.id) == source
+
+
+async def test_a_failing_migration_leaves_nothing(url: str, tmp_path: Path) -> None:
+    async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
+        source, _ = await connect(store)
+        before = await shape_of(store)
+    with pytest.raises(FatalError):
+        async with open_store(
+            url,
+            data_dir=tmp_path,
+            registry=Registry(memory=True),
+            migrations=migrations(tmp_path / "bad", GOOD, BAD),
+        ):
+            pass
+    async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
+        assert await shape_of(store) == before
+        assert await store.connectors.get(source.id) == source
+
+
+async def test_a_failing_first_start_leaves_nothing(url: str, tmp_path: Path) -> None:
+    with pytest.raises(FatalError):
+        async with open_store(
+            url,
+            data_dir=tmp_path,
+            registry=Registry(),
+            migrations=migrations(tmp_path / "bad", GOOD, BAD),
+        ):
+            pass
+    async with open_store(url, data_dir=tmp_path, registry=Registry()) as store:
+        assert "extras" not in await shape_of(store)
+
+
+async def test_a_newer_database_is_refused_and_not_touched(url: str, tmp_path: Path) -> None:
+    newer = migrations(tmp_path / "newer", GOOD)
+    async with open_store(url, data_dir=tmp_path, registry=Registry(), migrations=newer) as store:
+        before = await shape_of(store)
+    with pytest.raises(StoreVersionError, match="0002"):
+        async with open_store(url, data_dir=tmp_path, registry=Registry()):
+            pass
+    async with open_store(url, data_dir=tmp_path, registry=Registry(), migrations=newer) as store:
+        assert await shape_of(store) == before
+
+
+async def test_no_upgrade_without_its_backup(tmp_path: Path) -> None:
+    async with open_store("", data_dir=tmp_path, registry=Registry()) as store:
+        before = await shape_of(store)
+    (tmp_path / "backups").touch()  # no folder can be there
+    with pytest.raises(FatalError, match="backup"):
+        async with open_store(
+            "",
+            data_dir=tmp_path,
+            registry=Registry(),
+            migrations=migrations(tmp_path / "newer", GOOD),
+        ):
+            pass
+    async with open_store("", data_dir=tmp_path, registry=Registry()) as store:
+        assert await shape_of(store) == before
+
+
+def test_the_module_knows_its_migrations() -> None:
+    assert migrate.MIGRATIONS.joinpath("versions", "0001_first.py").is_file()
