@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from dtaas.sandbox.seaweed import seaweed
-from tests.bench.contest import BUCKET
+from tests.bench.contest import WAYS as MODULES
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 BUDGET_S = float(os.environ.get("BENCH_SECONDS", "36"))
 """No round begins after this; the slow ways run once in any case."""
-WAYS = ("dtaas", "arrow-odbc", "connectorx", "pyodbc")
+WAYS = tuple(os.environ.get("BENCH_WAYS", ",".join(MODULES)).split(","))
+BUCKET = "bench"
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret"
 
 
@@ -55,7 +56,16 @@ async def race() -> dict[str, list[dict[str, Any]]]:
 async def contest(way: str, port: int, endpoint: str) -> dict[str, Any]:
     """Run one contestant in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.contest", way, "--port", str(port)]
-    command += ["--endpoint", endpoint, "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]
+    command += [
+        "--endpoint",
+        endpoint,
+        "--access-key",
+        ACCESS_KEY,
+        "--secret-key",
+        SECRET_KEY,
+        "--bucket",
+        BUCKET,
+    ]
     done = await anyio.run_process(command, stderr=None, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert result["rows"] == ROWS, result
