@@ -8,7 +8,6 @@ from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from dtaas import __version__
 from dtaas.api.controllers.connectors import ConnectorController
@@ -17,6 +16,7 @@ from dtaas.api.controllers.executions import ExecutionController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
 from dtaas.api.doorway import Doorway, rules
+from dtaas.api.openapi import DocumentPlugin
 from dtaas.api.problems import answer_error
 from dtaas.api.request import ApiRequest, refuse_unknown_parameters
 from dtaas.api.websocket import live
@@ -67,8 +67,8 @@ def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
             title="DTaaS",
             version=__version__,
             description="Moves tables from SQL Server to S3, exactly once, and shows it happen.",
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/api/openapi.json",
+            render_plugins=[DocumentPlugin(path="/")],
             use_handler_docstrings=True,
         ),
         logging_config=None,

@@ -152,7 +152,7 @@ def answer_error(request: Request[Any, Any, Any], exc: Exception) -> Response[Pr
                 hint="Its log says more under this request_id; please report it.",
             )
     return Response(
-        content=problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
+        content=problem, status_code=int(problem.status), media_type=MEDIA_TYPE, headers=headers
     )
 
 

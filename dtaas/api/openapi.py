@@ -1,0 +1,122 @@
+"""The OpenAPI document: the framework's operations, msgspec's schemas, our one shape of errors."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from dtaas.api.controllers.tasks import ControlRequest
+from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
+from dtaas.api.problems import MEDIA_TYPE, Problem
+from dtaas.api.views import (
+    ChangedTaskView,
+    ConnectorList,
+    ConnectorTest,
+    ConnectorTypeList,
+    ExecutionList,
+    ExecutionView,
+    Health,
+    TableList,
+    TaskList,
+    Version,
+)
+from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscribe
+from dtaas.model.task import TaskSpec
+from dtaas.services.connectors import ConnectorSpec
+from dtaas.services.dashboard import DashboardMetrics
+
+_SHAPES: Final = (
+    ConnectorSpec,
+    ConnectorList,
+    ConnectorTest,
+    ConnectorTypeList,
+    TableList,
+    TaskSpec,
+    TaskList,
+    ChangedTaskView,
+    ControlRequest,
+    ExecutionList,
+    ExecutionView,
+    DashboardMetrics,
+    Health,
+    Version,
+    Problem,
+    Message,
+    Subscribe,
+    Unsubscribe,
+    Ping,
+    TasksSnapshot,
+    TasksDelta,
+    ExecutionEvent,
+    TaskSnapshot,
+    TaskDelta,
+    Fault,
+    Empty,
+)
+"""Every shape of the API and of `/ws`; what they hold comes along."""
+_REF: Final = "#/components/schemas/{name}"
+_ERROR: Final = {
+    "description": "What went wrong, in the one shape of errors (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(name=Problem.__name__)}}},
+}
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    ConnectorSpec.__name__: {
+        "name": "Shop database",
+        "source_type": "sqlserver",
+        "connection_config": {
+            "host": "sql.example.com",
+            "port": 1433,
+            "database": "shop",
+            "username": "dtaas_reader",
+        },
+    },
+    TaskSpec.__name__: {
+        "name": "Shop to the lake",
+        "source_connector_id": 1,
+        "destination_connector_id": 2,
+        "source_tables": [{"schema": "dbo", "name": "orders"}],
+        "mode": "full_load",
+        "s3_file_format": "parquet",
+        "schedule_type": "interval",
+        "schedule_interval_seconds": 3600,
+    },
+    ControlRequest.__name__: {"action": "start"},
+}
+
+
+class DocumentPlugin(JsonRenderPlugin):
+    """Serves the document."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the document as JSON."""
+        del request
+        return msgspec.json.encode(completed(openapi_schema))
+
+
+def completed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the framework's document with exact schemas and the errors that really come.
+
+    The framework knows neither msgspec's open tuples nor that every error is a problem.
+    """
+    _, shapes = msgspec.json.schema_components(_SHAPES, ref_template=_REF)
+    for name, example in _EXAMPLES.items():
+        shapes[name]["examples"] = [example]
+    return {
+        **document,
+        "paths": {
+            path: {method: _with_errors(operation) for method, operation in operations.items()}
+            for path, operations in document["paths"].items()
+        },
+        "components": {**document["components"], "schemas": shapes},
+    }
+
+
+def _with_errors(operation: Mapping[str, Any]) -> dict[str, Any]:
+    succeeded = {
+        status: answer
+        for status, answer in operation["responses"].items()
+        if status.startswith("2")
+    }
+    return {**operation, "responses": {**succeeded, "default": _ERROR}}
