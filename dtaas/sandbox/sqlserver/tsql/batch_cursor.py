@@ -23,6 +23,7 @@ class BatchCursor:
         at: index of the next one.
         declared: variables declared so far, in lower case.
         catches: how many CATCH blocks are open.
+        tables: quoted temporary tables that stand for table variables, by lower-case variable.
     """
 
     def __init__(self, sql: str, declared: frozenset[str]) -> None:
@@ -31,6 +32,7 @@ class BatchCursor:
         self.at = 0
         self.declared = set(declared)
         self.catches = 0
+        self.tables: dict[str, str] = {}
 
     @property
     def token(self) -> Token:
@@ -120,7 +122,14 @@ class BatchCursor:
         """Return the text of the tokens `start <= i < end`."""
         if start >= end:
             return ""
-        return self.sql[self.tokens[start].start : self.tokens[end - 1].end]
+        first = at = self.tokens[start].start
+        pieces = []
+        for token in self.tokens[start:end] if self.tables else ():
+            if token.kind is Kind.VARIABLE and token.text.lower() in self.tables:
+                pieces += [self.sql[at : token.start], self.tables[token.text.lower()]]
+                at = token.end
+        last = self.sql[max(at, first) : self.tokens[end - 1].end]
+        return "".join([*pieces, last])
 
     def expression(self) -> str:
         """Read an expression that the next statement, a comma, `)` or `;` ends."""

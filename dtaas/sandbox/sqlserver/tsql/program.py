@@ -7,12 +7,15 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from dtaas.sandbox.sqlserver.tsql.tree import Statement
+
 
 class Sql(Struct, frozen=True):
     """SELECT, INSERT, UPDATE, DELETE or MERGE, with its WITH clause. `word` is the verb."""
 
     text: str
     word: str
+    tree: Statement
 
 
 class InsertExecute(Struct, frozen=True):
@@ -30,9 +33,14 @@ class Define(Struct, frozen=True):
 
 
 class DeclareTable(Struct, frozen=True):
-    """DECLARE @name TABLE (…): `definition` with its parentheses."""
+    """DECLARE @name TABLE (…): a temporary table until the batch ends.
 
-    name: str
+    Attributes:
+        table: name of that table, quoted; statements name it instead of the variable.
+        definition: columns and constraints with their parentheses.
+    """
+
+    table: str
     definition: str
 
 

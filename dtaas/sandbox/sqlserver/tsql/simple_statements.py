@@ -5,7 +5,7 @@ from typing import Final
 
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql.batch_cursor import BatchCursor
-from dtaas.sandbox.sqlserver.tsql.calls import parse_execute
+from dtaas.sandbox.sqlserver.tsql.execute_parser import parse_execute
 from dtaas.sandbox.sqlserver.tsql.program import (
     Action,
     CommitTransaction,

@@ -11,7 +11,7 @@ from dtaas.sandbox.sqlserver.tsql import program
 from dtaas.sandbox.sqlserver.tsql.batch_cursor import BatchCursor
 from dtaas.sandbox.sqlserver.tsql.boundaries import VERBS, is_module, main_verb, statement_end
 from dtaas.sandbox.sqlserver.tsql.builder import ProgramBuilder
-from dtaas.sandbox.sqlserver.tsql.calls import parse_call, parse_execute
+from dtaas.sandbox.sqlserver.tsql.execute_parser import parse_call, parse_execute
 from dtaas.sandbox.sqlserver.tsql.lexer import Kind
 from dtaas.sandbox.sqlserver.tsql.parse import parse_statement
 from dtaas.sandbox.sqlserver.tsql.program import Program
@@ -127,9 +127,9 @@ class _BatchParser:
         if verb == "MERGE" and cursor.tokens[end].word == ";":
             end += 1
         text = cursor.text(start, end)
-        cursor.checked(lambda: parse_statement(text))
+        tree = cursor.checked(lambda: parse_statement(text))
         cursor.at = end
-        self._build.run(program.Sql(text, verb), line)
+        self._build.run(program.Sql(text, verb, tree), line)
 
     def _define(self) -> None:
         cursor = self._cursor
@@ -275,8 +275,9 @@ class _BatchParser:
             if cursor.word != "(":
                 raise cursor.error()
             cursor.skip_parentheses()
-            action = program.DeclareTable(name, cursor.text(start, cursor.at))
-            self._build.run(action, line)
+            definition = cursor.text(start, cursor.at)
+            cursor.tables[name] = table = f"[#{name}]"
+            self._build.run(program.DeclareTable(table, definition), line)
         elif cursor.word == "CURSOR":  # cursors are refused
             raise cursor.error()
         else:

@@ -1,0 +1,170 @@
+"""Everything the statements of one session share, and how expressions get their values."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+from msgspec import Struct
+
+from dtaas.sandbox.sqlserver.catalog import Catalog
+from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.tsql.compile import compile_scalar, compile_statement
+from dtaas.sandbox.sqlserver.tsql.compiled import Compiled, Scope
+from dtaas.sandbox.sqlserver.tsql.error_effects import CompileError
+from dtaas.sandbox.sqlserver.tsql.frame import Frame
+from dtaas.sandbox.sqlserver.tsql.session_state import LastStatement
+from dtaas.sandbox.sqlserver.tsql.storage_port import Argument, Storage
+from dtaas.sandbox.sqlserver.tsql.system_values import (
+    ANSI_OPTIONS,
+    FIXED_VALUES,
+    IMPLICIT_TRANSACTIONS_OPTION,
+    NOCOUNT_OPTION,
+    SYSTEM_VALUES,
+    XACT_ABORT_OPTION,
+)
+from dtaas.sandbox.sqlserver.tsql.transactions import Transactions
+from dtaas.sandbox.sqlserver.tsql.tree import Statement
+from dtaas.sandbox.sqlserver.types import SqlType
+
+_CACHED: Final = 200
+_BIT: Final = SqlType("bit")
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """Who logged in, from where."""
+
+    server_name: str
+    login: str = ""
+    application: str = ""
+    host: str = ""
+
+
+class Context:
+    """One session's storage, transaction and results of the last statement."""
+
+    def __init__(self, storage: Storage, client: Client) -> None:
+        self.storage = storage
+        self.client = client
+        self.transactions = Transactions(storage)
+        self.last = LastStatement()
+        self._compiled: dict[tuple[object, ...], tuple[Catalog, Compiled]] = {}
+
+    async def statement(self, text: str, frame: Frame, tree: Statement | None = None) -> Compiled:
+        """Compile a query or DML. Raises: CompileError."""
+        return await self._compile("statement", text, frame, tree)
+
+    async def scalar(self, expression: str, frame: Frame) -> Any:
+        """Return the value of an expression or condition in wire form.
+
+        Raises:
+            SqlError: it failed.
+            CompileError: it does not compile.
+        """
+        _, value = await self.typed_scalar(expression, frame)
+        return value
+
+    async def typed_scalar(self, expression: str, frame: Frame) -> tuple[SqlType, Any]:
+        """Return the type of an expression and its value. Raises: see `scalar`."""
+        compiled = await self._compile("scalar", expression, frame)
+        type_ = compiled.columns[0].type if compiled.columns else _BIT
+        async with aclosing(self.rows(compiled, frame)) as batches:
+            async for batch in batches:
+                if batch:
+                    return type_, batch[0][0]
+        return type_, None
+
+    def rows(self, compiled: Compiled, frame: Frame) -> AsyncGenerator[Sequence[Sequence[Any]]]:
+        """Run a compiled statement with a result."""
+        return self.storage.rows(compiled, self.arguments(compiled, frame))
+
+    def arguments(self, compiled: Compiled, frame: Frame) -> list[Argument]:
+        """Return the values a compiled statement is bound to."""
+        return [
+            Argument(frame.types[name], frame.values.get(name))
+            if name in frame.types
+            else Argument(SYSTEM_VALUES[name], self._system_value(name, frame))
+            for name in compiled.arguments
+        ]
+
+    async def scope(self, types: Mapping[str, SqlType]) -> Scope:
+        """Return what names mean now."""
+        catalog, catalogs = await self.storage.catalogs()
+        return Scope(catalog=catalog, catalogs=catalogs, variables={**SYSTEM_VALUES, **types})
+
+    async def _compile(
+        self, kind: str, text: str, frame: Frame, tree: Statement | None = None
+    ) -> Compiled:
+        scope = await self.scope(frame.types)
+        key = (kind, text, tuple(frame.types.items()))
+        cached = self._compiled.get(key)
+        if cached is not None and cached[0] is scope.catalog:
+            return cached[1]
+        try:
+            if kind == "statement":
+                compiled = compile_statement(tree or text, scope)
+            else:
+                compiled = compile_scalar(text, scope)
+        except SqlError as error:
+            raise CompileError(error) from error
+        if len(self._compiled) >= _CACHED:
+            self._compiled.clear()
+        self._compiled[key] = (scope.catalog, compiled)
+        return compiled
+
+    def _system_value(self, name: str, frame: Frame) -> Any:
+        if name in FIXED_VALUES:
+            return FIXED_VALUES[name]
+        if name.startswith("error_"):
+            return _error_value(name, frame.caught())
+        return _READERS[name](self, frame)
+
+
+def _options_value(context: Context, frame: Frame) -> int:
+    del context
+    options = frame.options
+    return (
+        ANSI_OPTIONS
+        + options.nocount * NOCOUNT_OPTION
+        + options.xact_abort * XACT_ABORT_OPTION
+        + options.implicit_transactions * IMPLICIT_TRANSACTIONS_OPTION
+    )
+
+
+_READERS: Final[Mapping[str, Callable[[Context, Frame], Any]]] = {
+    "@@datefirst": lambda _, frame: frame.options.date_first,
+    "@@error": lambda context, _: context.last.error,
+    "@@identity": lambda context, _: context.last.identity,
+    "@@language": lambda _, frame: frame.options.language,
+    "@@lock_timeout": lambda _, frame: frame.options.lock_timeout_ms,
+    "@@nestlevel": lambda _, frame: frame.nesting,
+    "@@options": _options_value,
+    "@@rowcount": lambda context, _: context.last.rows,
+    "@@servername": lambda context, _: context.client.server_name,
+    "@@spid": lambda context, _: context.storage.spid,
+    "@@textsize": lambda _, frame: frame.options.text_size_bytes,
+    "@@trancount": lambda context, _: context.transactions.count,
+    "app_name()": lambda context, _: context.client.application,
+    "context_info()": lambda _, frame: frame.options.context_info,
+    "host_name()": lambda context, _: context.client.host,
+    "rowcount_big()": lambda context, _: context.last.rows,
+    "scope_identity()": lambda _, frame: frame.scope_identity,
+    "xact_state()": lambda context, _: context.transactions.state,
+}
+
+
+def _error_value(name: str, error: SqlError | None) -> Any:
+    if error is None:
+        return None
+    match name:
+        case "error_number()":
+            return error.number
+        case "error_message()":
+            return error.text
+        case "error_severity()":
+            return error.severity
+        case "error_state()":
+            return error.state
+        case "error_line()":
+            return error.line
+        case _:
+            return error.procedure or None
