@@ -101,6 +101,7 @@ async def _start(
     log.info(
         "started",
         version=__version__,
+        pid=os.getpid(),
         url=url,
         admin_socket=str(admin_socket),
         store=store.label,
