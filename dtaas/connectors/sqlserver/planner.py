@@ -40,6 +40,7 @@ class Planner:
     async def plan(self) -> list[Chunk]:
         """Return the chunks in key order; one without columns when the table cannot be cut."""
         rows, partitions = await Catalog(self._pool).size(self._table)
+        self._chunk_rows = even_share(rows, self._chunk_rows)
         columns = cut_columns(self._table)
         if partitions > 1:
             by = await self._partition_column()
@@ -80,7 +81,7 @@ class Planner:
         self, columns: Sequence[SqlColumn], bounds: Sequence[Bound], skip: int
     ) -> Row | None:
         rows = await self._fetch(nth_key(self._after(columns, bounds), skip))
-        return rows[0] if rows else None
+        return rows[0] if len(rows) > 1 else None  # the last row needs no chunk behind it
 
     async def _count_after(self, columns: Sequence[SqlColumn], bounds: Sequence[Bound]) -> int:
         rows = await self._fetch(count_rows(self._after(columns, bounds)))
@@ -130,6 +131,11 @@ def cut_columns(table: SqlTable) -> list[SqlColumn]:
         if index.is_clustered and not index.is_disabled:
             return _leading(table, index)
     return []
+
+
+def even_share(rows: int, chunk_rows: int) -> int:
+    """Return the size of chunks that share `rows` evenly, so that none ends long after the rest."""
+    return -(-rows // max(1, -(-rows // chunk_rows))) or chunk_rows
 
 
 def split_evenly(lowest: int, highest: int, *, rows: int, chunk_rows: int) -> list[Bound]:

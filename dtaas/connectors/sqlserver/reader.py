@@ -72,9 +72,8 @@ class ChunkReader:
             self._broken = False
         if not self._ready:
             return None
-        batch = self._ready.popleft()
-        await self._rate.take(batch.nbytes)
-        return batch
+        await self._rate.take(self._ready[0].nbytes)  # before it is ours: a cancel loses no rows
+        return self._ready.popleft()
 
     async def aclose(self) -> None:
         """Stop reading and free everything. Idempotent."""

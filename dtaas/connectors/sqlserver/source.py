@@ -125,8 +125,12 @@ class SqlServerSource:
 
     async def position(self) -> str:
         """Return the highest captured LSN as 20 hex digits, '' without change data capture."""
-        rows = await self._pool.fetch("Reading the log position", queries.MAX_LSN)
-        return (rows[0][0] or "").removeprefix("0x") if rows else ""
+        what = "Reading the log position"
+        found = await self._pool.fetch(what, queries.DATABASE)
+        if not found or not found[0][1]:
+            return ""
+        rows = await self._pool.fetch(what, queries.MAX_LSN)
+        return (rows[0][0] or "").removeprefix("0x")  # NULL before the first scan of the log
 
     async def aclose(self) -> None:
         """Break off readers still open and close every session. Idempotent."""

@@ -48,9 +48,12 @@ def read_rows(rows: KeyRange, columns: Sequence[SqlColumn]) -> str:
 
 
 def nth_key(rows: KeyRange, position: int) -> str:
-    """Select the key of the row at `position` (from 1) of a range, in forms for `bound_text`."""
+    """Select the keys of the row at `position` (from 1) of a range and of the row behind it.
+
+    They come in the forms `bound_text` takes.
+    """
     items = [f"{text_expression(c)} AS k{i}" for i, c in enumerate(rows.columns)]
-    return rows.select(items, rows.order(), f"OFFSET {position - 1} ROWS FETCH NEXT 1 ROWS ONLY")
+    return rows.select(items, rows.order(), f"OFFSET {position - 1} ROWS FETCH NEXT 2 ROWS ONLY")
 
 
 def count_rows(rows: KeyRange) -> str:
