@@ -59,7 +59,7 @@ class TdsServer:
         certificate: Certificate | None = None,
         require_encryption: bool = False,
     ) -> AsyncIterator["TdsServer"]:
-        """Listen on a loopback address until the block ends; then every connection is reset.
+        """Listen on a loopback address until the block ends; then every connection is closed.
 
         Raises:
             ValueError: `host` is no loopback address: the simulated server is not to be reached

@@ -23,6 +23,7 @@ from dtaas.sandbox.sqlserver.wire.protocol import (
     PacketType,
 )
 from dtaas.sandbox.sqlserver.wire.reply import Reply
+from dtaas.sandbox.sqlserver.wire.tokens import done
 
 _LOGIN_S: Final = 30
 _CLOSE_S: Final = 10
@@ -136,6 +137,10 @@ class Connection:
                 if self._attentions:
                     self._running.cancel()
                 goes_on = await dispatch.answer(message)
+            if self._running.cancelled_caught:
+                # Without it ODBC Driver 18 takes a statement cancelled before its first token for
+                # one that succeeded.
+                dispatch.reply.write(done(DoneStatus.ERROR | DoneStatus.MORE))
             self._running = None
             if not goes_on:
                 return
