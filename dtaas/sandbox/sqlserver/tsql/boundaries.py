@@ -180,7 +180,7 @@ class _Scan:
         if self._verb == "MERGE":
             return word not in {"ELSE", "END"}  # only its semicolon ends it (error 10713)
         if self._first in _RIGHTS:
-            return word in VERBS | _RIGHTS | {"EXECUTE", "EXEC", "ALTER", "CREATE"}
+            return previous in _RIGHTS | {",", "FOR"}
         return self._belongs(word, previous)
 
     def _belongs(self, word: str, previous: str) -> bool:
