@@ -1,10 +1,11 @@
 """What the catalog views say about tables: discovery, and one table in detail."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.sqlserver import queries
 from dtaas.connectors.sqlserver.control import ControlPool, Row
 from dtaas.connectors.sqlserver.quoting import identifier, table_name
@@ -18,6 +19,8 @@ from dtaas.model.errors import PermissionDeniedError, TableNotFoundError, Unsupp
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
 
 _CLUSTERED = 1
+Size = tuple[int | None, int | None, int]
+"""Rows, bytes and partitions of a table; None for what the login may not see."""
 
 
 class SqlIndex(Struct, frozen=True, kw_only=True):
@@ -86,25 +89,18 @@ class Catalog:
 
     def __init__(self, pool: ControlPool) -> None:
         self._pool = pool
+        self._thread = Blocking(1)
 
     async def tables(self) -> Sequence[TableInfo]:
         """Return every user table the login can see, sorted by schema and name."""
         what = "Listing the tables"
         tables = await self._pool.fetch(what, queries.TABLES)
         sizes = await self._sizes(what)
-        columns = _by_object(await self._pool.fetch(what, queries.ALL_COLUMNS))
-        indexes = _by_object(await self._pool.fetch(what, queries.ALL_INDEXES))
+        columns = await self._pool.fetch(what, queries.ALL_COLUMNS)
+        indexes = await self._pool.fetch(what, queries.ALL_INDEXES)
         can_unmask = await self._can_unmask(what)
-        return [
-            _table_info(
-                row,
-                sizes.get(row[0], (None, None, 1)),
-                [_column(r) for r in columns[row[0]]],
-                _indexes(indexes[row[0]]),
-                can_unmask=can_unmask,
-            )
-            for row in tables
-        ]
+        # Thousands of tables take a while to put together: not on the event loop.
+        return await self._thread(_table_infos, tables, sizes, columns, indexes, can_unmask)
 
     async def table(self, ref: TableRef) -> SqlTable:
         """Return a table or view in detail.
@@ -146,7 +142,7 @@ class Catalog:
         rows = await self._pool.fetch(what, queries.RIGHTS)
         return bool(rows[0][2])
 
-    async def _sizes(self, what: str) -> dict[int, tuple[int | None, int | None, int]]:
+    async def _sizes(self, what: str) -> dict[int, Size]:
         """Return row count, bytes and partitions by object."""
         try:
             rows = await self._pool.fetch(what, queries.SIZES)
@@ -154,6 +150,26 @@ class Catalog:
             rows = await self._pool.fetch(what, queries.ROW_COUNTS)
             return {row[0]: (row[1], None, row[2]) for row in rows}
         return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def _table_infos(
+    tables: Sequence[Row],
+    sizes: Mapping[int, Size],
+    columns: Sequence[Row],
+    indexes: Sequence[Row],
+    can_unmask: bool,
+) -> list[TableInfo]:
+    columns_of, indexes_of = _by_object(columns), _by_object(indexes)
+    return [
+        _table_info(
+            row,
+            sizes.get(row[0], (None, None, 1)),
+            [_column(r) for r in columns_of[row[0]]],
+            _indexes(indexes_of[row[0]]),
+            can_unmask=can_unmask,
+        )
+        for row in tables
+    ]
 
 
 def _by_object(rows: Iterable[Row]) -> defaultdict[int, list[Row]]:
@@ -206,7 +222,7 @@ def _index(rows: Sequence[Row]) -> SqlIndex:
 
 def _table_info(
     row: Row,
-    size: tuple[int | None, int | None, int],
+    size: Size,
     columns: Sequence[SqlColumn],
     indexes: Sequence[SqlIndex],
     *,

@@ -67,6 +67,7 @@ async def reading(
     longest: int = 0,
     batch_rows: int = 65_535,
     batch_bytes: int = 8 << 20,
+    rate: RateLimit | None = None,
     **config: Any,
 ) -> AsyncIterator[ChunkReader]:
     """Read the server's answer to any SELECT as a table of these columns."""
@@ -81,7 +82,7 @@ async def reading(
         schema,
         batch_rows=batch_rows,
         batch_bytes=batch_bytes,
-        rate=RateLimit(0),
+        rate=rate or RateLimit(0),
         guard=SurrogateGuard(
             query, lambda: BulkSession(where, what="Reading dbo.t"), settings="", where="dbo.t"
         ),

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from dtaas.connectors.sqlserver.control import ControlPool
+from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.model.errors import (
     AuthenticationError,
     ConnectionLostError,
@@ -66,6 +67,33 @@ async def test_batches_are_bounded_in_bytes() -> None:
         while batch is not None:
             assert batch.nbytes <= 10_000
             batch = await reader.next()
+
+
+class Gate(RateLimit):
+    """A rate limit that lets nothing pass until it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.open = anyio.Event()
+        self.waiting = anyio.Event()
+
+    async def take(self, taken_bytes: int) -> None:
+        self.waiting.set()
+        await self.open.wait()
+        await super().take(taken_bytes)
+
+
+async def test_cancel_while_the_rate_limit_waits_loses_no_row() -> None:
+    gate = Gate()
+    engine = serving([ID], [(1,), (2,)])
+    async with TdsServer.listen(engine) as server, reading(server, [ID], rate=gate) as reader:
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(reader.next)
+                await gate.waiting.wait()
+                group.cancel_scope.cancel()
+            gate.open.set()
+            assert (await drain(reader)).column("id").to_pylist() == [1, 2]
 
 
 async def test_empty_result() -> None:
