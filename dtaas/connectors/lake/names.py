@@ -69,6 +69,8 @@ class PrefixTemplate:
             parsed = [list(Formatter().parse(s)) for s in template.split("/") if s.strip()]
         except ValueError as error:
             raise _bad_template(template) from error
+        if any(conversion or spec for p in parsed for *_, spec, conversion in p):
+            raise _bad_template(template)
         self._segments = [[(literal, field) for literal, field, *_ in p] for p in parsed]
         fields = {field for s in self._segments for _, field in s if field is not None}
         if unknown := fields - set(PLACEHOLDERS):
