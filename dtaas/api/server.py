@@ -106,7 +106,7 @@ async def serve_unix(
     try:
         await _serve(app, listener, grace_s, task_status.started)
     finally:
-        path.unlink(missing_ok=True)
+        _remove(path)
 
 
 async def _serve(
@@ -194,6 +194,10 @@ def listen_unix(path: Path) -> socket.socket:
         os.umask(mask)
     listener.setblocking(False)
     return listener
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def _resolve(host: str, port: int) -> tuple[int, Any]:
