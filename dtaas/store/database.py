@@ -2,33 +2,33 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import anyio
-from sqlalchemy import AdaptedConnection, Connection, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
-from dtaas.model.errors import DtaasError, StoreUnavailableError
+from dtaas.model.errors import DtaasError
 from dtaas.store.address import StoreAddress
 from dtaas.store.errors import (
     DRIVER_ERRORS,
     StoreBusyError,
     StorePlace,
+    too_slow,
     translated,
     unexpected,
 )
 from dtaas.store.exclusive import Exclusive
+from dtaas.store.sqlite_engine import LIMIT_S, WRITES, sqlite_engine
 
 T = TypeVar("T")
 
-BUSY_LIMIT_S: Final = 5.0
-TRANSACTION_LIMIT_S: Final = 30.0
-ATTEMPTS: Final = 4
+TRANSACTION_LIMIT_S: Final = 15.0
+CONNECT_LIMIT_S: Final = 10
+HUNG_DISK_S: Final = 10.0
+ATTEMPTS: Final = 3
 READERS: Final = 4
-_WRITES: Final = "dtaas_writes"
 
 
 class Database:
@@ -44,6 +44,8 @@ class Database:
         self.dialect: Final[str] = address.url.get_backend_name()
         self._exclusive: Final = exclusive
         self._engine: Final[AsyncEngine] = _engine(address)
+        # SQLite ends a late transaction by itself; cancelling is for a disk that hangs for ever.
+        self._grace_s: Final = 0.0 if address.place.file is None else HUNG_DISK_S
         self._writing: Final = anyio.Lock()
         self._reading: Final = anyio.CapacityLimiter(READERS)
 
@@ -70,12 +72,18 @@ class Database:
             StoreCorruptError: the file is damaged.
             StoreInUseError: another daemon took the database over.
         """
+
+        def exclusively(connection: Connection) -> T:
+            self._exclusive.prove(connection)
+            return work(connection)
+
         async with self._writing:
-            await self._exclusive.ensure()
             for _ in range(ATTEMPTS - 1):
+                await self._exclusive.ensure()
                 with suppress(StoreBusyError):  # nothing was changed: the same again
-                    return await self._transact(work, writes=True, limit_s=limit_s)
-            return await self._transact(work, writes=True, limit_s=limit_s)
+                    return await self._transact(exclusively, writes=True, limit_s=limit_s)
+            await self._exclusive.ensure()
+            return await self._transact(exclusively, writes=True, limit_s=limit_s)
 
     async def aclose(self) -> None:
         """Close every connection. Idempotent."""
@@ -86,60 +94,26 @@ class Database:
         self, work: Callable[[Connection], T], *, writes: bool, limit_s: float
     ) -> T:
         try:
-            with anyio.fail_after(limit_s, shield=True):
+            with anyio.fail_after(limit_s + self._grace_s, shield=True):
                 async with self._engine.connect() as connection:
-                    await connection.execution_options(**{_WRITES: writes})
+                    await connection.execution_options(**{WRITES: writes, LIMIT_S: limit_s})
                     async with connection.begin():
                         return await connection.run_sync(work)
         except DtaasError:
             raise
         except TimeoutError as exc:
-            raise StoreUnavailableError(
-                f"The metadata database {self.place} did not answer in {limit_s:g} s.",
-                hint="Check the load of its disk or server.",
-            ) from exc
+            raise too_slow(self.place) from exc
         except (SQLAlchemyError, *DRIVER_ERRORS) as exc:
             raise translated(exc, self.place) or unexpected(exc, self.place) from exc
 
 
 def _engine(address: StoreAddress) -> AsyncEngine:
-    if address.place.file is None:
-        return create_async_engine(
-            address.url, pool_size=READERS + 1, max_overflow=0, pool_pre_ping=True
-        )
-    engine = create_async_engine(
+    if address.place.file is not None:
+        return sqlite_engine(address, pool_size=READERS + 1)
+    return create_async_engine(
         address.url,
         pool_size=READERS + 1,
         max_overflow=0,
-        connect_args={"timeout": BUSY_LIMIT_S},
-        pool_reset_on_return=None,  # done by _on_reset
+        pool_pre_ping=True,
+        connect_args={"timeout": CONNECT_LIMIT_S},
     )
-    event.listen(engine.sync_engine, "connect", _on_connect)
-    event.listen(engine.sync_engine, "begin", _on_begin)
-    event.listen(engine.sync_engine, "reset", _on_reset)
-    return engine
-
-
-def _on_connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    # The driver would begin transactions late and commit before DDL; we say BEGIN ourselves.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _on_begin(connection: Connection) -> None:
-    # A reader that turns writer in mid-transaction cannot wait for its turn: SQLITE_BUSY at once.
-    writes = connection.get_execution_options().get(_WRITES, True)
-    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
-    adapted = cast("AdaptedConnection", connection.connection.dbapi_connection)
-    # One way to the driver's thread and back, where a cursor of SQLAlchemy's takes three.
-    adapted.run_async(lambda driver: driver.execute(statement))
-
-
-def _on_reset(connection: DBAPIConnection, _record: ConnectionPoolEntry, state: Any) -> None:
-    # Asking costs nothing; a rollback without a transaction is a way to the thread for nothing.
-    driver = cast("AdaptedConnection", connection).driver_connection
-    if not state.terminate_only and driver.in_transaction:
-        connection.rollback()

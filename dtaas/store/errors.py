@@ -101,6 +101,8 @@ def _sqlite(exc: sqlite3.Error, place: StorePlace) -> DtaasError | None:
                 f"The metadata database {place} is locked by another program.",
                 hint="Close the program that holds it open for writing.",
             )
+        case sqlite3.SQLITE_INTERRUPT:
+            return too_slow(place)
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return corrupt(place)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
@@ -121,6 +123,14 @@ def corrupt(place: StorePlace) -> StoreCorruptError:
         else "Stop the daemon and restore the database from a backup; there is none beside it."
     )
     return StoreCorruptError(f"{place} is damaged or not a metadata database.", hint=hint)
+
+
+def too_slow(place: StorePlace) -> StoreUnavailableError:
+    """Return the error for a transaction that was ended because it took too long."""
+    return StoreUnavailableError(
+        f"The metadata database {place} did not answer in time.",
+        hint="Check the load of its disk or server.",
+    )
 
 
 def _orphan() -> NotFoundError:

@@ -9,14 +9,21 @@ from typing import Any, Final, Protocol
 
 import anyio
 import asyncpg
+from sqlalchemy import Connection, text
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import PermissionDeniedError, StoreInUseError
 from dtaas.store.address import StoreAddress
-from dtaas.store.errors import StorePlace, translated
+from dtaas.store.errors import StoreBusyError, StorePlace, translated
 
 _ADVISORY_LOCK: Final = 0x4454_6161_5302
-_CONNECT_LIMIT_S: Final = 15
+_HELD: Final = text(
+    # A lock number of 64 bits is shown in two halves: PostgreSQL documentation, pg_locks.
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = :pid"
+    " AND classid = :high AND objid = :low"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+).bindparams(high=_ADVISORY_LOCK >> 32, low=_ADVISORY_LOCK & 0xFFFF_FFFF)
+_CONNECT_LIMIT_S: Final = 10
 _HOLDER_ENDS_S: Final = 3
 _HINT: Final = "Stop the other daemon, or give this one a data folder or database of its own."
 
@@ -33,6 +40,14 @@ class Exclusive(Protocol):
         """
         ...
 
+    def prove(self, connection: Connection) -> None:
+        """Return when the server that this transaction runs on says that the right is ours.
+
+        Raises:
+            StoreBusyError: it does not any more; `ensure` will take it anew.
+        """
+        ...
+
 
 def exclusive(address: StoreAddress) -> AbstractAsyncContextManager[Exclusive]:
     """Hold the right to write the database; the death of the process gives it free.
@@ -46,8 +61,13 @@ def exclusive(address: StoreAddress) -> AbstractAsyncContextManager[Exclusive]:
 
 
 class _FileLock:
+    """The kernel never takes a file lock away, so there is nothing to do."""
+
     async def ensure(self) -> None:
-        """Nothing to do: the kernel never takes a file lock away."""
+        """Do nothing."""
+
+    def prove(self, connection: Connection) -> None:
+        """Do nothing."""
 
 
 @asynccontextmanager
@@ -92,12 +112,14 @@ class _SessionLock:
         )
         self._options: Final[dict[str, Any]] = dict(address.url.query)
         self._session: asyncpg.Connection | None = None
+        self._lost = False
 
     async def ensure(self) -> None:
         """Take the lock, unless the session that holds it is alive."""
-        if self._session is not None and not self._session.is_closed():
+        if self._session is not None and not self._session.is_closed() and not self._lost:
             return
         await self.aclose()
+        self._lost = False
         try:
             self._session = session = await asyncpg.connect(
                 self._dsn, timeout=_CONNECT_LIMIT_S, **self._options
@@ -113,6 +135,20 @@ class _SessionLock:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
             await self.aclose()
             raise translated(exc, self._place) or exc from exc
+
+    def prove(self, connection: Connection) -> None:
+        """Look for the lock on the server itself.
+
+        Our end of the session may look alive for minutes after a fail-over or a cut cable.
+        """
+        session = self._session
+        if session is not None and connection.scalar(_HELD, {"pid": session.get_server_pid()}):
+            return
+        self._lost = True
+        raise StoreBusyError(
+            f"{self._place} does not hold our lock any more.",
+            hint="Its server was restarted, or ended the session.",
+        )
 
     async def aclose(self) -> None:
         """End the session, and with it the lock."""

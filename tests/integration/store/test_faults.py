@@ -3,9 +3,11 @@
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL
 
@@ -28,6 +30,7 @@ from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
 from dtaas.model.schema import TableRef
 from dtaas.model.task import Task
 from dtaas.sandbox.postgres import PostgresServer, postgres
+from dtaas.store import exclusive
 from dtaas.store.metrics import MetricSample
 from dtaas.store.store import Store, open_store
 from tests.contract.store_samples import (
@@ -41,7 +44,7 @@ from tests.contract.store_samples import (
 )
 from tests.contract.stored import connect
 
-KILLS = 4
+KILLS = 3
 
 
 async def new_task_in(store: Store) -> Task:
@@ -78,12 +81,13 @@ async def acknowledged_until_killed(url: str, data_dir: Path, task: Task, lines:
     return int([line for line in text.split("\n")[:-1] if line.isdigit()][-1])
 
 
+@pytest.mark.timeout(150)
 async def test_kill_9_loses_no_acknowledged_write(url: str, tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
     async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
         task = await new_task_in(store)
-    with fail_after(50):
+    with fail_after(120):
         for _ in range(KILLS):
             last = await acknowledged_until_killed(url, tmp_path, task, rng.randint(1, 60))
             async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
@@ -172,6 +176,7 @@ import anyio
 
 from dtaas.connectors.registry import Registry
 from dtaas.model.errors import DtaasError
+from dtaas.store import exclusive
 from dtaas.store.metrics import MetricSample
 from dtaas.store.store import open_store
 
@@ -281,6 +286,37 @@ async def test_a_cancelled_write_is_whole_or_not_there(url: str, tmp_path: Path)
             found = await store.loads.open_load(task.id, TableRef("s", str(number)))
             assert found is None or found.load_id == load_id(number)
         await store.loads.save_load(table_load(task.id, 99))
+
+
+SLOW = {
+    "": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+    "postgres": "SELECT pg_sleep(600)",
+}
+
+
+async def test_a_transaction_that_takes_too_long_is_ended(url: str, tmp_path: Path) -> None:
+    slow = SLOW["postgres" if url else ""]
+    async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
+        task = await new_task_in(store)
+        with fail_after(20):
+            for number in range(1, 4):
+                with pytest.raises(StoreUnavailableError, match="in time"):
+                    await store.database.write(lambda c: c.exec_driver_sql(slow).all(), limit_s=0.1)
+                await store.checkpoints.advance(task.id, TABLE, position(number))
+        assert await store.checkpoints.load(task.id, TABLE) == position(3)
+
+
+async def test_a_server_that_never_answers_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exclusive, "_CONNECT_LIMIT_S", 0.2)
+    with closing(socket.socket()) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        url = f"postgresql://me:hush@127.0.0.1:{deaf.getsockname()[1]}/db"
+        with fail_after(10), pytest.raises(StoreUnavailableError, match="cannot be reached"):
+            async with open_store(url, data_dir=tmp_path, registry=Registry()):
+                pass
 
 
 # --- PostgreSQL that is wrong or gone -------------------------------------------------------------

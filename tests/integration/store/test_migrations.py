@@ -96,7 +96,7 @@ async def test_an_upgrade_keeps_what_was_stored(url: str, tmp_path: Path, clock:
         ) as store:
             assert await store.connectors.get(source.id) == source
             assert "colour" in (await shape_of(store))["connectors"]
-    backups = sorted(p.name for p in tmp_path.glob("backups/*"))  # noqa: ASYNC240
+    backups = sorted(p.name for p in tmp_path.glob("backups/*"))
     assert backups == ([] if url else ["dtaas-0001-20260301T120000Z.db"])
 
 

@@ -168,8 +168,8 @@ async def test_runs_from_programs_that_only_root_can_read(
             connection = await asyncpg.connect(server.url())
             assert await connection.fetchval("SELECT 1") == 1
             await connection.close()
-        assert list(cache.glob("postgres-*/*/*/bin/postgres"))  # noqa: ASYNC240
-        assert not list(cache.glob("draft-*"))  # noqa: ASYNC240
+        assert list(cache.glob("postgres-*/*/*/bin/postgres"))
+        assert not list(cache.glob("draft-*"))
     finally:
         shutil.rmtree(cache)
 

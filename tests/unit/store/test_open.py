@@ -17,7 +17,7 @@ from dtaas.model.errors import (
     StoreInUseError,
     StoreUnavailableError,
 )
-from dtaas.store import database
+from dtaas.store import sqlite_engine
 from dtaas.store.address import parse_address
 from dtaas.store.store import open_store
 from tests.contract.store_samples import TABLE, Clock
@@ -122,7 +122,7 @@ async def test_a_failing_transaction_leaves_nothing(tmp_path: Path) -> None:
 async def test_another_writer_makes_it_unavailable_not_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "BUSY_LIMIT_S", 0.01)
+    monkeypatch.setattr(sqlite_engine, "BUSY_LIMIT_S", 0.01)
     async with open_store("", data_dir=tmp_path, registry=Registry()) as store:
         with closing(sqlite3.connect(tmp_path / "dtaas.db", isolation_level=None)) as intruder:
             intruder.execute("BEGIN IMMEDIATE")

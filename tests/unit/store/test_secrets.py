@@ -123,7 +123,7 @@ async def with_secret(data_dir: Path) -> None:
 
 async def test_no_secret_lies_in_any_file_in_the_clear(tmp_path: Path) -> None:
     await with_secret(tmp_path)
-    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}  # noqa: ASYNC240
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert [name for name, data in files.items() if PASSWORD.encode() in data] == []
     assert b"AKIA" in files["dtaas.db"]
 
