@@ -43,5 +43,5 @@ def configure_logs(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
-    for noisy in ("botocore", "aiobotocore", "aioboto3", "boto3", "aiosqlite", "httpx", "uvicorn"):
+    for noisy in ("alembic", "aiobotocore", "aiosqlite", "botocore", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

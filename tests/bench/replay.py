@@ -119,9 +119,9 @@ class Replay:
         if offset := _OFFSET.search(sql):
             key = low + int(offset[1]) + 1
             yield Columns((ResultColumn(name="k0", type=_TEXT),))
-            if key <= high:
-                yield Rows([(str(key),)])
-            yield Done(int(key <= high))
+            keys = [(str(k),) for k in (key, key + 1) if k <= high]
+            yield Rows(keys)
+            yield Done(len(keys))
         elif "COUNT" in sql.upper():
             for item in _result("n", (count,)):
                 yield item
