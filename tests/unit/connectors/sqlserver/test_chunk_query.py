@@ -61,7 +61,7 @@ def test_planning_statements() -> None:
     rows = KeyRange(TableRef("dbo", "t"), [ID])
     assert nth_key(rows, 500) == (
         "SELECT CONVERT(varchar(20), [id]) AS k0 FROM [dbo].[t] ORDER BY [id] "
-        "OFFSET 499 ROWS FETCH NEXT 1 ROWS ONLY"
+        "OFFSET 499 ROWS FETCH NEXT 2 ROWS ONLY"
     )
     assert count_rows(rows) == "SELECT COUNT_BIG(*) AS n FROM [dbo].[t]"
     assert longest_values(rows, [ID, NAME, BODY]) == (
