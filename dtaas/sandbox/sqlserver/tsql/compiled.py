@@ -31,6 +31,18 @@ class Assignment(Struct, frozen=True, kw_only=True):
     index: int
 
 
+class NewTable(Struct, frozen=True, kw_only=True):
+    """The table a SELECT INTO makes.
+
+    Attributes:
+        parts: its name, one to three parts.
+        columns: its columns in order; none is computed, an identity column keeps its property.
+    """
+
+    parts: tuple[str, ...]
+    columns: tuple[ResultColumn, ...]
+
+
 class Compiled(Struct, frozen=True, kw_only=True):
     """A statement in the storage's SQL.
 
@@ -42,6 +54,8 @@ class Compiled(Struct, frozen=True, kw_only=True):
             statement returns no rows to the client.
         assignments: variables set from the result instead of returning it.
         command: CurCmd of its DONE token.
+        creates: of SELECT INTO: the table to make first; `sql` then selects its rows in storage
+            form, to stand behind `INSERT INTO it (its columns)`.
         sets_identity: table whose SCOPE_IDENTITY the statement moves, None for others.
     """
 
@@ -51,3 +65,4 @@ class Compiled(Struct, frozen=True, kw_only=True):
     assignments: tuple[Assignment, ...] = ()
     command: int = 0xC1
     sets_identity: str | None = None
+    creates: NewTable | None = None

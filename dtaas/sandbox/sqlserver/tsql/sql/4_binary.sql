@@ -138,3 +138,33 @@ BEGIN
     ELSE RETURN NULL;
   END CASE;
 END $$;
+
+-- SQL_VARIANT_PROPERTY: itself a variant.
+CREATE FUNCTION tsql.variant_property(x bytea, property text) RETURNS bytea
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
+DECLARE
+  d text[] := string_to_array(store.variant_descriptor(x), ',');
+  base text := d[1];
+  size int := CASE
+    WHEN base IN ('nvarchar', 'nchar') THEN 2 * d[2]::int
+    WHEN base IN ('varchar', 'char', 'binary', 'varbinary') THEN d[2]::int
+    WHEN base IN ('decimal', 'numeric') THEN 5 + 4 * ((d[3]::int > 9)::int + (d[3]::int > 19)::int + (d[3]::int > 28)::int)
+    WHEN base IN ('bit', 'tinyint') THEN 1 WHEN base = 'smallint' THEN 2
+    WHEN base IN ('int', 'real', 'smallmoney', 'smalldatetime') THEN 4 WHEN base = 'date' THEN 3
+    WHEN base = 'uniqueidentifier' THEN 16
+    WHEN base IN ('time', 'datetime2', 'datetimeoffset') THEN CASE base WHEN 'time' THEN 3 WHEN 'datetime2' THEN 6 ELSE 8 END
+      + (d[4]::int > 2)::int + (d[4]::int > 4)::int
+    ELSE 8 END;
+BEGIN
+  RETURN CASE property
+    WHEN 'basetype' THEN store.text_variant(base)
+    WHEN 'precision' THEN store.int_variant(CASE base WHEN 'bit' THEN 1 WHEN 'tinyint' THEN 3 WHEN 'smallint' THEN 5
+      WHEN 'int' THEN 10 WHEN 'bigint' THEN 19 WHEN 'money' THEN 19 WHEN 'smallmoney' THEN 10 WHEN 'real' THEN 24
+      WHEN 'float' THEN 53 WHEN 'date' THEN 10 WHEN 'datetime' THEN 23 WHEN 'smalldatetime' THEN 16
+      WHEN 'time' THEN 8 + d[4]::int + (d[4]::int > 0)::int WHEN 'datetime2' THEN 19 + d[4]::int + (d[4]::int > 0)::int
+      WHEN 'datetimeoffset' THEN 26 + d[4]::int + (d[4]::int > 0)::int ELSE d[3]::int END)
+    WHEN 'scale' THEN store.int_variant(CASE base WHEN 'money' THEN 4 WHEN 'smallmoney' THEN 4 WHEN 'datetime' THEN 3 ELSE d[4]::int END)
+    WHEN 'maxlength' THEN store.int_variant(size)
+    WHEN 'collation' THEN store.text_variant(nullif(d[5], ''))
+    ELSE store.int_variant(size + CASE WHEN base IN ('nvarchar', 'nchar', 'varchar', 'char') THEN 8 WHEN base IN ('decimal', 'numeric', 'binary', 'varbinary') THEN 4 ELSE 2 END) END;
+END $$;

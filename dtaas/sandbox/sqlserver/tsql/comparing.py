@@ -1,0 +1,138 @@
+"""What values are compared, grouped, sorted and joined by.
+
+Texts have sort keys (`storage.collations`); binaries are equal but for trailing zeros; a
+datetimeoffset is its UTC moment; all others are their storage form.
+"""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.collations import sort_key
+from dtaas.sandbox.sqlserver.tsql.conversion import convert
+from dtaas.sandbox.sqlserver.tsql.errors import collation_conflict, incompatible_types
+from dtaas.sandbox.sqlserver.tsql.type_rules import (
+    BINARIES,
+    CHARACTERS,
+    INTEGERS,
+    NATIONAL,
+    RANK,
+    common_type,
+)
+from dtaas.sandbox.sqlserver.tsql.value import Coercibility, Value
+from dtaas.sandbox.sqlserver.types import SqlType
+
+_NOT_COMPARABLE = frozenset({"text", "ntext", "image", "xml", "geometry", "geography"})
+_COMPARED_AS = {"text": "varchar", "ntext": "nvarchar"}
+
+
+def key(value: Value) -> str:
+    """Return SQL whose equality and order are those of the value's type."""
+    name = value.type.name
+    if name in CHARACTERS:
+        return sort_key(value.sql, value.type)
+    if name in BINARIES and name != "timestamp":
+        return f"rtrim({value.sql}, '\\x00'::bytea)"
+    if name == "datetimeoffset":
+        return f"substring({value.sql} FROM 1 FOR 8)"
+    return value.sql
+
+
+def comparable(value: Value, operator: str) -> Value:
+    """Return `value` where it may be compared with itself.
+
+    Raises:
+        SqlError: 306 for text, ntext, image and xml.
+    """
+    if value.type.name in _NOT_COMPARABLE:
+        raise SqlError(
+            306,
+            "The text, ntext, and image data types cannot be compared or sorted, except when "
+            "using IS NULL or LIKE operator.",
+            state=2,
+        )
+    return _settled(value, operator)
+
+
+def operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
+    """Return the two sides of a comparison as SQL that the storage compares as T-SQL does.
+
+    Raises:
+        SqlError: 206, 402, 468 …
+    """
+    for value in (left, right):
+        if value.type.name in _NOT_COMPARABLE:
+            raise incompatible_types(left.type.name, right.type.name, operator)
+    if left.type.name in INTEGERS and right.type.name in INTEGERS:
+        return left.sql, right.sql  # the storage compares integers of all sizes by value
+    target = common_type([left, right])
+    if target.name in CHARACTERS:
+        return _text_operands(left, right, operator)
+    if target.name in BINARIES and left.type.name in BINARIES and right.type.name in BINARIES:
+        if left.type == right.type and left.type.name in {"binary", "timestamp"}:
+            return left.sql, right.sql
+        return key(replace(left, type=target)), key(replace(right, type=target))
+    return key(_meet(left, target)), key(_meet(right, target))
+
+
+def _meet(value: Value, target: SqlType) -> Value:
+    return value if value.type.name == target.name else convert(value, target)
+
+
+def _text_operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
+    collation = collation_of([left, right], operator)
+    national = any(v.type.name in NATIONAL for v in (left, right))
+    type_ = SqlType("nvarchar" if national else "varchar", collation=collation)
+    return sort_key(left.sql, type_), sort_key(right.sql, type_)
+
+
+def _settled(value: Value, operator: str) -> Value:
+    if value.conflict is not None and value.coercibility is Coercibility.NONE:
+        raise collation_conflict(*value.conflict, operator)
+    return value
+
+
+def collation_of(values: Sequence[Value], operator: str) -> str | None:
+    """Return the collation that texts meet in.
+
+    Raises:
+        SqlError: 468 when two collations have the same right.
+    """
+    settled = merge_collations(values)
+    if settled.conflict is not None:
+        raise collation_conflict(*settled.conflict, operator)
+    return settled.type.collation
+
+
+def merge_collations(values: Sequence[Value]) -> Value:
+    """Return the value whose collation and coercibility the result of an expression has."""
+    texts = [v for v in values if v.type.name in CHARACTERS and not v.is_null]
+    if not texts:
+        return values[0]
+    best = max(texts, key=lambda v: v.coercibility)
+    rivals = [
+        v
+        for v in texts
+        if v.coercibility == best.coercibility and v.type.collation != best.type.collation
+    ]
+    if best.coercibility is Coercibility.EXPLICIT and rivals:
+        raise collation_conflict(best.type.collation or "", rivals[0].type.collation or "", "")
+    if best.coercibility is Coercibility.IMPLICIT and rivals:
+        first, second = best.type.collation or "", rivals[0].type.collation or ""
+        return replace(best, coercibility=Coercibility.NONE, conflict=(first, second))
+    if best.coercibility is Coercibility.DEFAULT and rivals:
+        # constants and variables of the database; the highest precedence has the collation
+        return max(texts, key=lambda v: RANK[v.type.name])
+    return best
+
+
+def unify(values: Sequence[Value]) -> tuple[SqlType, list[Value]]:
+    """Convert values to the type they have in common: CASE, COALESCE, UNION, IN, VALUES."""
+    target = common_type(values)
+    if target.name in CHARACTERS:
+        target = replace(target, collation=merge_collations(values).type.collation)
+    return target, [
+        convert(value, target) if value.type != target or value.is_null else value
+        for value in values
+    ]
