@@ -170,7 +170,7 @@ BEGIN
   IF trimmed = '' THEN
     RETURN 0;
   ELSIF plain ~ '^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$' THEN
-    IF abs(plain::numeric) > CASE target WHEN 'money' THEN 922337203685477.5807 ELSE 214748.3647 END
+    IF abs(plain::numeric) > (CASE target WHEN 'money' THEN 922337203685477.5807 ELSE 214748.3647 END)
       AND plain::numeric NOT IN (-922337203685477.5808, -214748.3648) THEN
       PERFORM tsql.fail_unless(lenient, 8115, 2,
         format('Arithmetic overflow error converting expression to data type %s.', target));

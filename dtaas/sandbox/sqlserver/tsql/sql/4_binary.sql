@@ -47,22 +47,22 @@ BEGIN
 END $$;
 
 -- Text to bytes. Styles: 0 the characters' bytes, 1 '0x…', 2 hexadecimal digits.
-CREATE FUNCTION tsql.text_bytes(x text, style int, national bool, page int, lenient bool) RETURNS bytea
+CREATE FUNCTION tsql.text_bytes(x text, style int, is_national bool, page int, lenient bool) RETURNS bytea
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
 DECLARE
   digits text := CASE WHEN style = 1 THEN substr(x, 3) ELSE x END;
 BEGIN
   IF style = 0 THEN
-    RETURN CASE WHEN national THEN tsql.utf16(x) ELSE convert_to(x, tsql.encoding(page)) END;
+    RETURN CASE WHEN is_national THEN tsql.utf16(x) ELSE convert_to(x, tsql.encoding(page)) END;
   ELSIF digits ~ '^([0-9a-fA-F]{2})*$' AND (style = 2 OR lower(left(x, 2)) = '0x') THEN
     RETURN decode(digits, 'hex');
   END IF;
   PERFORM tsql.fail_unless(lenient, 8114, 5,
-    format('Error converting data type %s to varbinary.', CASE WHEN national THEN 'nvarchar' ELSE 'varchar' END));
+    format('Error converting data type %s to varbinary.', CASE WHEN is_national THEN 'nvarchar' ELSE 'varchar' END));
   RETURN NULL;
 END $$;
 
-CREATE FUNCTION tsql.bytes_text(x bytea, style int, national bool, lenient bool) RETURNS text
+CREATE FUNCTION tsql.bytes_text(x bytea, style int, is_national bool, lenient bool) RETURNS text
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
 DECLARE
   result text := '';
@@ -72,8 +72,8 @@ BEGIN
   ELSIF style = 2 THEN
     RETURN upper(encode(x, 'hex'));
   END IF;
-  FOR i IN 0 .. octet_length(x) - 1 BY CASE WHEN national THEN 2 ELSE 1 END LOOP
-    result := result || CASE WHEN NOT national THEN tsql.char(get_byte(x, i), 1252)
+  FOR i IN 0 .. octet_length(x) - 1 BY CASE WHEN is_national THEN 2 ELSE 1 END LOOP
+    result := result || CASE WHEN NOT is_national THEN tsql.char(get_byte(x, i), 1252)
       WHEN i + 1 < octet_length(x) THEN tsql.nchar(get_byte(x, i) + 256 * get_byte(x, i + 1))
       ELSE tsql.nchar(get_byte(x, i)) END;
   END LOOP;
