@@ -20,7 +20,8 @@ SELECT o.database_id, o.object_id, s.name AS schema, o.name, o.type,
     WHERE i.object_id = o.object_id AND k.type = 'PK' AND x.key_ordinal > 0
     ORDER BY x.key_ordinal) AS key
 FROM meta.objects o JOIN meta.schemas s USING (database_id, schema_id)
-WHERE o.type IN ('U', 'V')
+WHERE o.type IN ('U', 'V') AND CASE WHEN $1::int[] IS NULL THEN left(o.name, 1) <> '#'
+  ELSE o.object_id = ANY($1) END
 """
 _COLUMNS: Final = """
 SELECT c.object_id, c.column_id, c.name, c.type_name, c.type_length, c.type_precision,
@@ -28,6 +29,7 @@ SELECT c.object_id, c.column_id, c.name, c.type_name, c.type_length, c.type_prec
 FROM meta.columns c
 LEFT JOIN meta.objects d
   ON d.parent_object_id = c.object_id AND d.parent_column_id = c.column_id AND d.type = 'D'
+WHERE $1::int[] IS NULL OR c.object_id = ANY($1)
 ORDER BY c.object_id, c.column_id
 """
 _SYSTEM_VIEWS: Final = """
@@ -44,6 +46,7 @@ class DatabaseCatalog(Struct, frozen=True, kw_only=True):
     """A picture of one database; implements `catalog.Catalog`.
 
     Attributes:
+        allows_snapshot: ALLOW_SNAPSHOT_ISOLATION is ON.
         tables: by lower-case schema and name.
         system: views of `sys` and INFORMATION_SCHEMA, by lower-case schema and name.
         types: alias types by lower-case schema and name.
@@ -53,6 +56,7 @@ class DatabaseCatalog(Struct, frozen=True, kw_only=True):
     database_id: int
     database: str
     collation: str
+    allows_snapshot: bool
     tables: Mapping[tuple[str, str], TableDef]
     system: Mapping[tuple[str, str], TableDef]
     types: Mapping[tuple[str, str], SqlType]
@@ -92,15 +96,11 @@ def name_key(name: str) -> str:
 async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCatalog]:
     """Read all databases; keys are lower-case names."""
     databases = await connection.fetch(
-        "SELECT database_id, name, collation_name FROM meta.databases"
+        "SELECT database_id, name, collation_name, snapshot_isolation FROM meta.databases"
     )
-    columns: dict[int, list[asyncpg.Record]] = {}
-    for column in await connection.fetch(_COLUMNS):
-        columns.setdefault(column["object_id"], []).append(column)
     tables: dict[int, dict[tuple[str, str], TableDef]] = {d["database_id"]: {} for d in databases}
-    for record in await connection.fetch(_TABLES):
-        table = _table(record, columns.get(record["object_id"], []))
-        tables[record["database_id"]][name_key(table.schema), name_key(table.name)] = table
+    for database_id, table in await _load_tables(connection, None):
+        tables[database_id][name_key(table.schema), name_key(table.name)] = table
     types: dict[int, dict[tuple[str, str], SqlType]] = {d["database_id"]: {} for d in databases}
     for record in await connection.fetch(
         "SELECT a.*, s.name AS schema FROM meta.alias_types a"
@@ -114,12 +114,31 @@ async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCat
             database_id=d["database_id"],
             database=d["name"],
             collation=d["collation_name"],
+            allows_snapshot=d["snapshot_isolation"] == 1,
             tables=tables[d["database_id"]],
             system=_system_views(views, d["database_id"]),
             types=types[d["database_id"]],
         )
         for d in databases
     }
+
+
+async def load_tables(connection: asyncpg.Connection, ids: list[int]) -> list[TableDef]:
+    """Read some tables by object_id."""
+    return [table for _, table in await _load_tables(connection, ids)]
+
+
+async def _load_tables(
+    connection: asyncpg.Connection, ids: list[int] | None
+) -> list[tuple[int, TableDef]]:
+    """Return tables and views with their databases' ids; without ids all but #tables."""
+    columns: dict[int, list[asyncpg.Record]] = {}
+    for column in await connection.fetch(_COLUMNS, ids):
+        columns.setdefault(column["object_id"], []).append(column)
+    return [
+        (record["database_id"], _table(record, columns.get(record["object_id"], [])))
+        for record in await connection.fetch(_TABLES, ids)
+    ]
 
 
 def _type(record: asyncpg.Record) -> SqlType:

@@ -127,6 +127,19 @@ def figures(type_: SqlType) -> Figures:
             return Figures(*_FIXED[name])
 
 
+def type_text(type_: SqlType) -> str:
+    """Return a type as T-SQL writes it, without its collation."""
+    match type_.name:
+        case "decimal" | "numeric":
+            return f"{type_.name}({type_.precision},{type_.scale})"
+        case "time" | "datetime2" | "datetimeoffset":
+            return f"{type_.name}({type_.scale})"
+        case name if name in _LONGEST:
+            return f"{name}({'max' if type_.length == MAX else type_.length})"
+        case name:
+            return name
+
+
 def _length(name: str, arguments: tuple[int, ...], column: str) -> int:
     if not arguments:
         return 1

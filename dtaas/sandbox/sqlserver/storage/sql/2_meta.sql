@@ -19,6 +19,10 @@ STABLE LANGUAGE sql RETURN floor((extract(epoch FROM clock_timestamp()) + 220898
 CREATE FUNCTION store.database_id() RETURNS int
 STABLE PARALLEL SAFE LANGUAGE sql RETURN current_setting('store.database_id')::int;
 
+-- How tempdb knows a session's #table: padded, with a number of the session behind it.
+CREATE FUNCTION store.temporary_name(name text, spid int) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN rpad(name, 116, '_') || lpad(upper(to_hex(spid)), 12, '0');
+
 CREATE FUNCTION store.login() RETURNS text
 STABLE PARALLEL SAFE LANGUAGE sql RETURN current_setting('store.login');
 
@@ -72,7 +76,8 @@ CREATE TABLE meta.schemas (
 CREATE UNIQUE INDEX ON meta.schemas (database_id, store.name_key(name));
 
 -- Tables, views, constraints: all that share the name space of a schema.
--- definition: T-SQL text of a view, default or check; parent_column_id: of a default.
+-- definition: T-SQL text of a view, default or check; parent_column_id: of a default;
+-- partition_space, partition_column: scheme and column of a partitioned table.
 CREATE TABLE meta.objects (
   object_id int PRIMARY KEY DEFAULT nextval('meta.object_ids'),
   database_id int NOT NULL,
@@ -85,6 +90,8 @@ CREATE TABLE meta.objects (
   is_system_named bool NOT NULL DEFAULT false,
   is_ms_shipped smallint NOT NULL DEFAULT 0,
   is_tracked_by_cdc smallint NOT NULL DEFAULT 0,
+  partition_space int,
+  partition_column int,
   create_date bigint NOT NULL DEFAULT store.now(),
   modify_date bigint NOT NULL DEFAULT store.now(),
   FOREIGN KEY (database_id, schema_id) REFERENCES meta.schemas ON DELETE CASCADE
@@ -233,9 +240,6 @@ CREATE TABLE meta.partition_schemes (
   FOREIGN KEY (database_id, function_id) REFERENCES meta.partition_functions
 );
 CREATE UNIQUE INDEX ON meta.partition_schemes (database_id, store.name_key(name));
-
--- Names of the session's #tables; each session makes its own copy as pg_temp.temp_objects.
-CREATE TABLE meta.temp_objects (object_id int PRIMARY KEY, name text NOT NULL);
 
 -- Rows of a table, exact in the reader's snapshot. The argument is the object_id.
 CREATE FUNCTION store.row_count(object int) RETURNS bigint

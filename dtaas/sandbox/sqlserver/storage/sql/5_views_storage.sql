@@ -3,7 +3,7 @@
 -- Every table has an index 0 (a heap) or 1 (clustered); meta.indexes knows no heaps.
 CREATE FUNCTION store.heaps(db int) RETURNS TABLE (object_id int, data_space_id int)
 STABLE LANGUAGE sql AS $$
-  SELECT o.object_id, 1 FROM meta.objects o
+  SELECT o.object_id, coalesce(o.partition_space, 1) FROM meta.objects o
   WHERE o.database_id = db AND o.type = 'U' AND NOT EXISTS (
     SELECT FROM meta.indexes i WHERE i.object_id = o.object_id AND i.index_id = 1)
 $$;
@@ -18,7 +18,8 @@ CREATE FUNCTION sys.indexes(db int) RETURNS TABLE (
   optimize_for_sequential_key t.bit)
 STABLE LANGUAGE sql AS $$
   SELECT i.object_id, i.name, i.index_id, i.type,
-    CASE i.type WHEN 1 THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END, i.is_unique, i.data_space_id,
+    CASE i.type WHEN 1 THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END, i.is_unique,
+    CASE WHEN i.index_id = 1 THEN coalesce(o.partition_space, 1) ELSE i.data_space_id END,
     0::smallint, (c.type IS NOT DISTINCT FROM 'PK')::int::smallint,
     (c.type IS NOT DISTINCT FROM 'UQ')::int::smallint, 0::smallint, 0::smallint, 0::smallint,
     0::smallint, 0::smallint, 1::smallint, 1::smallint, (i.filter IS NOT NULL)::int::smallint,
@@ -39,7 +40,8 @@ CREATE FUNCTION sys.index_columns(db int) RETURNS TABLE (
   partition_ordinal t.tinyint, is_descending_key t.bit, is_included_column t.bit,
   column_store_order_ordinal t.tinyint)
 STABLE LANGUAGE sql AS $$
-  SELECT x.object_id, x.index_id, x.index_column_id, x.column_id, x.key_ordinal, 0::smallint,
+  SELECT x.object_id, x.index_id, x.index_column_id, x.column_id, x.key_ordinal,
+    (o.partition_column IS NOT DISTINCT FROM x.column_id AND x.index_id = 1)::int::smallint,
     x.is_descending, (x.key_ordinal = 0)::int::smallint, 0::smallint
   FROM meta.index_columns x JOIN meta.objects o USING (object_id)
   WHERE o.database_id = db AND store.visible(o.object_id, db)
@@ -54,10 +56,33 @@ STABLE LANGUAGE sql AS $$
   FROM sys.indexes(db) i WHERE i.index_id > 0
 $$;
 
+-- The partitions of a table with their rows; one partition when it is not partitioned.
 CREATE FUNCTION store.partition_rows(object int) RETURNS TABLE (number int, counted bigint)
 STABLE LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  it record;
 BEGIN
-  RETURN QUERY SELECT 1, store.row_count(object);
+  SELECT o.database_id, o.partition_column AS col, f.boundary_on_right,
+    (SELECT array_agg(v.literal ORDER BY v.boundary_id) FROM meta.partition_values v
+      WHERE v.database_id = o.database_id AND v.function_id = f.function_id) AS boundaries,
+    (SELECT format_type(a.atttypid, NULL) FROM pg_attribute a
+      WHERE a.attrelid = format('d%s.t_%s', o.database_id, o.object_id)::regclass
+        AND a.attname = 'c' || o.partition_column) AS type
+  INTO it
+  FROM meta.objects o
+  JOIN meta.partition_schemes s ON s.database_id = o.database_id AND s.data_space_id = o.partition_space
+  JOIN meta.partition_functions f ON f.database_id = o.database_id AND f.function_id = s.function_id
+  WHERE o.object_id = object;
+  IF NOT FOUND THEN
+    RETURN QUERY SELECT 1, store.row_count(object);
+    RETURN;
+  END IF;
+  RETURN QUERY EXECUTE format(
+    'SELECT n, coalesce(x.rows, 0) FROM generate_series(1, %s) n LEFT JOIN ('
+    '  SELECT 1 + (SELECT count(*) FROM unnest(%L::%s[]) b WHERE b %s c%s)::int AS number, count(*) AS rows'
+    '  FROM d%s.t_%s GROUP BY 1) x ON x.number = n',
+    coalesce(array_length(it.boundaries, 1), 0) + 1, it.boundaries, it.type,
+    CASE it.boundary_on_right WHEN 1 THEN '<=' ELSE '<' END, it.col, it.database_id, object);
 END $$;
 
 -- Indexes of visible tables with their partitions: rows are exact, so each count is made once.

@@ -35,23 +35,15 @@ CREATE FUNCTION meta.schema_name(id int) RETURNS text STABLE LANGUAGE sql
 RETURN (SELECT s.name FROM meta.schemas s WHERE s.database_id = store.database_id() AND s.schema_id = $1);
 CREATE FUNCTION meta.schema_name() RETURNS text STABLE LANGUAGE sql RETURN 'dbo';
 
--- The name of a #table is only in the session's own pg_temp.temp_objects.
-CREATE FUNCTION store.temp_object_id(name text) RETURNS int STABLE LANGUAGE plpgsql AS $$
-BEGIN
-  IF to_regclass('pg_temp.temp_objects') IS NULL THEN
-    RETURN NULL;
-  END IF;
-  RETURN (SELECT o.object_id FROM pg_temp.temp_objects o
-    WHERE store.name_key(o.name) = store.name_key(temp_object_id.name));
-END $$;
-
 CREATE FUNCTION meta.object_id(name text, type text) RETURNS int STABLE LANGUAGE plpgsql AS $$
 DECLARE
   parts text[] := store.name_parts(name);
-  db int := CASE WHEN coalesce(parts[3], '') = '' THEN store.database_id() ELSE meta.db_id(parts[3]) END;
+  db int := CASE
+    WHEN coalesce(parts[3], '') = '' THEN store.database_id() ELSE meta.db_id(parts[3]) END;
 BEGIN
   IF parts[1] LIKE '#%' THEN
-    RETURN CASE WHEN upper(coalesce(type, 'U')) = 'U' THEN store.temp_object_id(parts[1]) END;
+    db := 2;
+    parts := ARRAY[store.temporary_name(parts[1], current_setting('store.spid')::int), 'dbo'];
   END IF;
   RETURN (
     SELECT o.object_id

@@ -1,0 +1,129 @@
+"""CREATE VIEW, ALTER VIEW, DROP VIEW.
+
+A view is a view of the storage over the compiled query. What it reads is fixed when it is made: a
+column added to a table later does not show in `SELECT *`, as in SQL Server.
+"""
+
+from typing import Final
+
+import asyncpg
+
+from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.column_types import figures, user_type_id
+from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
+from dtaas.sandbox.sqlserver.storage.ddl.context import (
+    Context,
+    already_exists,
+    cannot_drop,
+    dotted,
+    storage_object,
+)
+from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql.compiled import Scope
+from dtaas.sandbox.sqlserver.tsql.names import Compilation, Names
+from dtaas.sandbox.sqlserver.tsql.parse import parse_statement
+from dtaas.sandbox.sqlserver.tsql.queries import bind_query
+from dtaas.sandbox.sqlserver.types import SqlType
+
+_ALL_TYPES: Final = ("U", "V", "PK", "UQ", "F", "C", "D")
+
+
+async def create_view(context: Context, spec: ddl.CreateView) -> None:
+    """Carry out CREATE VIEW, ALTER VIEW and CREATE OR ALTER VIEW.
+
+    Raises:
+        SqlError: 2714 the name is taken, 208 there is nothing to alter, 4511 a column without a
+            name, 8158 and 8159 another number of columns, 4506 a name twice, and what the query
+            raises.
+    """
+    existing = await context.find(spec.view, *_ALL_TYPES)
+    if existing is not None and (existing["type"] != "V" or not spec.replace):
+        raise already_exists(spec.view[-1])
+    if existing is None and spec.must_exist:
+        raise SqlError(208, f"Invalid object name '{dotted(spec.view)}'.", state=6)
+    sql, columns = _compile(context, spec)
+    if existing is not None:
+        await _remove(context, existing)
+    place = await context.place(spec.view)
+    object_id = await context.add_object(place, "V", definition=spec.text)
+    await context.connection.executemany(
+        "INSERT INTO meta.columns (object_id, column_id, name, type_name, type_length,"
+        " type_precision, type_scale, collation_name, user_type_id, max_length, "
+        ' "precision", scale, is_nullable)'
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        [
+            (object_id, n, name, t.name, t.length, t.precision, t.scale, t.collation,
+             user_type_id(t.name), *_figures(t), int(nullable))
+            for n, (name, t, nullable) in enumerate(columns, 1)
+        ],
+    )  # fmt: skip
+    names = ", ".join(f"c{n}" for n in range(1, len(columns) + 1))
+    await context.connection.execute(
+        f"CREATE VIEW d{place.database_id}.v_{object_id} ({names}) AS {sql}"
+    )
+
+
+async def drop_views(context: Context, spec: ddl.DropObjects) -> None:
+    """Carry out DROP VIEW. Raises: SqlError 3701 no such view."""
+    for name in spec.names:
+        record = await context.find(name, "V")
+        if record is None:
+            if spec.if_exists:
+                continue
+            raise cannot_drop("view", dotted(name))
+        await _remove(context, record)
+
+
+async def _remove(context: Context, record: asyncpg.Record) -> None:
+    try:
+        await context.connection.execute(f"DROP VIEW {storage_object(record)}")
+    except asyncpg.DependentObjectsStillExistError as error:
+        raise SqlError(
+            3729,
+            f"Cannot drop view '{record['name']}' because it is being referenced by another object.",
+        ) from error
+    await context.connection.execute(
+        "DELETE FROM meta.objects WHERE object_id = $1", record["object_id"]
+    )
+
+
+def _compile(context: Context, spec: ddl.CreateView) -> tuple[str, list[tuple[str, SqlType, bool]]]:
+    """Return the query's SQL, and its columns with type and nullability."""
+    query = parse_statement(spec.query)
+    if not isinstance(query, tree.Query):
+        raise SqlError(102, f"Incorrect syntax near '{spec.query.split()[0]}'.", severity=15)
+    compilation = Compilation(
+        Scope(catalog=context.catalog, catalogs=context.catalogs, variables={})
+    )
+    bound = bind_query(query, Names(compilation))
+    names = spec.columns or tuple(name or "" for name, _ in bound.columns)
+    if len(names) != len(bound.columns):
+        fewer = len(names) > len(bound.columns)
+        raise SqlError(
+            8158 if not fewer else 8159,
+            f"'{spec.view[-1]}' has {'fewer' if fewer else 'more'} columns than were specified in "
+            "the column list.",
+        )
+    for at, name in enumerate(names, 1):
+        if not name:
+            raise SqlError(
+                4511,
+                "Create View or Function failed because no column name was specified for column "
+                f"{at}.",
+            )
+        if name.lower() in {n.lower() for n in names[: at - 1]}:
+            raise SqlError(
+                4506,
+                "Column names in each view or function must be unique. Column name "
+                f"'{name}' in view or function '{spec.view[-1]}' is specified more than once.",
+            )
+    columns = [
+        (name, value.type, value.nullable)
+        for name, (_, value) in zip(names, bound.columns, strict=True)
+    ]
+    return bound.sql, columns
+
+
+def _figures(type_: SqlType) -> tuple[int, int, int]:
+    shown = figures(type_)
+    return shown.max_length, shown.precision, shown.scale
