@@ -47,8 +47,15 @@ class TableDef(Struct, frozen=True, kw_only=True):
 class Catalog(Protocol):
     """Names of one database, resolved as its collation says (case-insensitively)."""
 
-    database: str
-    collation: str
+    @property
+    def database(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def collation(self) -> str:
+        """Name of its default collation."""
+        ...
 
     def table(self, schema: str | None, name: str) -> TableDef | None:
         """Return a table or view; without a schema look in dbo. Temporary tables begin with #."""
