@@ -168,13 +168,12 @@ def outputs_through_pytds(port: int) -> tuple[list[Any], int]:
             pytds.output(param_type="int"),
             pytds.output(param_type="nvarchar(20)", value="in"),
         )
-        cursor.callproc("dbo.p", (1, *outputs))
-        cursor.fetchall()
-        return list(cursor.get_proc_outputs()), cursor.get_proc_return_status()
+        returned = cursor.callproc("dbo.p", (1, *outputs))
+        return list(returned), cursor.get_proc_return_status()
 
 
 def outputs_through_pymssql(port: int) -> tuple[list[Any], int]:
-    """The same; it reads outputs only of a procedure without rows."""
+    """The same."""
     with closing(
         pymssql.connect(
             server="127.0.0.1",
@@ -186,5 +185,5 @@ def outputs_through_pymssql(port: int) -> tuple[list[Any], int]:
         )
     ) as connection:
         cursor = connection.cursor()
-        returned = cursor.callproc("dbo.q", (1, pymssql.output(int), pymssql.output(str, "in")))
+        returned = cursor.callproc("dbo.p", (1, pymssql.output(int), pymssql.output(str, "in")))
         return list(returned), cursor.returnvalue

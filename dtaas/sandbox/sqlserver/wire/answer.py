@@ -22,6 +22,7 @@ from dtaas.sandbox.sqlserver.results import (
     Session,
     SqlError,
 )
+from dtaas.sandbox.sqlserver.types import MAX
 from dtaas.sandbox.sqlserver.wire import tokens
 from dtaas.sandbox.sqlserver.wire.faults import Faults
 from dtaas.sandbox.sqlserver.wire.protocol import DoneStatus, EnvChange, Token
@@ -209,7 +210,8 @@ class Answer:
         self._settle(more=True)
         self._reply.write(self._transactions.changes(rolled_back=self._failed))
         self._reply.write(tokens.return_status(self._return_status))
-        for output in self._outputs:
+        # Large values come after all others (MS-TDS 2.2.7.19).
+        for output in sorted(self._outputs, key=lambda o: o.type.length == MAX):
             self._reply.write(tokens.return_value(output))
         status = DoneStatus.FINAL if last else DoneStatus.MORE
         if self._failed:
