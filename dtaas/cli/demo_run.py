@@ -17,9 +17,10 @@ from anyio import create_task_group, fail_after, open_signal_receiver, sleep, sl
 from anyio.abc import Process
 from msgspec import Struct
 
+from dtaas.cli.demo_files import corrupt_rows, export
 from dtaas.cli.demo_screen import ProgressScreen
 from dtaas.cli.demo_task import DemoApi, file_body, s3_body, source_body
-from dtaas.cli.demo_verify import Proof, corrupt_rows, export, prove
+from dtaas.cli.demo_verify import Proof, prove
 from dtaas.model.errors import FatalError
 from dtaas.model.execution import ExecutionStatus
 from dtaas.sandbox import tpch
@@ -165,7 +166,8 @@ def _where_to_look(url: str, access: SandboxAccess, plan: Demo) -> None:
 API and documents   {url}/api/openapi.json   {url}/api/dashboard/metrics
 Command line        dtaas status --socket {plan.data_dir / "daemon" / "admin.sock"}
 SQL Server          {sql.host},{sql.port}  database {sql.database}  {sql.username} / {sql.password}
-S3                  {s3.endpoint_url}  bucket {s3.bucket}  {s3.access_key_id} / {s3.secret_access_key}
+S3                  {s3.endpoint_url}  bucket {s3.bucket}
+                    {s3.access_key_id} / {s3.secret_access_key}
 Logs                {plan.data_dir}/daemon.log, sandbox.log
 
 Ctrl-C ends everything.""")
