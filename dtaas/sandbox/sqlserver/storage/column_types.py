@@ -121,7 +121,7 @@ def figures(type_: SqlType) -> Figures:
             return Figures(type_.length, 0, 0)
         case "time" | "datetime2" | "datetimeoffset":
             sizes, digits = _TIMES[type_.name]
-            size = sizes[max(0, (type_.scale - 1) // 2)]
+            size = sizes[(type_.scale > 2) + (type_.scale > 4)]  # noqa: PLR2004
             return Figures(size, digits + (type_.scale + 1 if type_.scale else 0), type_.scale)
         case name:
             return Figures(*_FIXED[name])
