@@ -19,7 +19,13 @@ from dtaas.model.ports import ExecutionStore
 from dtaas.model.task import DesiredState, ScheduleType, Task, TaskStatus
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.database import Database
-from dtaas.store.executions import execution_of, find_execution, find_tables, table_values
+from dtaas.store.executions import (
+    TABLES_AT_ONCE,
+    execution_of,
+    find_execution,
+    find_tables,
+    table_values,
+)
 from dtaas.store.tables import table_executions, task_executions, tasks
 from dtaas.store.tasks import find_task, task_of
 from dtaas.store.upsert import upsert
@@ -244,9 +250,12 @@ def _totals(progress: ExecutionProgress) -> dict[str, Any]:
 def _record(
     connection: Connection, execution_id: ExecutionId, tables: Sequence[TableProgress]
 ) -> None:
-    rows = [{"execution_id": execution_id} | table_values(table) for table in tables]
-    if rows:
-        connection.execute(upsert(connection, table_executions, _TABLE_KEY), rows)
+    statement = upsert(connection, table_executions, _TABLE_KEY)
+    # In parts, because the event loop stands still while SQLAlchemy prepares one.
+    for first in range(0, len(tables), TABLES_AT_ONCE):
+        part = tables[first : first + TABLES_AT_ONCE]
+        rows = [{"execution_id": execution_id} | table_values(table) for table in part]
+        connection.execute(statement, rows)
 
 
 _: type[ExecutionStore] = EngineStore

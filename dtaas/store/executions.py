@@ -26,6 +26,8 @@ _SORTABLE: Final = {
     "duration_seconds": task_executions.c.duration_seconds,
     "processed_rows": task_executions.c.processed_rows,
 }
+TABLES_AT_ONCE: Final = 250
+"""Tables handled in one go, so that the event loop stands still for a few milliseconds at most."""
 NEWEST_FIRST: Final = Window(sort="-id")
 
 
@@ -100,12 +102,19 @@ def find_execution(connection: Connection, execution_id: ExecutionId) -> Executi
 
 def find_tables(connection: Connection, execution_id: ExecutionId) -> tuple[TableProgress, ...]:
     """Return the tables of an execution in the order they were first recorded."""
-    rows = connection.execute(
+    # In parts, because the event loop stands still while SQLAlchemy reads one.
+    query = (
         select(table_executions)
         .where(table_executions.c.execution_id == execution_id)
         .order_by(table_executions.c.id)
+        .limit(TABLES_AT_ONCE)
     )
-    return tuple(_table(row) for row in rows)
+    tables: list[TableProgress] = []
+    rows = connection.execute(query).all()
+    while rows:
+        tables += map(_table, rows)
+        rows = connection.execute(query.where(table_executions.c.id > rows[-1].id)).all()
+    return tuple(tables)
 
 
 def execution_of(row: Row[Any]) -> Execution:

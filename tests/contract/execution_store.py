@@ -6,6 +6,7 @@ from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.ports import ExecutionStore
+from dtaas.model.schema import TableRef
 from dtaas.model.task import DesiredState, TaskStatus
 from tests.contract.store_samples import (
     HOURLY,
@@ -159,6 +160,18 @@ class ExecutionStoreContract:
         await engine_store.record_tables(execution.id, [done])
         await engine_store.record_tables(execution.id, [])
         assert list(await engine_store.tables_of(execution.id)) == [waiting[0], done]
+
+    async def test_thousands_of_tables_keep_their_order(
+        self, engine_store: ExecutionStore, new_task: NewTask
+    ) -> None:
+        task = await new_task()
+        execution = await engine_store.begin_execution(task.id, FULL)
+        names = [TableRef("s", f"t{(n * 7919) % 1301}") for n in range(1301)]
+        states = [table_state(name, TablePhase.WAITING) for name in names]
+        await engine_store.record_tables(execution.id, states)
+        changed = [table_state(name, TablePhase.LOADING, rows_done=1) for name in names[::-1]]
+        await engine_store.record_tables(execution.id, changed)
+        assert list(await engine_store.tables_of(execution.id)) == changed[::-1]
 
     async def test_stores_totals_while_running(
         self, engine_store: ExecutionStore, new_task: NewTask

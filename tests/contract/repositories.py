@@ -329,6 +329,20 @@ class TaskRepositoryContract:
         names = [t.spec.name for t in (await store.tasks.list(window=Window(sort="-id"))).items]
         assert names == ["lines", "Orders daily"]
 
+    @pytest.mark.parametrize("sort", ["status", "-status"])
+    async def test_pages_of_equals_never_overlap(
+        self, store: Store, new_task: NewTask, sort: str
+    ) -> None:
+        made = [(await new_task()).id for _ in range(7)]
+        paged = [
+            task.id
+            for offset in range(0, 9, 3)
+            for task in (
+                await store.tasks.list(window=Window(limit=3, offset=offset, sort=sort))
+            ).items
+        ]
+        assert paged == (made if sort == "status" else made[::-1])
+
     async def test_refuses_what_does_not_exist(self, store: Store, new_task: NewTask) -> None:
         task = await new_task()
         with pytest.raises(NotFoundError):

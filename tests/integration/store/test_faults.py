@@ -6,8 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from signal import SIGKILL
 
@@ -30,6 +30,7 @@ from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
 from dtaas.model.schema import TableRef
 from dtaas.model.task import Task
 from dtaas.sandbox.postgres import PostgresServer, postgres
+from dtaas.sandbox.postgres_files import NOBODY
 from dtaas.store import exclusive
 from dtaas.store.metrics import MetricSample
 from dtaas.store.store import Store, open_store
@@ -100,23 +101,58 @@ async def test_kill_9_loses_no_acknowledged_write(url: str, tmp_path: Path) -> N
 
 
 # --- full disks -----------------------------------------------------------------------------------
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB of its own."""
+@contextmanager
+def mounted(disk: Path, options: str) -> Iterator[None]:
+    """Mount a small file system in memory; skip the test where that is not allowed."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system needs root")
-    disk = tmp_path / "disk"
     disk.mkdir()
-    done = subprocess.run(  # the system's own program
-        [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)],
+    done = subprocess.run(
+        [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)],
         check=False,
         capture_output=True,
         text=True,
     )
-    if done.returncode != 0:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run([shutil.which("umount") or "umount", "-l", str(disk)], check=True)
+    try:
+        if done.returncode != 0:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+        yield
+        subprocess.run([shutil.which("umount") or "umount", "-l", str(disk)], check=True)
+    finally:
+        disk.rmdir()
+
+
+def resize(disk: Path, size: str) -> None:
+    """Change the size of what `mounted` made."""
+    mount = shutil.which("mount") or "mount"
+    subprocess.run([mount, "-o", f"remount,size={size}", str(disk)], check=True)
+
+
+def small_postgres_disk() -> Path:
+    """Return a path that the server's user can reach."""
+    return Path(f"/var/tmp/dtaas-test-disk-{os.getpid()}")  # noqa: S108
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB of its own."""
+    disk = tmp_path / "disk"
+    with mounted(disk, "size=2m"):
+        yield disk
+
+
+@pytest.fixture
+async def small_postgres_url(server: PostgresServer) -> AsyncIterator[str]:
+    """A database in a tablespace of 16 MB; the log of the server has room."""
+    disk = small_postgres_disk()
+    with mounted(disk, f"size=16m,uid={NOBODY},gid={NOBODY},mode=0700"):
+        admin = await asyncpg.connect(server.url())
+        await admin.execute(f"CREATE TABLESPACE small LOCATION '{disk}'")
+        await admin.execute("CREATE DATABASE small TABLESPACE small")
+        yield server.url("small")
+        await admin.execute("DROP DATABASE small WITH (FORCE)")
+        await admin.execute("DROP TABLESPACE small")
+        await admin.close()
 
 
 async def fill(store: Store, clock: Clock) -> None:
@@ -151,6 +187,22 @@ async def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path, clock: 
             lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar_one()
         )
         assert checked == "ok"
+
+
+async def test_a_full_postgres_is_said_and_nothing_is_lost(
+    small_postgres_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    registry = Registry(memory=True)
+    async with open_store(small_postgres_url, data_dir=tmp_path, registry=registry) as store:
+        task = await new_task_in(store)
+        await store.checkpoints.advance(task.id, TABLE, position(7))
+        with pytest.raises(StoreFullError) as full:
+            await fill(store, clock)
+        assert full.value.hint
+        assert await store.checkpoints.load(task.id, TABLE) == position(7)
+        assert await store.tasks.get(task.id) == task
+        resize(small_postgres_disk(), "32m")
+        await store.checkpoints.advance(task.id, TABLE, position(8))
 
 
 async def test_a_full_disk_at_the_first_start_is_said(small_disk: Path) -> None:
