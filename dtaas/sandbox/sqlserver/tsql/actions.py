@@ -24,6 +24,7 @@ from dtaas.sandbox.sqlserver.tsql.frame import Frame
 from dtaas.sandbox.sqlserver.tsql.long_values import cut_long_values
 from dtaas.sandbox.sqlserver.tsql.option_actions import apply_options, set_option
 from dtaas.sandbox.sqlserver.tsql.raising import raise_error, throw
+from dtaas.sandbox.sqlserver.tsql.select_into import select_into
 from dtaas.sandbox.sqlserver.tsql.session_state import UNLIMITED_TEXT_BYTES
 
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,3}))?)?")
@@ -73,7 +74,12 @@ class Actions:
             yield Done(0, compiled.command)
             return
         await self._begin_implicitly(frame)
-        if compiled.columns is not None and not compiled.assignments:
+        if compiled.creates is not None:
+            context.transactions.check_writable()
+            outcome = await select_into(compiled, compiled.creates, frame, context)
+            context.last.rows = outcome.rows
+            yield self._done(compiled, frame)
+        elif compiled.columns is not None and not compiled.assignments:
             async for item in self._stream(compiled, frame):
                 yield item
         elif compiled.assignments:
