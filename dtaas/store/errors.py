@@ -15,7 +15,6 @@ from dtaas.model.errors import (
     AuthenticationError,
     DatabaseNotFoundError,
     DtaasError,
-    FatalError,
     HostNotFoundError,
     NotFoundError,
     PermissionDeniedError,
@@ -201,9 +200,9 @@ def _link(exc: BaseException, place: StorePlace) -> DtaasError:
     )
 
 
-def unexpected(exc: Exception, place: StorePlace) -> FatalError:
+def unexpected(exc: Exception, place: StorePlace) -> DtaasError:
     """Return the error for a statement that failed for a reason we did not foresee: a bug."""
-    return FatalError(
+    return DtaasError(
         f"A statement on the metadata database {place} failed: {type(exc).__name__}.",
         hint="This is a mistake in DTaaS; please report it with the log.",
     )

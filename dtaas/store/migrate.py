@@ -12,11 +12,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.errors import FatalError, StoreFullError, StoreVersionError
+from dtaas.model.errors import Action, DtaasError, FatalError, StoreFullError, StoreVersionError
 from dtaas.store.database import Database
 from dtaas.store.errors import translated
 
@@ -53,8 +52,14 @@ async def migrate(database: Database, now: datetime, migrations: Path = MIGRATIO
 
     try:
         await database.write(work, limit_s=MIGRATION_LIMIT_S)
-    except CommandError as exc:
-        raise FatalError(f"The migration of {database.place} failed: {exc}.") from exc
+    except Exception as exc:
+        if isinstance(exc, DtaasError) and exc.action is not Action.BUG:
+            raise
+        cause = exc.__cause__ if isinstance(exc, DtaasError) else exc
+        raise FatalError(
+            f"The migration of {database.place} failed and changed nothing: {cause}",
+            hint="Go on with the version used before, and report this message.",
+        ) from exc
     log.info("store_migrated", store=str(database.place), before=found)
 
 

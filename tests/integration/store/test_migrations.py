@@ -4,14 +4,16 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
 from dtaas.connectors.registry import Registry
-from dtaas.model.errors import FatalError, StoreVersionError
+from dtaas.model.errors import FatalError, PermissionDeniedError, StoreVersionError
 from dtaas.store import migrate
 from dtaas.store.migrate import MIGRATIONS
 from dtaas.store.store import Store, open_store
@@ -124,7 +126,7 @@ async def test_a_failing_migration_leaves_nothing(url: str, tmp_path: Path) -> N
     async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
         source, _ = await connect(store)
         before = await shape_of(store)
-    with pytest.raises(FatalError):
+    with pytest.raises(FatalError, match="there_is_no_such_table"):
         async with open_store(
             url,
             data_dir=tmp_path,
@@ -135,6 +137,37 @@ async def test_a_failing_migration_leaves_nothing(url: str, tmp_path: Path) -> N
     async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
         assert await shape_of(store) == before
         assert await store.connectors.get(source.id) == source
+
+
+async def test_a_migration_that_raises_leaves_nothing(url: str, tmp_path: Path) -> None:
+    raising = GOOD + '    raise KeyError("half way")\n'
+    async with open_store(url, data_dir=tmp_path, registry=Registry()) as store:
+        before = await shape_of(store)
+    with pytest.raises(FatalError, match="half way"):
+        async with open_store(
+            url,
+            data_dir=tmp_path,
+            registry=Registry(),
+            migrations=migrations(tmp_path / "bad", raising),
+        ):
+            pass
+    async with open_store(url, data_dir=tmp_path, registry=Registry()) as store:
+        assert await shape_of(store) == before
+
+
+async def test_a_user_without_rights_is_told(postgres_url: str, tmp_path: Path) -> None:
+    admin = await asyncpg.connect(postgres_url)
+    await admin.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    guest = urlsplit(postgres_url)
+    url = guest._replace(netloc=f"guest:guest@{guest.hostname}:{guest.port}").geturl()
+    try:
+        with pytest.raises(PermissionDeniedError) as refused:
+            async with open_store(url, data_dir=tmp_path, registry=Registry()):
+                pass
+        assert "GRANT" in refused.value.hint
+    finally:
+        await admin.execute("DROP ROLE guest")
+        await admin.close()
 
 
 async def test_a_failing_first_start_leaves_nothing(url: str, tmp_path: Path) -> None:
