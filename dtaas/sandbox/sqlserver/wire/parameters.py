@@ -25,6 +25,7 @@ _NULL_U32: Final = 0xFFFFFFFF
 _MAX_PRECISION: Final = 38
 _MONEY: Final = struct.Struct("<iI")
 _MAX_SCALE: Final = 7
+_DATE_BYTES: Final = 3
 
 _SIZED: Final = {
     Type.INT_N: {1: "tinyint", 2: "smallint", 4: "int", 8: "bigint"},
@@ -93,10 +94,9 @@ def _sized(token: Type, reader: Reader) -> tuple[SqlType, Any]:
 
 
 def _decimal(token: Type, reader: Reader) -> tuple[SqlType, Any]:
-    reader.u8()
-    precision, scale, size = reader.u8(), reader.u8(), reader.u8()
-    if not 1 <= precision <= _MAX_PRECISION or scale > precision:
-        raise ProtocolError(f"decimal({precision},{scale}) does not exist")
+    widest, precision, scale, size = reader.u8(), reader.u8(), reader.u8(), reader.u8()
+    if not 1 <= precision <= _MAX_PRECISION or scale > precision or size > widest:
+        raise ProtocolError(f"decimal({precision},{scale}) of {size} bytes does not exist")
     name = "decimal" if token is Type.DECIMAL_N else "numeric"
     sql = SqlType(name, precision=precision, scale=scale)
     return sql, _decode(sql, reader.take(size)) if size else None
@@ -104,6 +104,8 @@ def _decimal(token: Type, reader: Reader) -> tuple[SqlType, Any]:
 
 def _date(_token: Type, reader: Reader) -> tuple[SqlType, Any]:
     size = reader.u8()
+    if size not in {0, _DATE_BYTES}:
+        raise ProtocolError(f"a date of {size} bytes does not exist")
     sql = SqlType("date")
     return sql, _decode(sql, reader.take(size)) if size else None
 
