@@ -92,8 +92,8 @@ class FolderStore:
         yield path
 
     def url(self, key: str) -> str:
-        """Return a `file:` URL."""
-        return (self._base / key).absolute().as_uri()
+        """Return a `file:` address as Hadoop writes it: without percent-encoding."""
+        return f"file://{self._base / key}"
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test that the folder exists, can be written, and has room."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from dtaas.connectors.lake.errors import s3_errors
-from dtaas.connectors.lake.s3_client import s3_client
+from dtaas.connectors.lake.s3_client import QUICK, s3_client
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
 from dtaas.model.connectors import S3Config
 from dtaas.model.errors import (
@@ -42,7 +42,7 @@ async def check_bucket(config: S3Config, on_step: OnStep) -> CheckReport:
         report.skip("tls", "the endpoint is plain http")
     await report.run("credentials", check.credentials)
     if not report.failed:
-        async with s3_client(config, attempts=2) as client:
+        async with s3_client(config, QUICK) as client:
             check.client = client
             for name in _STEPS[_STEPS.index("bucket") :]:
                 await report.run(name, getattr(check, name))
@@ -99,7 +99,7 @@ class _Check:
 
     async def credentials(self) -> str:
         with s3_errors("Looking for credentials"):
-            async with s3_client(self._config, attempts=2) as client:
+            async with s3_client(self._config, QUICK) as client:
                 keys = client._get_credentials()  # noqa: SLF001 - no public way in botocore
                 if keys is None:
                     return "no credentials: requests go out unsigned"

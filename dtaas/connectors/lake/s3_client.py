@@ -11,23 +11,35 @@ from aiobotocore.credentials import (
     AioDeferredRefreshableCredentials,
 )
 from aiobotocore.session import AioSession
+from msgspec import Struct
 
 from dtaas.model.connectors import S3Config, S3Credentials
 from dtaas.model.errors import AuthenticationError
 
-CONNECT_LIMIT_S: Final = 10
-READ_LIMIT_S: Final = 60
-ATTEMPTS: Final = 5
 POOL_CONNECTIONS: Final = 24
 _SESSION_NAME: Final = "dtaas"
 
 
-@asynccontextmanager
-async def s3_client(config: S3Config, *, attempts: int = ATTEMPTS) -> AsyncIterator[Any]:
-    """Open a client for the connector's bucket.
+class ClientLimits(Struct, frozen=True, kw_only=True):
+    """How long a client tries.
 
-    Args:
-        attempts: of each request, the first included.
+    Attributes:
+        attempts: of each request, the first included; the engine repeats the chunk above that.
+        read_s: without a byte from the server.
+    """
+
+    attempts: int = 5
+    connect_s: float = 10
+    read_s: float = 60
+
+
+PATIENT: Final = ClientLimits()
+QUICK: Final = ClientLimits(attempts=2, connect_s=5, read_s=10)
+
+
+@asynccontextmanager
+async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIterator[Any]:
+    """Open a client for the connector's bucket.
 
     Raises:
         AuthenticationError: there are no credentials to sign with.
@@ -49,20 +61,20 @@ async def s3_client(config: S3Config, *, attempts: int = ATTEMPTS) -> AsyncItera
         "s3",
         region_name=config.region,
         endpoint_url=config.endpoint_url or None,
-        config=_client_config(config, attempts),
+        config=_client_config(config, limits),
     )
     async with client as s3:
         yield s3
 
 
-def _client_config(config: S3Config, attempts: int) -> AioConfig:
+def _client_config(config: S3Config, limits: ClientLimits) -> AioConfig:
     style = "path" if config.endpoint_url else "auto"
     return AioConfig(
         signature_version="s3v4",
         region_name=config.region,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=CONNECT_LIMIT_S,
-        read_timeout=READ_LIMIT_S,
+        retries={"mode": "standard", "total_max_attempts": limits.attempts},
+        connect_timeout=limits.connect_s,
+        read_timeout=limits.read_s,
         tcp_keepalive=True,
         max_pool_connections=POOL_CONNECTIONS,
         # Every body carries a signed CRC-32 made in a thread. Hashing it once more for the
@@ -88,7 +100,7 @@ async def _assume_role(session: AioSession, config: S3Config) -> None:
             service,
             region_name=config.region,
             endpoint_url=config.endpoint_url or None,  # S3-compatible servers answer STS as well
-            config=AioConfig(connect_timeout=CONNECT_LIMIT_S, read_timeout=READ_LIMIT_S),
+            config=AioConfig(connect_timeout=QUICK.connect_s, read_timeout=QUICK.read_s),
             **keys,
         )
 

@@ -13,7 +13,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.lake.errors import error_code, s3_errors
 from dtaas.connectors.lake.objects import ObjectStore, StoredObject
 from dtaas.connectors.lake.s3_check import check_bucket
-from dtaas.connectors.lake.s3_client import s3_client
+from dtaas.connectors.lake.s3_client import PATIENT, ClientLimits, s3_client
 from dtaas.connectors.lake.s3_upload import S3Uploader, encryption_arguments
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import S3Config
@@ -28,8 +28,9 @@ _THREADS: Final = 2
 class S3Store:
     """Objects of one bucket. Connects at the first call."""
 
-    def __init__(self, config: S3Config) -> None:
+    def __init__(self, config: S3Config, limits: ClientLimits = PATIENT) -> None:
         self._config = config
+        self._limits = limits
         self._bucket = config.bucket
         self._blocking = Blocking(_THREADS)
         self._connecting = anyio.Lock()
@@ -151,7 +152,7 @@ class S3Store:
         async with self._connecting:
             if self._connected is None:
                 self._connected = await self._connection.enter_async_context(
-                    s3_client(self._config)
+                    s3_client(self._config, self._limits)
                 )
             return self._connected
 
