@@ -155,9 +155,14 @@ def escape_text(text: str) -> str:
     )
 
 
+def has_escaped(text: str) -> bool:
+    """Tell whether `unescape_text` would change a text; at once for ASCII."""
+    return not text.isascii() and _ESCAPED.search(text) is not None
+
+
 def unescape_text(text: str) -> str:
     """Undo `escape_text`."""
-    if text.isascii():
+    if not has_escaped(text):
         return text
     return _ESCAPED.sub(
         lambda found: (

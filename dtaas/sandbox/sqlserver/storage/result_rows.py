@@ -1,10 +1,12 @@
 """The last step to wire form: what SQL cannot do is done here, column by column."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from dtaas.sandbox.sqlserver.results import ResultColumn
-from dtaas.sandbox.sqlserver.storage.forms import CHARACTER_TYPES, unescape_text
+from dtaas.sandbox.sqlserver.storage.forms import CHARACTER_TYPES, has_escaped, unescape_text
 from dtaas.sandbox.sqlserver.storage.variants import decode_variant
 
 Batch = Sequence[Sequence[Any]]
@@ -18,23 +20,22 @@ def finisher(columns: Sequence[ResultColumn]) -> Callable[[Batch], Batch]:
     """
     texts = [i for i, c in enumerate(columns) if c.type.name in CHARACTER_TYPES]
     variants = [i for i, c in enumerate(columns) if c.type.name == "sql_variant"]
-    if not texts and not variants:
-        return lambda rows: rows
+    # two indexes at least, so that the getter gives a tuple
+    texts_of = itemgetter(*texts, texts[0]) if texts else None
 
     def finish(rows: Batch) -> Batch:
-        changed: dict[int, list[Any]] = {}
-        for i in texts:
-            values = [row[i] for row in rows]
-            whole = "".join(filter(None, values))
-            if not whole.isascii() and unescape_text(whole) != whole:
-                changed[i] = [None if v is None else unescape_text(v) for v in values]
-        for i in variants:
-            changed[i] = [None if row[i] is None else decode_variant(row[i]) for row in rows]
-        if not changed:
+        escaped = []
+        if texts_of is not None:
+            whole = "".join(filter(None, chain.from_iterable(map(texts_of, rows))))
+            escaped = texts if has_escaped(whole) else []
+        if not escaped and not variants:
             return rows
-        wholes = [
-            changed[i] if i in changed else [row[i] for row in rows] for i in range(len(columns))
-        ]
-        return list(zip(*wholes, strict=True))
+        columns_of_rows = list(zip(*rows, strict=True))
+        for convert, indexes in ((unescape_text, escaped), (decode_variant, variants)):
+            for i in indexes:
+                columns_of_rows[i] = tuple(
+                    None if value is None else convert(value) for value in columns_of_rows[i]
+                )
+        return list(zip(*columns_of_rows, strict=True))
 
     return finish

@@ -80,7 +80,7 @@ async def _remove(context: Context, record: asyncpg.Record) -> None:
     except asyncpg.DependentObjectsStillExistError as error:
         raise SqlError(
             3729,
-            f"Cannot drop view '{record['name']}' because it is being referenced by another object.",
+            f"Cannot drop view '{record['name']}' because it is referenced by another object.",
         ) from error
     await context.connection.execute(
         "DELETE FROM meta.objects WHERE object_id = $1", record["object_id"]
