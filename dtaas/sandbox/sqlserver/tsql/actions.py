@@ -80,8 +80,9 @@ class Actions:
             context.last.rows = outcome.rows
             yield self._done(compiled, frame)
         elif compiled.columns is not None and not compiled.assignments:
-            async for item in self._stream(compiled, frame):
-                yield item
+            async with aclosing(self._stream(compiled, frame)) as items:
+                async for item in items:
+                    yield item
         elif compiled.assignments:
             await self._assign(compiled, frame)
         else:

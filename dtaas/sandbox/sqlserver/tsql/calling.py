@@ -29,7 +29,6 @@ from dtaas.sandbox.sqlserver.tsql.frame import Frame
 from dtaas.sandbox.sqlserver.tsql.option_actions import apply_options
 from dtaas.sandbox.sqlserver.tsql.procedures import PROCEDURES, plain_name
 from dtaas.sandbox.sqlserver.tsql.program import CallArgument, Program
-from dtaas.sandbox.sqlserver.tsql.statements import parse_batch
 from dtaas.sandbox.sqlserver.tsql.transaction_errors import count_mismatch
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 
@@ -109,7 +108,7 @@ class Calling:
         procedure: str = "",
     ) -> AsyncGenerator[Item]:
         """Run a batch with parameters in a frame below `caller`; outputs come last."""
-        parsed = parse_batch(sql, frozenset(d.name for d in declarations))
+        parsed = await self._context.parse(sql, frozenset(d.name for d in declarations))
         frame = await self._frame(parsed, declarations, caller, procedure)
         await self._bind(declarations, arguments, frame, procedure or "sp_executesql")
         database, count = self._context.storage.database, self._context.transactions.count

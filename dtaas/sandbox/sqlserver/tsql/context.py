@@ -6,13 +6,16 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.sandbox.sqlserver.catalog import Catalog
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql.compile import compile_scalar, compile_statement
 from dtaas.sandbox.sqlserver.tsql.compiled import Compiled, Scope
 from dtaas.sandbox.sqlserver.tsql.error_effects import CompileError
 from dtaas.sandbox.sqlserver.tsql.frame import Frame
+from dtaas.sandbox.sqlserver.tsql.program import Program
 from dtaas.sandbox.sqlserver.tsql.session_state import LastStatement
+from dtaas.sandbox.sqlserver.tsql.statements import parse_batch
 from dtaas.sandbox.sqlserver.tsql.storage_port import Argument, Storage
 from dtaas.sandbox.sqlserver.tsql.system_values import (
     ANSI_OPTIONS,
@@ -27,6 +30,8 @@ from dtaas.sandbox.sqlserver.tsql.tree import Statement
 from dtaas.sandbox.sqlserver.types import SqlType
 
 _CACHED: Final = 200
+_SHORT_CHARACTERS: Final = 16_384
+"""Longer texts are parsed and compiled in a thread: they would hold the event loop up."""
 _BIT: Final = SqlType("bit")
 
 
@@ -47,7 +52,14 @@ class Context:
         self.client = client
         self.transactions = Transactions(storage)
         self.last = LastStatement()
+        self._blocking = Blocking(1)
         self._compiled: dict[tuple[object, ...], tuple[Catalog, Compiled]] = {}
+
+    async def parse(self, sql: str, declared: frozenset[str] = frozenset()) -> Program:
+        """Return the program of a batch. Raises: SqlError, see `parse_batch`."""
+        if len(sql) <= _SHORT_CHARACTERS:
+            return parse_batch(sql, declared)
+        return await self._blocking(parse_batch, sql, declared)
 
     async def statement(self, text: str, frame: Frame, tree: Statement | None = None) -> Compiled:
         """Compile a query or DML. Raises: CompileError."""
@@ -100,10 +112,12 @@ class Context:
         if cached is not None and cached[0] is scope.catalog:
             return cached[1]
         try:
-            if kind == "statement":
+            if kind == "scalar":
+                compiled = compile_scalar(text, scope)
+            elif len(text) <= _SHORT_CHARACTERS:
                 compiled = compile_statement(tree or text, scope)
             else:
-                compiled = compile_scalar(text, scope)
+                return await self._blocking(compile_statement, tree or text, scope)
         except SqlError as error:
             raise CompileError(error) from error
         if len(self._compiled) >= _CACHED:

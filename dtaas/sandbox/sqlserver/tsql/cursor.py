@@ -44,7 +44,9 @@ class Cursor:
 
     def at(self, *words: str) -> bool:
         """Tell whether the next tokens are these keywords or operators."""
-        return all(self.ahead(i).word == word for i, word in enumerate(words))
+        if self._tokens[self._at].word != words[0]:
+            return False
+        return all(self.ahead(i).word == word for i, word in enumerate(words[1:], start=1))
 
     def at_any(self, *words: str) -> bool:
         """Tell whether the next token is one of these keywords or operators."""

@@ -31,9 +31,7 @@ async def select_into(compiled: Compiled, new: NewTable, frame: Frame, context: 
     try:
         await storage.define(f"CREATE TABLE {name} ({columns})")
         catalog, _ = await storage.catalogs()
-        made = _find(catalog, new)
-        if made is None:
-            raise invalid_object(".".join(new.parts))
+        made = _made(catalog, new)
         listed = ", ".join(column.storage_name for column in made.columns)
         sql = f"INSERT INTO {made.storage_name} ({listed}) {compiled.sql}"
         filled = replace(compiled, sql=sql, columns=None, creates=None)
@@ -72,8 +70,11 @@ def _definition(column: ResultColumn, new: NewTable) -> str:
     return f"{_quoted(column.name)} {type_text(column.type)}{collation}{identity}{null}"
 
 
-def _find(catalog: Catalog, new: NewTable) -> TableDef | None:
-    return catalog.table(new.parts[-2] if len(new.parts) > 1 else None, new.parts[-1])
+def _made(catalog: Catalog, new: NewTable) -> TableDef:
+    made = catalog.table(new.parts[-2] if len(new.parts) > 1 else None, new.parts[-1])
+    if made is None:
+        raise invalid_object(".".join(new.parts))
+    return made
 
 
 def _quoted(name: str) -> str:

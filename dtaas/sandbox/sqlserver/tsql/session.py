@@ -23,7 +23,6 @@ from dtaas.sandbox.sqlserver.tsql.interpreter import BatchEndedError, Interprete
 from dtaas.sandbox.sqlserver.tsql.option_actions import apply_options
 from dtaas.sandbox.sqlserver.tsql.program import Program
 from dtaas.sandbox.sqlserver.tsql.session_state import LastStatement, Options, changed
-from dtaas.sandbox.sqlserver.tsql.statements import parse_batch
 from dtaas.sandbox.sqlserver.tsql.storage_port import Isolation, Storage
 
 _NOTHING: Final = Program((), {})
@@ -54,7 +53,7 @@ class SqlSession:
     async def batch(self, sql: str) -> AsyncGenerator[Item]:
         """Run a T-SQL batch."""
         try:
-            parsed = parse_batch(sql)
+            parsed = await self._context.parse(sql)
             catalog, _ = await self._storage.catalogs()
             frame = self._frame(parsed)
             frame.types = resolve_variables(parsed.variables, catalog)
