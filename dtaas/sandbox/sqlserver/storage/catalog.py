@@ -1,6 +1,7 @@
 """The names of the databases, read from the meta tables and kept until somebody changes them."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Final
 
 import asyncpg
@@ -82,10 +83,10 @@ class DatabaseCatalog(Struct, frozen=True, kw_only=True):
             return SqlType("nvarchar", 128, collation=self.collation)
         return self.types.get((name_key(schema) if schema else "dbo", key))
 
-    def by_id(self, object_id: int) -> TableDef | None:
-        """Return a table or view of this database."""
-        every = (*self.tables.values(), *self.temporary.values())
-        return next((t for t in every if t.object_id == object_id), None)
+    def stored(self, storage_name: str) -> TableDef | None:
+        """Return a table by its name in the storage."""
+        every = chain(self.temporary.values(), self.tables.values())
+        return next((t for t in every if t.storage_name == storage_name), None)
 
 
 def name_key(name: str) -> str:

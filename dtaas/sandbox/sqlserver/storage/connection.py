@@ -317,22 +317,18 @@ class StorageConnection:
             await self._connection.execute(f"SET lock_timeout = {limit}")
             self._applied_lock_timeout_ms = self.lock_timeout_ms
 
-    async def _identity(self, table_name: str | None) -> int | None:
-        """Return the identity value of the INSERT just run; the name is schema.name or storage."""
-        if table_name is None:
+    async def _identity(self, storage_name: str | None) -> int | None:
+        """Return the last identity value of the INSERT just run, None when it made none."""
+        if storage_name is None:
             return None
-        catalog, catalogs = await self.catalogs()
-        every = [*catalog.temporary.values()]
-        every += [t for c in (catalog, *catalogs.values()) for t in c.tables.values()]
-        wanted = name_key(table_name)
-        for table in every:
-            shown = name_key(f"{table.schema}.{table.name}")
-            if wanted in {table.storage_name, shown}:
-                explicit = self.identity_insert is not None and (
-                    name_key(self.identity_insert) in {shown, name_key(table.name)}
-                )
-                return await last_identity(self._connection, table, explicit=explicit)
-        return None
+        current, catalogs = await self.catalogs()
+        found = (c.stored(storage_name) for c in (current, *catalogs.values()))
+        table = next((t for t in found if t is not None), None)
+        if table is None:
+            return None
+        named = name_key(self.identity_insert or "").rpartition(".")[2].strip("[]")
+        explicit = bool(named) and named == name_key(table.name)
+        return await last_identity(self._connection, table, explicit=explicit)
 
     async def _note_change(self, *, temporary: bool) -> None:
         """Let catalogs be read again: by all sessions, or by this one until it commits."""

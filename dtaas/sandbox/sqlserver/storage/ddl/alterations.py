@@ -20,9 +20,9 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
 )
 from dtaas.sandbox.sqlserver.storage.ddl.constraints import add_constraint
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, dotted, shown_name
-from dtaas.sandbox.sqlserver.storage.ddl.definitions import translate
 from dtaas.sandbox.sqlserver.storage.ddl.indexes import remove_index
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
+from dtaas.sandbox.sqlserver.tsql.compile import translate
 from dtaas.sandbox.sqlserver.tsql.tree import Parts
 from dtaas.sandbox.sqlserver.types import SqlType
 

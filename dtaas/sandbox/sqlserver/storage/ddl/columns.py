@@ -18,8 +18,8 @@ from dtaas.sandbox.sqlserver.storage.column_types import (
 )
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, dotted, storage_table
-from dtaas.sandbox.sqlserver.storage.ddl.definitions import translate, type_of
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
+from dtaas.sandbox.sqlserver.tsql.compile import translate, type_of
 from dtaas.sandbox.sqlserver.types import SqlType
 
 _IDENTITY_TYPES: Final = frozenset({"tinyint", "smallint", "int", "bigint", "decimal", "numeric"})

@@ -17,8 +17,8 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
     table_of,
 )
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, Place, dotted
-from dtaas.sandbox.sqlserver.storage.ddl.definitions import translate
 from dtaas.sandbox.sqlserver.storage.ddl.indexes import add_key
+from dtaas.sandbox.sqlserver.tsql.compile import translate
 
 _ACTIONS: Final = ("NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT")
 _SET_NULL: Final = 2

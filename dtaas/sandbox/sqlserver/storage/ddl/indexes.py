@@ -21,8 +21,8 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
     table_of,
 )
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, Place, cannot_drop, dotted
-from dtaas.sandbox.sqlserver.storage.ddl.definitions import translate
 from dtaas.sandbox.sqlserver.storage.ddl.key_values import duplicate_value
+from dtaas.sandbox.sqlserver.tsql.compile import translate
 from dtaas.sandbox.sqlserver.tsql.tree import Parts
 
 _UNINDEXABLE: Final = frozenset({"text", "ntext", "image", "xml", "geometry", "geography"})

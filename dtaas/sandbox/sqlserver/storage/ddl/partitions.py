@@ -9,8 +9,8 @@ from dtaas.sandbox.sqlserver.storage.catalog import name_key
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.columns import resolve_type
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context
-from dtaas.sandbox.sqlserver.storage.ddl.definitions import translate
 from dtaas.sandbox.sqlserver.storage.variants import descriptor
+from dtaas.sandbox.sqlserver.tsql.compile import translate
 
 
 async def create_function(context: Context, spec: ddl.CreatePartitionFunction) -> None:

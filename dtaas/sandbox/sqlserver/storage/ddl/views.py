@@ -18,11 +18,8 @@ from dtaas.sandbox.sqlserver.storage.ddl.context import (
     dotted,
     storage_object,
 )
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql.compile import compile_view
 from dtaas.sandbox.sqlserver.tsql.compiled import Scope
-from dtaas.sandbox.sqlserver.tsql.names import Compilation, Names
-from dtaas.sandbox.sqlserver.tsql.parse import parse_statement
-from dtaas.sandbox.sqlserver.tsql.queries import bind_query
 from dtaas.sandbox.sqlserver.types import SqlType
 
 _ALL_TYPES: Final = ("U", "V", "PK", "UQ", "F", "C", "D")
@@ -33,15 +30,16 @@ async def create_view(context: Context, spec: ddl.CreateView) -> None:
 
     Raises:
         SqlError: 2714 the name is taken, 208 there is nothing to alter, 4511 a column without a
-            name, 8158 and 8159 another number of columns, 4506 a name twice, and what the query
-            raises.
+            name, 4506 a name twice, and what the query raises.
     """
     existing = await context.find(spec.view, *_ALL_TYPES)
     if existing is not None and (existing["type"] != "V" or not spec.replace):
         raise already_exists(spec.view[-1])
     if existing is None and spec.must_exist:
         raise SqlError(208, f"Invalid object name '{dotted(spec.view)}'.", state=6)
-    sql, columns = _compile(context, spec)
+    scope = Scope(catalog=context.catalog, catalogs=context.catalogs, variables={})
+    view = compile_view(spec.query, scope, spec.columns)
+    _check_names(spec, [column.name for column in view.columns])
     if existing is not None:
         await _remove(context, existing)
     place = await context.place(spec.view)
@@ -52,14 +50,14 @@ async def create_view(context: Context, spec: ddl.CreateView) -> None:
         ' "precision", scale, is_nullable)'
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         [
-            (object_id, n, name, t.name, t.length, t.precision, t.scale, t.collation,
-             user_type_id(t.name), *_figures(t), int(nullable))
-            for n, (name, t, nullable) in enumerate(columns, 1)
+            (object_id, n, c.name, c.type.name, c.type.length, c.type.precision, c.type.scale,
+             c.type.collation, user_type_id(c.type.name), *_figures(c.type), int(c.nullable))
+            for n, c in enumerate(view.columns, 1)
         ],
     )  # fmt: skip
-    names = ", ".join(f"c{n}" for n in range(1, len(columns) + 1))
+    names = ", ".join(f"c{n}" for n in range(1, len(view.columns) + 1))
     await context.connection.execute(
-        f"CREATE VIEW d{place.database_id}.v_{object_id} ({names}) AS {sql}"
+        f"CREATE VIEW d{place.database_id}.v_{object_id} ({names}) AS {view.sql}"
     )
 
 
@@ -87,41 +85,20 @@ async def _remove(context: Context, record: asyncpg.Record) -> None:
     )
 
 
-def _compile(context: Context, spec: ddl.CreateView) -> tuple[str, list[tuple[str, SqlType, bool]]]:
-    """Return the query's SQL, and its columns with type and nullability."""
-    query = parse_statement(spec.query)
-    if not isinstance(query, tree.Query):
-        raise SqlError(102, f"Incorrect syntax near '{spec.query.split()[0]}'.", severity=15)
-    compilation = Compilation(
-        Scope(catalog=context.catalog, catalogs=context.catalogs, variables={})
-    )
-    bound = bind_query(query, Names(compilation))
-    names = spec.columns or tuple(name or "" for name, _ in bound.columns)
-    if len(names) != len(bound.columns):
-        fewer = len(names) > len(bound.columns)
-        raise SqlError(
-            8158 if not fewer else 8159,
-            f"'{spec.view[-1]}' has {'fewer' if fewer else 'more'} columns than were specified in "
-            "the column list.",
-        )
-    for at, name in enumerate(names, 1):
+def _check_names(spec: ddl.CreateView, names: list[str]) -> None:
+    for at, name in enumerate(names):
         if not name:
             raise SqlError(
                 4511,
                 "Create View or Function failed because no column name was specified for column "
-                f"{at}.",
+                f"{at + 1}.",
             )
-        if name.lower() in {n.lower() for n in names[: at - 1]}:
+        if name.lower() in (earlier.lower() for earlier in names[:at]):
             raise SqlError(
                 4506,
                 "Column names in each view or function must be unique. Column name "
                 f"'{name}' in view or function '{spec.view[-1]}' is specified more than once.",
             )
-    columns = [
-        (name, value.type, value.nullable)
-        for name, (_, value) in zip(names, bound.columns, strict=True)
-    ]
-    return bound.sql, columns
 
 
 def _figures(type_: SqlType) -> tuple[int, int, int]:
