@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any, Final, assert_never
 
 import anyio
@@ -25,6 +24,7 @@ from dtaas.sandbox.sqlserver.results import (
 from dtaas.sandbox.sqlserver.types import MAX
 from dtaas.sandbox.sqlserver.wire import tokens
 from dtaas.sandbox.sqlserver.wire.faults import Faults
+from dtaas.sandbox.sqlserver.wire.item_streams import closing_items
 from dtaas.sandbox.sqlserver.wire.protocol import DoneStatus, EnvChange, Token
 from dtaas.sandbox.sqlserver.wire.reply import Reply
 from dtaas.sandbox.sqlserver.wire.rows import RowPacker
@@ -32,7 +32,6 @@ from dtaas.sandbox.sqlserver.wire.rows import RowPacker
 _SLICE_BYTES: Final = 131_072
 _SLICE_ROWS: Final = 2_000
 _FIRST_SLICE_ROWS: Final = 64
-_CLEANUP_S: Final = 10
 _EXECUTE: Final = 0xE0
 _CONTEXT_CHANGED: Final = 5701
 
@@ -90,7 +89,7 @@ class Answer:
 
         Cancelled, it leaves the reply open after a whole token.
         """
-        async with _closing(items):
+        async with closing_items(items):
             try:
                 async for item in items:
                     await self._write(item)
@@ -136,12 +135,11 @@ class Answer:
         while at < len(rows):
             count = self._slice_limit(len(rows) - at)
             packed = self._packer.pack(rows[at : at + count])
-            self._reply.write(packed)
+            await self._reply.stream(packed)
             at += count
             self._sent_rows += count
             self._strike()
             self._slice_rows = max(1, min(_SLICE_ROWS, count * _SLICE_BYTES // len(packed)))
-            await self._reply.room()
             await self._pace(count)
 
     def _slice_limit(self, available: int) -> int:
@@ -217,15 +215,3 @@ class Answer:
         if self._failed:
             status |= DoneStatus.ERROR
         self._reply.write(tokens.done(status, command=_EXECUTE, token=Token.DONE_PROC))
-
-
-@asynccontextmanager
-async def _closing(items: AsyncIterator[Item]) -> AsyncIterator[None]:
-    """Close a generator left half consumed at once, not when it is collected."""
-    try:
-        yield
-    finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            with anyio.move_on_after(_CLEANUP_S, shield=True):
-                await close()

@@ -16,6 +16,7 @@ from dtaas.sandbox.sqlserver.results import (
     SqlError,
 )
 from dtaas.sandbox.sqlserver.types import SqlType
+from dtaas.sandbox.sqlserver.wire.item_streams import closing_items
 from dtaas.sandbox.sqlserver.wire.requests import RpcCall
 
 _MISSING_PARAMETER: Final = 201
@@ -68,22 +69,25 @@ class Procedures:
         sql = _text("sp_executesql", "@stmt", arguments, 0)
         declarations = _text("sp_executesql", "@params", arguments, 1) if arguments[1:] else ""
         statement = _Statement(sql, declarations)
-        async for item in self._run(statement, arguments, leading=2):
-            yield item
+        async with closing_items(self._run(statement, arguments, leading=2)) as items:
+            async for item in items:
+                yield item
 
     async def _prepare_and_execute(self, arguments: Sequence[Parameter]) -> AsyncIterator[Item]:
         declarations = _text("sp_prepexec", "@params", arguments, 1)
         statement = _Statement(_text("sp_prepexec", "@stmt", arguments, 2), declarations)
         handle = self._remember(statement, replaces=arguments[0])
-        async for item in self._run(statement, arguments, leading=3):
-            yield item
+        async with closing_items(self._run(statement, arguments, leading=3)) as items:
+            async for item in items:
+                yield item
         yield handle
 
     async def _prepare_and_call(self, arguments: Sequence[Parameter]) -> AsyncIterator[Item]:
         procedure = _Procedure(_text("sp_prepexecrpc", "@rpcCall", arguments, 1))
         handle = self._remember(procedure, replaces=arguments[0])
-        async for item in self._run(procedure, arguments, leading=2):
-            yield item
+        async with closing_items(self._run(procedure, arguments, leading=2)) as items:
+            async for item in items:
+                yield item
         yield handle
 
     async def _prepare(self, arguments: Sequence[Parameter]) -> AsyncIterator[Item]:
@@ -101,8 +105,9 @@ class Procedures:
         if prepared is None:
             yield ErrorMessage(_unknown(_handle(arguments)))
             return
-        async for item in self._run(prepared, arguments, leading=1):
-            yield item
+        async with closing_items(self._run(prepared, arguments, leading=1)) as items:
+            async for item in items:
+                yield item
 
     async def _unprepare(self, arguments: Sequence[Parameter]) -> AsyncIterator[Item]:
         handle = _handle(arguments)
@@ -118,16 +123,17 @@ class Procedures:
             items = self._session.execute(prepared.sql, prepared.declarations, parameters)
         else:
             items = self._session.call(prepared.name, parameters)
-        async for item in items:
-            if isinstance(item, OutputValue):
-                yield OutputValue(
-                    ordinal=item.ordinal + leading,
-                    name=item.name,
-                    type=item.type,
-                    value=item.value,
-                )
-            else:
-                yield item
+        async with closing_items(items):
+            async for item in items:
+                if isinstance(item, OutputValue):
+                    yield OutputValue(
+                        ordinal=item.ordinal + leading,
+                        name=item.name,
+                        type=item.type,
+                        value=item.value,
+                    )
+                else:
+                    yield item
 
     def _remember(self, prepared: _Statement | _Procedure, *, replaces: Parameter) -> OutputValue:
         if replaces.value is not None:
