@@ -79,6 +79,11 @@ class _Checker:
             )
         )
 
+    @property
+    def failed(self) -> bool:
+        """Whether a step failed."""
+        return self._failed
+
     def report(self) -> CheckReport:
         """Return the steps so far."""
         return CheckReport(ok=not self._failed, steps=tuple(self._steps))
@@ -119,7 +124,8 @@ async def _log_in(checker: _Checker, endpoint: Endpoint, pool: ControlPool) -> N
     began_s = anyio.current_time()
     failed_at, error = "", None
     try:
-        await pool.fetch("Logging in", "SELECT 1 AS one")
+        if not checker.failed:
+            await pool.fetch("Logging in", "SELECT 1 AS one")
     except DtaasError as exc:
         failed_at, error = _stage(exc), exc
     took_s = anyio.current_time() - began_s

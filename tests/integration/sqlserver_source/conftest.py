@@ -1,0 +1,50 @@
+"""One simulated SQL Server for the folder; every test makes tables of its own."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
+
+from dtaas.connectors.sqlserver.source import SqlServerSource
+from dtaas.model.schema import TableRef
+from tests.integration.sqlserver_source.database import Database
+
+_PASSWORD = "Sand;b}ox€ 1"
+
+
+@pytest.fixture(scope="session")
+async def server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[SimulatedSqlServer]:
+    async with simulated_sql_server(
+        tmp_path_factory.mktemp("sqlserver"), password=_PASSWORD
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
+    """A database of this folder's own."""
+    admin = Database(server, "master", _PASSWORD)
+    await admin.run("CREATE DATABASE source_tests")
+    await admin.aclose()
+    database = Database(server, "source_tests", _PASSWORD)
+    yield database
+    await database.aclose()
+
+
+@pytest.fixture
+async def source(database: Database) -> AsyncIterator[SqlServerSource]:
+    source = SqlServerSource(database.config, application="dtaas/tests")
+    yield source
+    await source.aclose()
+
+
+_numbers = count()
+
+
+@pytest.fixture
+def table() -> TableRef:
+    """A name no other test uses."""
+    return TableRef("dbo", f"t{next(_numbers)}")
