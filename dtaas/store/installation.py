@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, insert, select
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.errors import StoreCorruptError
+from dtaas.model.errors import PermissionDeniedError, StoreCorruptError, StoreFullError
 from dtaas.store.database import Database
 from dtaas.store.errors import translated
 from dtaas.store.secrets import SecretBox, key_id, make_key, read_key
@@ -28,6 +28,7 @@ async def identify(database: Database, key_path: Path, now: Callable[[], datetim
 
     Raises:
         StoreCorruptError: the key file is missing, not the one of this database, or open to others.
+        PermissionDeniedError: the key file cannot be made.
     """
     blocking = Blocking(1)
     key = await blocking(read_key, key_path)
@@ -48,7 +49,13 @@ async def identify(database: Database, key_path: Path, now: Callable[[], datetim
         try:
             key = await blocking(make_key, key_path)
         except OSError as exc:
-            raise translated(exc, database.place) or exc from exc
+            error = translated(exc, database.place)
+            if isinstance(error, StoreFullError):
+                raise error from exc
+            raise PermissionDeniedError(
+                f"The key file {key_path} cannot be made: {exc.strerror}.",
+                hint="Name a file in a folder that the user of the daemon may write.",
+            ) from exc
     identity = secrets.token_hex(16)
     values = {"id": 1, "installation_id": identity, "key_id": key_id(key), "created_at": now()}
 

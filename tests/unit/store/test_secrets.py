@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dtaas.connectors.registry import Registry
 from dtaas.model.connectors import ConnectorRole, S3Config
-from dtaas.model.errors import StoreCorruptError
+from dtaas.model.errors import PermissionDeniedError, StoreCorruptError
 from dtaas.store.connectors import ConnectorChange, ConnectorDraft
 from dtaas.store.secrets import SecretBox, key_id, make_key, read_key
 from dtaas.store.store import open_store
@@ -144,6 +144,16 @@ async def test_a_store_opens_only_with_its_key(tmp_path: Path) -> None:
         config = (await store.connectors.list()).items[0].config
         assert isinstance(config, S3Config)
         assert config.secret_access_key == PASSWORD
+
+
+async def test_a_key_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    nowhere = tmp_path / "no" / "such" / "folder" / "dtaas.key"
+    with pytest.raises(PermissionDeniedError, match="cannot be made") as refused:
+        async with open_store("", data_dir=tmp_path, registry=Registry(), key_path=nowhere):
+            pass
+    assert str(nowhere) in refused.value.detail
+    async with open_store("", data_dir=tmp_path, registry=Registry()) as store:
+        await store.ping()
 
 
 async def test_secrets_swapped_between_rows_are_refused(tmp_path: Path) -> None:
