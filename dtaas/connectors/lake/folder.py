@@ -7,33 +7,38 @@ import fcntl
 import hashlib
 import os
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from time import perf_counter
 from typing import IO, Final, ParamSpec, TypeVar
 
 import anyio
 
 from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.lake.durable import (
+    any_entry,
+    make_folders,
+    publish,
+    remove_empty,
+    sync,
+    sync_folder,
+)
 from dtaas.connectors.lake.errors import from_os_error
+from dtaas.connectors.lake.folder_check import check_folder
 from dtaas.connectors.lake.objects import (
     ObjectStore,
     PreconditionFailedError,
     StoredObject,
     Upload,
 )
-from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
-from dtaas.model.errors import DestinationConflictError, DtaasError, FatalError
+from dtaas.model.check import CheckReport, OnStep
+from dtaas.model.errors import DestinationConflictError, FatalError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _PART_SUFFIX: Final = ".part"
-_LOW_SPACE_BYTES: Final = 1024**3
 _THREADS: Final = 4
-_CLEANUP_LIMIT_S: Final = 30.0
 
 
 class FolderStore:
@@ -97,19 +102,7 @@ class FolderStore:
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test that the folder exists, can be written, and has room."""
-        steps: list[CheckStep] = []
-        for name, probe in (
-            ("exists", self._check_exists),
-            ("writable", self._check_writable),
-            ("free_space", self._check_space),
-        ):
-            step = await self._blocking(_probed, name, probe)
-            steps.append(step)
-            on_step(step)
-            if step.status is StepStatus.FAILED:
-                break
-        failed = any(step.status is StepStatus.FAILED for step in steps)
-        return CheckReport(ok=not failed, steps=tuple(steps))
+        return await check_folder(self._base, self._blocking, on_step)
 
     async def aclose(self) -> None:
         """Do nothing: no file stays open."""
@@ -215,37 +208,6 @@ class FolderStore:
         tail = secrets.token_hex(4) + _PART_SUFFIX
         return path.with_name(f".{path.name[:200]}.{tail}")
 
-    def _check_exists(self) -> str:
-        if not self._base.is_absolute():
-            raise FatalError(
-                f"{self._base} is not an absolute path.", hint="Begin the path with `/`."
-            )
-        if not self._base.is_dir():
-            raise FatalError(
-                f"{self._base} is not an existing folder.",
-                hint=f"Make it: mkdir -p {self._base}",
-            )
-        return f"{self._base} is a folder"
-
-    def _check_writable(self) -> str:
-        key = f".dtaas-check-{secrets.token_hex(4)}"
-        try:
-            self._put_absent(key, b"check")
-        except OSError as error:
-            raise from_os_error(error, f"Writing into {self._base}") from error
-        self.path(key).unlink()
-        return "a file was written, synced and deleted"
-
-    def _check_space(self) -> str:
-        free = shutil.disk_usage(self._base).free
-        if free < _LOW_SPACE_BYTES:
-            raise _LowSpace(f"{free / 1024**2:.0f} MiB free")
-        return f"{free / 1024**3:.1f} GiB free"
-
-
-class _LowSpace(Exception):  # noqa: N818 - a warning, never raised to a caller
-    """Little room is left."""
-
 
 class _FolderUploader:
     """Files being written; those not finished when the group ends are removed."""
@@ -309,68 +271,8 @@ class _FolderUpload:
             self._draft = None
 
 
-def sync(file: IO[bytes]) -> None:
-    """Make a file's content durable."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def publish(file: IO[bytes], draft: Path, path: Path) -> None:
-    """Give a draft its name, durable in content and name."""
-    sync(file)
-    draft.replace(path)
-    sync_folder(path.parent)
-
-
-def make_folders(folder: Path) -> None:
-    """Make a folder and its parents, durable."""
-    missing = [folder]
-    while not missing[-1].exists():
-        missing.append(missing[-1].parent)
-    for path in reversed(missing[:-1]):
-        path.mkdir(exist_ok=True)
-        sync_folder(path.parent)
-
-
-def any_entry(folder: Path) -> bool:
-    """Return whether a folder holds anything; a missing one does not."""
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except FileNotFoundError:
-        return False
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove a folder that was empty a moment ago; a file that came meanwhile keeps it."""
-    if folder.is_dir() and not any_entry(folder):
-        folder.rmdir()
-
-
 def _etag(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def _probed(name: str, probe: Callable[[], str]) -> CheckStep:
-    started = perf_counter()
-    status, detail, fix, code = StepStatus.OK, "", "", None
-    try:
-        detail = probe()
-    except _LowSpace as low:
-        status, detail, fix = StepStatus.WARNING, str(low), "Make room before a large load."
-    except DtaasError as error:
-        status, detail, fix, code = StepStatus.FAILED, error.detail, error.hint, error.code
-    took_s = perf_counter() - started
-    return CheckStep(name=name, status=status, detail=detail, fix=fix, code=code, took_s=took_s)
 
 
 _: type[ObjectStore] = FolderStore
