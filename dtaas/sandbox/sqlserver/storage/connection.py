@@ -146,7 +146,7 @@ class StorageConnection:
             status = await self._connection.execute(compiled.sql, *values)
             count = status.rpartition(" ")[2]
             rows = int(count) if count.isdigit() else 0
-            identity = await self._identity(compiled.sets_identity) if rows else None
+            identity = await self.identity(compiled.sets_identity) if rows else None
         return Outcome(rows=rows, identity=identity)
 
     async def define(self, statement: str) -> Sequence[Message]:
@@ -317,7 +317,7 @@ class StorageConnection:
             await self._connection.execute(f"SET lock_timeout = {limit}")
             self._applied_lock_timeout_ms = self.lock_timeout_ms
 
-    async def _identity(self, storage_name: str | None) -> int | None:
+    async def identity(self, storage_name: str | None) -> int | None:
         """Return the last identity value of the INSERT just run, None when it made none."""
         if storage_name is None:
             return None

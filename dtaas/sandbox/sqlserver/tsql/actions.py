@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import anyio
 
@@ -104,17 +104,14 @@ class Actions:
                 else:
                     yield Rows(batch)
         self._context.last.rows = count
+        if compiled.sets_identity is not None and count:
+            identity = await self._context.storage.identity(compiled.sets_identity)
+            self._note_identity(compiled, identity, frame)
         yield self._done(compiled, frame)
 
     async def _assign(self, compiled: Compiled, frame: Frame) -> None:
         """SELECT @v = …: the last row wins, without rows nothing changes."""
-        last: Any = None
-        count = 0
-        async with aclosing(self._context.rows(compiled, frame)) as batches:
-            async for batch in batches:
-                if batch:
-                    last = batch[-1]
-                    count += len(batch)
+        count, last = await self._context.assigned(compiled, frame)
         if last is not None:
             for assignment in compiled.assignments:
                 frame.values[assignment.variable.lower()] = last[assignment.index]

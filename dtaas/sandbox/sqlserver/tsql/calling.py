@@ -274,10 +274,8 @@ class Calling:
         )
         pair.values["@source"] = value
         compiled = await self._context.statement("SELECT @target = @source", pair)
-        async with aclosing(self._context.rows(compiled, pair)) as batches:
-            async for batch in batches:
-                return batch[0][0]
-        return None
+        _, last = await self._context.assigned(compiled, pair)
+        return None if last is None else last[0]
 
     async def _evaluate(self, argument: CallArgument, frame: Frame) -> Bound:
         text = argument.value

@@ -5,10 +5,12 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.sandbox.sqlserver.catalog import Catalog
-from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.results import ResultColumn, SqlError
+from dtaas.sandbox.sqlserver.tsql.changes import Statement
 from dtaas.sandbox.sqlserver.tsql.compile import compile_scalar, compile_statement
 from dtaas.sandbox.sqlserver.tsql.compiled import Compiled, Scope
 from dtaas.sandbox.sqlserver.tsql.error_effects import CompileError
@@ -26,7 +28,6 @@ from dtaas.sandbox.sqlserver.tsql.system_values import (
     XACT_ABORT_OPTION,
 )
 from dtaas.sandbox.sqlserver.tsql.transactions import Transactions
-from dtaas.sandbox.sqlserver.tsql.tree import Statement
 from dtaas.sandbox.sqlserver.types import SqlType
 
 _CACHED: Final = 200
@@ -98,16 +99,37 @@ class Context:
             for name in compiled.arguments
         ]
 
-    async def scope(self, types: Mapping[str, SqlType]) -> Scope:
+    async def assigned(self, compiled: Compiled, frame: Frame) -> tuple[int, Sequence[Any] | None]:
+        """Run a SELECT that assigns; return how many rows it had, and the last one."""
+        # the storage brings into wire form what it is told the type of
+        columns = tuple(
+            ResultColumn(name=each.variable, type=frame.types[each.variable.lower()])
+            for each in sorted(compiled.assignments, key=lambda each: each.index)
+        )
+        last: Sequence[Any] | None = None
+        count = 0
+        async with aclosing(self.rows(replace(compiled, columns=columns), frame)) as batches:
+            async for batch in batches:
+                if batch:
+                    last = batch[-1]
+                    count += len(batch)
+        return count, last
+
+    async def _scope(self, frame: Frame) -> Scope:
         """Return what names mean now."""
         catalog, catalogs = await self.storage.catalogs()
-        return Scope(catalog=catalog, catalogs=catalogs, variables={**SYSTEM_VALUES, **types})
+        return Scope(
+            catalog=catalog,
+            catalogs=catalogs,
+            variables={**SYSTEM_VALUES, **frame.types},
+            identity_insert=frame.options.identity_insert,
+        )
 
     async def _compile(
         self, kind: str, text: str, frame: Frame, tree: Statement | None = None
     ) -> Compiled:
-        scope = await self.scope(frame.types)
-        key = (kind, text, tuple(frame.types.items()))
+        scope = await self._scope(frame)
+        key = (kind, text, tuple(frame.types.items()), scope.identity_insert)
         cached = self._compiled.get(key)
         if cached is not None and cached[0] is scope.catalog:
             return cached[1]

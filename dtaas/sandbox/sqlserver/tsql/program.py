@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from dtaas.sandbox.sqlserver.tsql.tree import Statement
+from dtaas.sandbox.sqlserver.tsql.changes import Statement
 
 
 class Sql(Struct, frozen=True):

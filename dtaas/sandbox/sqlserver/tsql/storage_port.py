@@ -94,6 +94,14 @@ class Storage(Protocol):
         """Run a statement without a result."""
         ...
 
+    async def identity(self, storage_name: str | None) -> int | None:
+        """Return the last identity value an INSERT that `rows` ran gave a table, None for none.
+
+        Args:
+            storage_name: `sets_identity` of the statement.
+        """
+        ...
+
     async def define(self, statement: str) -> Sequence[Message]:
         """Run one DDL statement, as T-SQL text; return its informational messages.
 
