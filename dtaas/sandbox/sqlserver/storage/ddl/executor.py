@@ -8,6 +8,7 @@ from dtaas.sandbox.sqlserver.storage.ddl import (
     databases,
     indexes,
     partitions,
+    renames,
     rights,
     schemas,
     tables,
@@ -101,6 +102,8 @@ async def _change_names_and_rights(context: Context, statement: ddl.Statement) -
             await views.create_view(context, statement)
         case ddl.DropObjects():
             await views.drop_views(context, statement)
+        case ddl.Rename():
+            await renames.rename(context, statement)
         case ddl.ChangeRights():
             await rights.change_rights(context, statement)
         case _:  # UPDATE STATISTICS, ALTER INDEX, DBCC: they change no answer here

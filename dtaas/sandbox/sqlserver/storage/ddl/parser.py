@@ -47,6 +47,8 @@ def _statement(cursor: Cursor) -> ddl.Statement:
             return ddl.Truncate(cursor.parts())
         case "GRANT" | "DENY" | "REVOKE":
             return _rights(cursor, word)
+        case "EXEC":
+            return _rename(cursor)
         case _ if word in _UNCHANGING:
             return _rest(cursor, word)
         case _:
@@ -225,6 +227,19 @@ def _rights(cursor: Cursor, word: str) -> ddl.ChangeRights:
     return ddl.ChangeRights(
         word=word, permissions=tuple(permissions), table=table, principals=tuple(principals)
     )
+
+
+def _rename(cursor: Cursor) -> ddl.Rename:
+    """Read `sp_rename N'name', N'new name', N'kind'`: constants only."""
+    cursor.expect("SP_RENAME")
+    values: list[str | None] = []
+    while not values or cursor.accept(","):
+        token = cursor.take()
+        if token.kind not in {Kind.STRING, Kind.NATIONAL} and token.word != "NULL":
+            raise cursor.error()
+        values.append(None if token.word == "NULL" else token.text)
+    name, new_name, kind = (*values, None)[:3]
+    return ddl.Rename(name=name or "", new_name=new_name or "", kind=kind)
 
 
 def _parts_list(cursor: Cursor) -> tuple[Parts, ...]:

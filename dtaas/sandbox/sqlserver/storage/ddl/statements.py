@@ -247,6 +247,14 @@ class ChangeRights(Struct, frozen=True, kw_only=True):
     principals: tuple[str, ...]
 
 
+class Rename(Struct, frozen=True, kw_only=True):
+    """EXEC sp_rename; `kind` as written: OBJECT, COLUMN, INDEX or None."""
+
+    name: str
+    new_name: str
+    kind: str | None
+
+
 class Nothing(Struct, frozen=True):
     """A statement that changes nothing here: UPDATE STATISTICS, ALTER INDEX … REBUILD, DBCC."""
 
@@ -275,5 +283,6 @@ Statement = (
     | CreatePartitionScheme
     | DropPartitioning
     | ChangeRights
+    | Rename
     | Nothing
 )

@@ -1,0 +1,63 @@
+"""Where the simulated SQL Server stops: what differs from the real one, for people to read."""
+
+from typing import Final
+
+STORAGE_GAPS: Final = (
+    (
+        "READ COMMITTED reads are always versioned: a reader never waits for a writer, whether "
+        "READ_COMMITTED_SNAPSHOT is ON or OFF. READ UNCOMMITTED reads committed rows."
+    ),
+    (
+        "REPEATABLE READ and SERIALIZABLE take a snapshot instead of read locks; where SQL "
+        "Server would wait or deadlock, the later writer gets error 1205."
+    ),
+    "A transaction keeps the isolation level it began with.",
+    (
+        "Isolation levels hold for the server as a whole: SNAPSHOT is checked (error 3952) "
+        "against the current database, not against each database a query names."
+    ),
+    (
+        "Two schemas of sort order exist: Windows order and SQL order. Tailorings of single "
+        "languages (Danish aa, Swedish v and w, Spanish ch) and the weights of rare punctuation "
+        "are not kept."
+    ),
+    (
+        "Binary collations sort by code point; SQL Server's BIN sorts nchar by its first "
+        "character and then by bytes."
+    ),
+    (
+        "The duplicate key value that errors 2601 and 2627 show is folded to lower case for "
+        "text and shown in the storage's form for dates, times and binary values."
+    ),
+    (
+        "sql_variant values are equal only when type and value are; their order is none of SQL "
+        "Server's."
+    ),
+    (
+        "Foreign keys on text columns take ON DELETE CASCADE, but no ON UPDATE action and no "
+        "SET NULL."
+    ),
+    "Foreign keys need the same type on both sides, not merely a comparable one.",
+    ("Partitions exist in the catalog, with exact row counts; SWITCH, SPLIT and MERGE do not."),
+    (
+        "Row counts in sys.partitions and sys.dm_db_partition_stats are exact and counted when "
+        "read; page counts are PostgreSQL's, of 8 KB."
+    ),
+    "Computed columns are always stored, so their expressions must be deterministic.",
+    "Texts with characters U+10F7FF to U+10FFFF are refused.",
+    (
+        "A savepoint is set before each statement of an explicit transaction; thousands of "
+        "statements in one transaction are slower than in SQL Server."
+    ),
+    (
+        "Of rights there are sysadmin, db_owner, and SELECT, INSERT, UPDATE, DELETE on single "
+        "tables and views; roles, DENY over a GRANT, and rights on schemas or columns do not "
+        "exist."
+    ),
+    (
+        "No triggers, sequences, synonyms, stored modules of users, full-text, XML or "
+        "columnstore indexes, temporal, external, graph, ledger or memory-optimized tables, "
+        "Always Encrypted."
+    ),
+)
+"""One sentence or two a gap."""
