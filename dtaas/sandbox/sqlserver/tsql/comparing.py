@@ -116,9 +116,7 @@ def merge_collations(values: Sequence[Value]) -> Value:
         for v in texts
         if v.coercibility == best.coercibility and v.type.collation != best.type.collation
     ]
-    if best.coercibility is Coercibility.EXPLICIT and rivals:
-        raise collation_conflict(best.type.collation or "", rivals[0].type.collation or "", "")
-    if best.coercibility is Coercibility.IMPLICIT and rivals:
+    if best.coercibility in {Coercibility.EXPLICIT, Coercibility.IMPLICIT} and rivals:
         first, second = best.type.collation or "", rivals[0].type.collation or ""
         return replace(best, coercibility=Coercibility.NONE, conflict=(first, second))
     if best.coercibility is Coercibility.DEFAULT and rivals:

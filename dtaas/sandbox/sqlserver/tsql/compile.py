@@ -16,15 +16,15 @@ from msgspec import Struct
 from dtaas.sandbox.sqlserver.catalog import Catalog, TableDef
 from dtaas.sandbox.sqlserver.results import ResultColumn, SqlError
 from dtaas.sandbox.sqlserver.storage.forms import to_wire
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.compiled import Assignment, Compiled, NewTable, Scope
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.conversion import convert
 from dtaas.sandbox.sqlserver.tsql.expressions import bind
 from dtaas.sandbox.sqlserver.tsql.inserts import bind_insert
 from dtaas.sandbox.sqlserver.tsql.merges import bind_merge
-from dtaas.sandbox.sqlserver.tsql.names import Compilation, Names
-from dtaas.sandbox.sqlserver.tsql.output import result_column
+from dtaas.sandbox.sqlserver.tsql.names import Compilation, Names, place_variables
+from dtaas.sandbox.sqlserver.tsql.output import Written, result_column
 from dtaas.sandbox.sqlserver.tsql.parse import parse_scalar, parse_statement
 from dtaas.sandbox.sqlserver.tsql.queries import bind_query, finish_query, new_block
 from dtaas.sandbox.sqlserver.tsql.sources import derived_fields, table_relation
@@ -40,7 +40,7 @@ class View(Struct, frozen=True):
     columns: tuple[ResultColumn, ...]
 
 
-def compile_statement(statement: str | tree.Statement, scope: Scope) -> Compiled:
+def compile_statement(statement: str | changes.Statement, scope: Scope) -> Compiled:
     """Compile a statement.
 
     Raises:
@@ -51,21 +51,30 @@ def compile_statement(statement: str | tree.Statement, scope: Scope) -> Compiled
     match node:
         case tree.Query():
             return _query(node, names)
-        case tree.Insert():
-            written = bind_insert(node, names)
-        case tree.Update():
-            written = bind_update(node, names)
-        case tree.Delete():
-            written = bind_delete(node, names)
-        case tree.Merge():
-            written = bind_merge(node, names)
+        case _:
+            written = _change(node, names)
+    sql, arguments = place_variables(written.sql)
     return Compiled(
-        sql=written.sql,
-        arguments=tuple(names.compilation.arguments),
+        sql=sql,
+        arguments=arguments,
         columns=written.columns,
         command=written.command,
         sets_identity=written.identity_table,
     )
+
+
+def _change(
+    node: changes.Insert | changes.Update | changes.Delete | changes.Merge, names: Names
+) -> Written:
+    match node:
+        case changes.Insert():
+            return bind_insert(node, names)
+        case changes.Update():
+            return bind_update(node, names)
+        case changes.Delete():
+            return bind_delete(node, names)
+        case changes.Merge():
+            return bind_merge(node, names)
 
 
 def compile_scalar(expression: str | tree.Expression, scope: Scope) -> Compiled:
@@ -77,9 +86,10 @@ def compile_scalar(expression: str | tree.Expression, scope: Scope) -> Compiled:
     node = parse_scalar(expression) if isinstance(expression, str) else expression
     names = Names(Compilation(scope))
     value = _scalar(node, names)
+    sql, arguments = place_variables(f"SELECT {to_wire(value.sql, value.type)} AS c1")
     return Compiled(
-        sql=f"SELECT {to_wire(value.sql, value.type)} AS c1",
-        arguments=tuple(names.compilation.arguments),
+        sql=sql,
+        arguments=arguments,
         columns=(result_column("", value),),
     )
 
@@ -171,9 +181,10 @@ def _query(query: tree.Query, names: Names) -> Compiled:
                     severity=15,
                 )
         creates = NewTable(parts=into, columns=columns)
+    sql, arguments = place_variables(finished.sql)
     return Compiled(
-        sql=finished.sql,
-        arguments=tuple(names.compilation.arguments),
+        sql=sql,
+        arguments=arguments,
         columns=None if assignments or creates else columns,
         assignments=assignments,
         creates=creates,

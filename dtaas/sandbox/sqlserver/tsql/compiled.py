@@ -17,11 +17,14 @@ class Scope(Struct, frozen=True, kw_only=True):
         catalogs: other databases a three-part name may name, by lower-case name.
         variables: types by lower-case name with its `@`; system values such as `@@rowcount`
             are variables too.
+        identity_insert: name of the table that takes explicit identity values now, as the SET
+            statement gave it.
     """
 
     catalog: Catalog
     variables: Mapping[str, SqlType]
     catalogs: Mapping[str, Catalog] = {}
+    identity_insert: str | None = None
 
 
 class Assignment(Struct, frozen=True, kw_only=True):

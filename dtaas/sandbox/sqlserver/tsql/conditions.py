@@ -1,4 +1,4 @@
-"""Binding of conditions: what is true, false or unknown. Three-valued logic is the storage's own."""
+"""Binding of conditions: true, false or unknown. Three-valued logic is the storage's own."""
 
 from collections.abc import Callable
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.collations import parse_collation
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
 from dtaas.sandbox.sqlserver.storage.variants import descriptor
@@ -32,20 +31,12 @@ from dtaas.sandbox.sqlserver.tsql.type_rules import (
     NUMBERS,
 )
 from dtaas.sandbox.sqlserver.tsql.value import Value, quote
+from dtaas.sandbox.sqlserver.tsql.variant_conversion import from_variant
 from dtaas.sandbox.sqlserver.types import MAX, SqlType
 
 _INTEGER_BYTES: Final = {"bit": 1, "tinyint": 1, "smallint": 2, "int": 4, "bigint": 8}
 _UTF8: Final = 65001
-_VARIANT_TYPES: Final = (
-    "bit tinyint smallint int bigint decimal money real float date time datetime2 smalldatetime "
-    "datetime datetimeoffset nvarchar varbinary uniqueidentifier"
-).split()
-_ALIASES: Final = {
-    "decimal": ("decimal", "numeric"),
-    "money": ("money", "smallmoney"),
-    "nvarchar": ("nvarchar", "nchar", "varchar", "char", "sysname"),
-    "varbinary": ("varbinary", "binary", "timestamp"),
-}
+_GUID_CHARACTERS: Final = 36
 
 
 class Conversion:
@@ -84,28 +75,24 @@ class Conversion:
 
     def _sql(self, value: Value) -> str:
         source, target = value.type, self.target
-        if source.name == target.name == "sql_variant":
+        if source.name == target.name and source.name in CLR | {"sql_variant"}:
             return value.sql
         if target.name == "sql_variant":
             return f"store.variant({quote(descriptor(source))}, ({value.sql})::text)"
         if source.name == "sql_variant":
-            return self._from_variant(value)
-        if target.name in INTEGERS:
-            return self._integer(value)
-        if target.name in DECIMALS | MONEYS:
-            return self._decimal(value)
-        if target.name in FLOATS:
-            return self._float(value)
-        if target.name in CHARACTERS or target.name == "xml":
-            return self._text(value)
-        if target.name in BINARIES:
-            return self._binary(value)
-        if target.name in MOMENTS:
-            return self._moment(value)
-        if target.name == "uniqueidentifier":
-            return self._guid(value)
-        if source.name == target.name:
-            return value.sql
+            self._need_explicit(source)
+            return from_variant(value, self)
+        for family, build in (
+            (INTEGERS, self._integer),
+            (DECIMALS | MONEYS, self._decimal),
+            (FLOATS, self._float),
+            (CHARACTERS | {"xml"}, self._text),
+            (BINARIES, self._binary),
+            (MOMENTS, self._moment),
+            ({"uniqueidentifier"}, self._guid),
+        ):
+            if target.name in family:
+                return build(value)
         raise self._refuse(source)
 
     def _refuse(self, source: SqlType) -> Exception:
@@ -134,7 +121,7 @@ class Conversion:
             return f"tsql.text_to_int({sql}, '{target}', '{source.name}', {self.lenient})::{pg}"
         if source.name in BINARIES:
             if target == "bit":
-                return f"(CASE WHEN tsql.bytes_to_int({sql}, 1) <> 0 THEN 1 WHEN {sql} IS NOT NULL THEN 0 END)::smallint"
+                return f"(tsql.bytes_to_int({sql}, 1) <> 0)::integer::smallint"
             return f"tsql.bytes_to_int({sql}, {_INTEGER_BYTES[target]})::{pg}"
         if source.name in {"datetime", "smalldatetime"}:
             self._need_explicit(source)
@@ -186,7 +173,8 @@ class Conversion:
                 f"'{source.name}', '{target.name}', {self.lenient})"
             )
         if source.name in BINARIES and target.name in MONEYS:
-            return f"(tsql.bytes_to_int({sql}, {8 if target.name == 'money' else 4})::numeric / 10000)::{storage_type(target)}"
+            size = 8 if target.name == "money" else 4
+            return f"(tsql.bytes_to_int({sql}, {size})::numeric / 10000)::{storage_type(target)}"
         raise self._refuse(source)
 
     def _float(self, value: Value) -> str:
@@ -198,7 +186,8 @@ class Conversion:
                 return f"tsql.float_to_real({sql}, {self.lenient})"
             return f"{sql}::{pg}"
         if source.name in CHARACTERS:
-            return f"tsql.text_to_float({sql}, '{source.name}', '{self.target.name}', {self.lenient})::{pg}"
+            names = f"'{source.name}', '{self.target.name}'"
+            return f"tsql.text_to_float({sql}, {names}, {self.lenient})::{pg}"
         if source.name in {"datetime", "smalldatetime"}:
             self._need_explicit(source)
             return f"tsql.{source.name}_days({sql})::{pg}"
@@ -208,6 +197,27 @@ class Conversion:
         source, target, sql = value.type, self.target, value.sql
         if source.name in CHARACTERS or source.name == "xml":
             return self._text_of_text(value)
+        if source.name in NUMBERS:
+            return self._text_of_number(value)
+        if source.name in MOMENTS:
+            return self._padded(self._cut(from_moment(value, self.style)))
+        if source.name == "uniqueidentifier":
+            if MAX < target.length < _GUID_CHARACTERS:
+                return f"tsql.no_room('uniqueidentifier', {sql} IS NULL, {self.lenient})"
+            return self._padded(f"tsql.guid_text({sql})")
+        if source.name in BINARIES:
+            if source.name == "timestamp":
+                self._need_explicit(source)
+            national = str(target.name in NATIONAL).lower()
+            return self._padded(
+                self._cut(f"tsql.bytes_text({sql}, {self.style or 0}, {national}, {self.lenient})")
+            )
+        if source.name == "hierarchyid" and self.explicit:
+            return self._padded(self._cut(f"tsql.hierarchy_text({sql})"))
+        raise self._refuse(source)
+
+    def _text_of_number(self, value: Value) -> str:
+        source, target, sql = value.type, self.target, value.sql
         if source.name in INTEGERS:
             text = f"{sql}::text"
             if target.length == MAX or target.length >= _text_width(source):
@@ -221,27 +231,11 @@ class Conversion:
             return self._number_text(f"{sql}::text", "numeric")
         if source.name in MONEYS:
             return self._number_text(f"tsql.money_text({sql}, {self.style or 0})", source.name)
-        if source.name in FLOATS:
-            digits = 7 if source.name == "real" else 15
-            return self._number_text(
-                f"tsql.float_text({sql}::double precision, {self.style or 0}, {digits})",
-                source.name,
-            )
-        if source.name in MOMENTS:
-            return self._padded(self._cut(from_moment(value, self.style)))
-        if source.name == "uniqueidentifier":
-            if MAX < target.length < 36:
-                return f"tsql.no_room('uniqueidentifier', {sql} IS NULL, {self.lenient})"
-            return self._padded(f"tsql.guid_text({sql})")
-        if source.name in BINARIES:
-            self._need_explicit(source) if source.name == "timestamp" else None
-            national = str(target.name in NATIONAL).lower()
-            return self._padded(
-                self._cut(f"tsql.bytes_text({sql}, {self.style or 0}, {national}, {self.lenient})")
-            )
-        if source.name == "hierarchyid" and self.explicit:
-            return self._padded(self._cut(f"tsql.hierarchy_text({sql})"))
-        raise self._refuse(source)
+        digits = 7 if source.name == "real" else 15
+        return self._number_text(
+            f"tsql.float_text({sql}::double precision, {self.style or 0}, {digits})",
+            source.name,
+        )
 
     def _number_text(self, text: str, source: str) -> str:
         if self.target.length == MAX:
@@ -255,7 +249,7 @@ class Conversion:
         source, target, sql = value.type, self.target, value.sql
         if source.name in NATIONAL | {"xml"} and target.name not in NATIONAL | {"xml"}:
             page = code_page(target)
-            if page != _UTF8 and value.text is None or (value.text and not value.text.isascii()):
+            if page != _UTF8 and (value.text is None or not value.text.isascii()):
                 sql = f"tsql.to_code_page({sql}, {page})"
         fits = target.length == MAX or (source.length != MAX and source.length <= target.length)
         if not fits:
@@ -292,8 +286,8 @@ class Conversion:
         elif source.name in INTEGERS:
             raw = f"tsql.int_bytes({sql}::bigint, {_INTEGER_BYTES[source.name]})"
             if target.length != MAX:  # numbers keep their right end, and are padded on the left
-                fixed = "true" if target.name == "binary" else "false"
-                return f"tsql.right_bytes({raw}, {target.length}, {fixed})"
+                filled = "true" if target.name == "binary" else "false"
+                return f"tsql.right_bytes({raw}, {target.length}, {filled})"
             return raw
         elif source.name == "uniqueidentifier":
             raw = f"tsql.guid_bytes({sql})"
@@ -321,39 +315,6 @@ class Conversion:
         if source.name in BINARIES:
             return f"tsql.bytes_to_guid({sql})"
         raise self._refuse(source)
-
-    def _from_variant(self, value: Value) -> str:
-        self._need_explicit(value.type)
-        base = "split_part(store.variant_descriptor(v), ',', 1)"
-        whens = [
-            f"WHEN {base} IN ({', '.join(map(quote, _ALIASES.get(name, (name,))))}) THEN {sql}"
-            for name in _VARIANT_TYPES
-            if (sql := self._of_variant_type(name)) is not None
-        ]
-        return f"(SELECT CASE {' '.join(whens)} END FROM (SELECT {value.sql} AS v OFFSET 0) AS u)"
-
-    def _of_variant_type(self, name: str) -> str | None:
-        """Return the conversion of a variant `v` of base type `name`, None when there is none."""
-        source = _variant_source(name)
-        text = f"store.variant_text(v)::{storage_type(source).split('(')[0]}"
-        try:
-            return self(Value(sql=f"({text})", type=source)).sql
-        except SqlError:
-            return None
-
-
-def _variant_source(name: str) -> SqlType:
-    match name:
-        case "decimal":
-            return SqlType(name, precision=38, scale=19)
-        case "nvarchar":
-            return SqlType(name, 4000)
-        case "varbinary":
-            return SqlType(name, 8000)
-        case "time" | "datetime2" | "datetimeoffset":
-            return SqlType(name, scale=7)
-        case _:
-            return SqlType(name)
 
 
 def convert(value: Value, target: SqlType) -> Value:

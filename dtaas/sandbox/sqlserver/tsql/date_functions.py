@@ -1,4 +1,7 @@
-"""Functions of dates and times. Source: Microsoft Learn, "Date and time data types and functions"."""
+"""Functions of dates and times.
+
+Source: Microsoft Learn, "Date and time data types and functions".
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -98,9 +101,7 @@ def _moment(value: Value, position: int, function: str) -> Value:
         return convert(value, DATETIME)
     if value.type.name in CHARACTERS:
         return (
-            convert(value, DATETIMEOFFSET)
-            if function in {"datepart"}
-            else convert(value, DATETIME2)
+            convert(value, DATETIMEOFFSET) if function == "datepart" else convert(value, DATETIME2)
         )
     raise invalid_argument_type(value.type.name, position, function)
 
@@ -210,7 +211,8 @@ def _datetime2_from_parts(values: _Values, _: Compilation) -> Value:
     if digits is None or int(digits) > 7:  # noqa: PLR2004 - fractional digits of datetime2
         raise SqlError(
             10760,
-            "Scale argument is not valid. Valid expressions for data type datetime2 scale argument are integer constants and integer constant expressions.",
+            "Scale argument is not valid. Valid expressions for data type datetime2 scale argument "
+            "are integer constants and integer constant expressions.",
         )
     type_ = SqlType("datetime2", scale=int(digits))
     return call("tsql.datetime2_from_parts", _integers(values), type_, *values)

@@ -1,6 +1,6 @@
 """The grammar of INSERT, UPDATE, DELETE and MERGE."""
 
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.expression_parser import parse_expression, parse_expressions
 from dtaas.sandbox.sqlserver.tsql.from_parser import (
@@ -22,7 +22,7 @@ _COMPOUND = ("+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=")
 _With = tuple[tree.CommonTable, ...]
 
 
-def parse_dml(cursor: Cursor, with_tables: _With) -> tree.Statement:
+def parse_dml(cursor: Cursor, with_tables: _With) -> changes.Statement:
     """Read the statement at the cursor."""
     match cursor.take().word:
         case "INSERT":
@@ -35,24 +35,24 @@ def parse_dml(cursor: Cursor, with_tables: _With) -> tree.Statement:
             return _merge(cursor, with_tables)
 
 
-def _insert(cursor: Cursor, with_tables: _With) -> tree.Insert:
+def _insert(cursor: Cursor, with_tables: _With) -> changes.Insert:
     cursor.accept("INTO")
     table = cursor.parts()
     parse_hints(cursor)
     columns = cursor.names() if cursor.at("(") and cursor.ahead().word != "SELECT" else ()
     output = _output(cursor)
     if cursor.accept("DEFAULT", "VALUES"):
-        return tree.Insert(table, columns, None, output, with_tables)
+        return changes.Insert(table, columns, None, output, with_tables)
     if cursor.accept("VALUES"):
         rows = parse_rows(cursor)
         parse_option(cursor)
-        return tree.Insert(table, columns, tree.Query(rows), output, with_tables)
+        return changes.Insert(table, columns, tree.Query(rows), output, with_tables)
     if not cursor.at_any("SELECT", "(", "WITH"):
         raise cursor.error()
-    return tree.Insert(table, columns, parse_query(cursor), output, with_tables)
+    return changes.Insert(table, columns, parse_query(cursor), output, with_tables)
 
 
-def _update(cursor: Cursor, with_tables: _With) -> tree.Update:
+def _update(cursor: Cursor, with_tables: _With) -> changes.Update:
     top = parse_top(cursor)
     table = cursor.parts()
     parse_hints(cursor)
@@ -64,10 +64,10 @@ def _update(cursor: Cursor, with_tables: _With) -> tree.Update:
     source = parse_from(cursor) if cursor.accept("FROM") else None
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
     parse_option(cursor)
-    return tree.Update(table, tuple(assignments), source, where, top, output, with_tables)
+    return changes.Update(table, tuple(assignments), source, where, top, output, with_tables)
 
 
-def _delete(cursor: Cursor, with_tables: _With) -> tree.Delete:
+def _delete(cursor: Cursor, with_tables: _With) -> changes.Delete:
     top = parse_top(cursor)
     cursor.accept("FROM")
     table = cursor.parts()
@@ -76,10 +76,10 @@ def _delete(cursor: Cursor, with_tables: _With) -> tree.Delete:
     source = parse_from(cursor) if cursor.accept("FROM") else None
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
     parse_option(cursor)
-    return tree.Delete(table, source, where, top, output, with_tables)
+    return changes.Delete(table, source, where, top, output, with_tables)
 
 
-def _assignment(cursor: Cursor) -> tree.Assign:
+def _assignment(cursor: Cursor) -> changes.Assign:
     variable = None
     if cursor.token.kind is Kind.VARIABLE:
         variable = cursor.take().text.lower()
@@ -87,16 +87,16 @@ def _assignment(cursor: Cursor) -> tree.Assign:
             value: tree.Expression = tree.Binary(
                 operator[0], tree.Variable(variable), parse_expression(cursor)
             )
-            return tree.Assign(None, value, variable)
+            return changes.Assign(None, value, variable)
         cursor.expect("=")
         if not (cursor.at_name() and cursor.ahead().word == "="):
-            return tree.Assign(None, parse_expression(cursor), variable)
+            return changes.Assign(None, parse_expression(cursor), variable)
     column = cursor.parts()
     if operator := cursor.accept_any(*_COMPOUND):
         value = tree.Binary(operator[0], tree.Column(column), parse_expression(cursor))
-        return tree.Assign(column, value, variable)
+        return changes.Assign(column, value, variable)
     cursor.expect("=")
-    return tree.Assign(column, parse_expression(cursor), variable)
+    return changes.Assign(column, parse_expression(cursor), variable)
 
 
 def _output(cursor: Cursor) -> tuple[tree.SelectItem, ...]:
@@ -108,7 +108,7 @@ def _output(cursor: Cursor) -> tuple[tree.SelectItem, ...]:
     return items
 
 
-def _merge(cursor: Cursor, with_tables: _With) -> tree.Merge:
+def _merge(cursor: Cursor, with_tables: _With) -> changes.Merge:
     cursor.accept("INTO")
     table = cursor.parts()
     parse_hints(cursor)
@@ -124,10 +124,10 @@ def _merge(cursor: Cursor, with_tables: _With) -> tree.Merge:
     parse_option(cursor)
     if not cursor.at(";"):  # error 10713: MERGE alone must end with a semicolon
         raise cursor.error()
-    return tree.Merge(table, alias, source, condition, tuple(actions), output, with_tables)
+    return changes.Merge(table, alias, source, condition, tuple(actions), output, with_tables)
 
 
-def _merge_action(cursor: Cursor) -> tree.MergeAction:
+def _merge_action(cursor: Cursor) -> changes.MergeAction:
     match = "MATCHED"
     if cursor.accept("NOT"):
         cursor.expect("MATCHED")
@@ -147,13 +147,13 @@ def _merge_action(cursor: Cursor) -> tree.MergeAction:
         assignments = [_assignment(cursor)]
         while cursor.accept(","):
             assignments.append(_assignment(cursor))
-        return tree.MergeAction(match, condition, verb, tuple(assignments))
+        return changes.MergeAction(match, condition, verb, tuple(assignments))
     if verb == "INSERT":
         columns = cursor.names() if cursor.at("(") else ()
         cursor.expect("VALUES", "(")
         values = parse_expressions(cursor)
         cursor.expect(")")
-        return tree.MergeAction(match, condition, verb, (), columns, values)
+        return changes.MergeAction(match, condition, verb, (), columns, values)
     if verb is None:
         raise cursor.error()
-    return tree.MergeAction(match, condition, verb)
+    return changes.MergeAction(match, condition, verb)

@@ -148,7 +148,8 @@ def invalid_argument_type(type_name: str, position: int, function: str) -> SqlEr
     """Return error 8116."""
     return SqlError(
         8116,
-        f"Argument data type {type_name} is invalid for argument {position} of {function} function.",
+        f"Argument data type {type_name} is invalid for argument {position} of {function} "
+        "function.",
     )
 
 

@@ -163,15 +163,11 @@ def _grouped(node: tree.Expression, block: Block) -> Value | None:
         return None
     if isinstance(node, tree.CONDITIONS) or _has_aggregate(node):
         return None
-    mark = len(block.compilation.arguments)
     try:
         raw = bind(node, replace(block, groups=None, allows_aggregates=False))
     except SqlError:
         return None
-    found = block.groups.get(raw.sql)
-    if found is None:
-        del block.compilation.arguments[mark:]
-    return found
+    return block.groups.get(raw.sql)
 
 
 def _has_aggregate(node: object) -> bool:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.comparing import unify
 from dtaas.sandbox.sqlserver.tsql.errors import invalid_column
 from dtaas.sandbox.sqlserver.tsql.expressions import bind
@@ -17,7 +17,7 @@ from dtaas.sandbox.sqlserver.tsql.storing import check_writable, default_value, 
 from dtaas.sandbox.sqlserver.tsql.value import Value
 
 
-def bind_insert(insert: tree.Insert, names: Names) -> Written:
+def bind_insert(insert: changes.Insert, names: Names) -> Written:
     """Bind an INSERT.
 
     Raises:
@@ -29,6 +29,7 @@ def bind_insert(insert: tree.Insert, names: Names) -> Written:
     given = _given_columns(insert, table)
     for column in given:
         check_writable(column, inserting=True)
+    _check_identity(given, table, names.compilation.scope.identity_insert)
     omitted = [c for c in table.columns if c not in given and _has_default(c)]
     block = new_block(names)
     defaults = [store(default_value(c, block), c, table, catalog.database) for c in omitted]
@@ -47,11 +48,34 @@ def bind_insert(insert: tree.Insert, names: Names) -> Written:
     )
 
 
+def _check_identity(given: Sequence[ColumnDef], table: TableDef, explicit: str | None) -> None:
+    """Let identity values in when, and only when, SET IDENTITY_INSERT says so.
+
+    Raises:
+        SqlError: 544 it is OFF, 545 it is ON and the statement gives none.
+    """
+    identity = any(column.identity for column in given)
+    is_on = explicit is not None and explicit.lower() == f"{table.schema}.{table.name}".lower()
+    if identity and not is_on:
+        raise SqlError(
+            544,
+            f"Cannot insert explicit value for identity column in table '{table.name}' when "
+            "IDENTITY_INSERT is set to OFF.",
+        )
+    if is_on and not identity:
+        raise SqlError(
+            545,
+            f"Explicit value must be specified for identity column in table '{table.name}' either "
+            "when IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT "
+            "FOR REPLICATION identity column.",
+        )
+
+
 def _has_default(column: ColumnDef) -> bool:
     return column.default is not None and column.computed is None and not column.identity
 
 
-def _given_columns(insert: tree.Insert, table: TableDef) -> list[ColumnDef]:
+def _given_columns(insert: changes.Insert, table: TableDef) -> list[ColumnDef]:
     if not insert.columns:
         if insert.query is None:
             return []
@@ -80,7 +104,7 @@ def _given_columns(insert: tree.Insert, table: TableDef) -> list[ColumnDef]:
 
 
 def _rows(
-    insert: tree.Insert,
+    insert: changes.Insert,
     given: Sequence[ColumnDef],
     table: TableDef,
     names: Names,
@@ -89,7 +113,7 @@ def _rows(
     if insert.query is None:
         return f"VALUES ({', '.join(defaults)})"
     if isinstance(insert.query.body, tree.Rows):
-        return _values(insert.query.body, given, table, names, defaults, bool(insert.columns))
+        return _values(insert.query.body, given, table, names, defaults, named=bool(insert.columns))
     bound = bind_query(insert.query, names)
     _check_count(len(bound.columns), given, named=bool(insert.columns), selected=True)
     alias = names.compilation.alias()
@@ -107,19 +131,20 @@ def _values(
     table: TableDef,
     names: Names,
     defaults: Sequence[str],
+    *,
     named: bool,
 ) -> str:
     block = new_block(names)
     database = names.compilation.scope.catalog.database
     bound: list[list[Value]] = []
-    for row in rows.rows:
-        _check_count(len(row), given, named=named, selected=False)
+    for items in rows.rows:
+        _check_count(len(items), given, named=named, selected=False)
         bound.append(
             [
                 default_value(column, block)
                 if isinstance(item, tree.Default)
                 else bind(item, block)
-                for item, column in zip(row, given, strict=True)
+                for item, column in zip(items, given, strict=True)
             ]
         )
     for index in range(len(given)):

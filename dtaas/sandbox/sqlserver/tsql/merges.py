@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.block import Block
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.errors import invalid_column
@@ -24,7 +24,7 @@ _WHEN: Mapping[str, str] = {
 }
 
 
-def bind_merge(merge: tree.Merge, names: Names) -> Written:
+def bind_merge(merge: changes.Merge, names: Names) -> Written:
     """Bind a MERGE.
 
     Raises:
@@ -58,7 +58,7 @@ def bind_merge(merge: tree.Merge, names: Names) -> Written:
     )
 
 
-def _action(item: tree.MergeAction, table: TableDef, database: str, block: Block) -> str:
+def _action(item: changes.MergeAction, table: TableDef, database: str, block: Block) -> str:
     head = _WHEN[item.match]
     if item.condition is not None:
         head += f" AND {bind_condition(item.condition, block, bind)}"
@@ -71,7 +71,7 @@ def _action(item: tree.MergeAction, table: TableDef, database: str, block: Block
             return f"{head} THEN INSERT {_insertion(item, table, database, block)}"
 
 
-def _assignments(item: tree.MergeAction, table: TableDef, database: str, block: Block) -> str:
+def _assignments(item: changes.MergeAction, table: TableDef, database: str, block: Block) -> str:
     parts = []
     for assignment in item.assignments:
         if assignment.column is None:
@@ -87,7 +87,7 @@ def _assignments(item: tree.MergeAction, table: TableDef, database: str, block: 
     return ", ".join(parts)
 
 
-def _insertion(item: tree.MergeAction, table: TableDef, database: str, block: Block) -> str:
+def _insertion(item: changes.MergeAction, table: TableDef, database: str, block: Block) -> str:
     columns = [_column(name, table) for name in item.columns] or [
         c for c in table.columns if not c.identity and c.computed is None
     ]

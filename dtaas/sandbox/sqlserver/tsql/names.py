@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import count
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,6 +25,16 @@ from dtaas.sandbox.sqlserver.tsql.errors import (
 from dtaas.sandbox.sqlserver.tsql.type_rules import built_in_type
 from dtaas.sandbox.sqlserver.tsql.value import Coercibility, Value
 from dtaas.sandbox.sqlserver.types import SqlType
+
+# no text of the storage holds this character: `forms.escape_text` moves it away
+_MARK: Final = "\x00"
+_VARIABLE: Final = re.compile(f"{_MARK}([^{_MARK}]+){_MARK}")
+
+
+def place_variables(sql: str) -> tuple[str, tuple[str, ...]]:
+    """Return SQL with `$1`, `$2` … for the variables in it, and their names in that order."""
+    names = list(dict.fromkeys(_VARIABLE.findall(sql)))
+    return _VARIABLE.sub(lambda found: f"${names.index(found[1]) + 1}", sql), tuple(names)
 
 
 class Field(Struct, frozen=True, kw_only=True):
@@ -67,15 +79,10 @@ class CommonTable(Struct, frozen=True, kw_only=True):
 
 
 class Compilation:
-    """State of compiling one statement.
-
-    Attributes:
-        arguments: variables in the order of their placeholders.
-    """
+    """State of compiling one statement."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self.arguments: list[str] = []
         self._aliases = count(1)
 
     @property
@@ -87,22 +94,29 @@ class Compilation:
         """Return a fresh name."""
         return f"t{next(self._aliases)}"
 
-    def variable(self, name: str) -> Value:
-        """Return a variable's placeholder.
+    def variable_type(self, name: str) -> SqlType:
+        """Return a variable's type.
 
         Raises:
             SqlError: 137 it is not declared.
         """
         type_ = self.scope.variables.get(name)
         if type_ is None:
-            function = METADATA_FUNCTIONS.get(name.upper())
-            if function is None:
-                raise undeclared(name)
+            raise undeclared(name)
+        return type_
+
+    def variable(self, name: str) -> Value:
+        """Return a variable's value: a mark that `place_variables` makes a placeholder.
+
+        Raises:
+            SqlError: 137 it is not declared.
+        """
+        function = METADATA_FUNCTIONS.get(name.upper())
+        if function is not None and name not in self.scope.variables:
             return Value(sql=f"{function.storage_name}()", type=function.result, constant=True)
-        if name not in self.arguments:
-            self.arguments.append(name)
-        number = self.arguments.index(name) + 1
-        return Value(sql=f"${number}::{storage_type(type_)}", type=type_, constant=True)
+        type_ = self.variable_type(name)
+        mark = f"{_MARK}{name}{_MARK}"
+        return Value(sql=f"{mark}::{storage_type(type_)}", type=type_, constant=True)
 
     def resolve_type(self, name: tree.TypeName) -> SqlType:
         """Return the type a name means.
@@ -126,13 +140,14 @@ class Compilation:
         Raises:
             SqlError: 208 there is none.
         """
-        catalog: Catalog | None = self.scope.catalog
+        catalog: Catalog | None
+        catalog = self.scope.catalog
         shown = ".".join(parts)
         if len(parts) > 3:  # noqa: PLR2004 - four parts name a linked server
             raise SqlError(7202, f"Could not find server '{parts[0]}' in sys.servers.")
-        if len(parts) == 3:  # noqa: PLR2004 - database, schema, table
-            if parts[0].lower() != self.scope.catalog.database.lower():
-                catalog = self.scope.catalogs.get(parts[0].lower())
+        other = len(parts) == 3 and parts[0].lower() != catalog.database.lower()  # noqa: PLR2004
+        if other:
+            catalog = self.scope.catalogs.get(parts[0].lower())
         schema = parts[-2] if len(parts) > 1 and parts[-2] else None
         table = catalog.table(schema, parts[-1]) if catalog else None
         if table is None or catalog is None:

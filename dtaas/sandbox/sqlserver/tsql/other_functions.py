@@ -13,7 +13,7 @@ from dtaas.sandbox.sqlserver.tsql.conversion import Conversion, code_page, conve
 from dtaas.sandbox.sqlserver.tsql.errors import invalid_argument_type
 from dtaas.sandbox.sqlserver.tsql.function import Function, call
 from dtaas.sandbox.sqlserver.tsql.names import Compilation
-from dtaas.sandbox.sqlserver.tsql.type_rules import BINARIES, CHARACTERS, NATIONAL
+from dtaas.sandbox.sqlserver.tsql.type_rules import BINARIES, CHARACTERS, NATIONAL, NUMBERS
 from dtaas.sandbox.sqlserver.tsql.value import INT, Value, quote
 from dtaas.sandbox.sqlserver.types import SqlType
 
@@ -121,10 +121,7 @@ def _is_numeric(values: _Values, _: Compilation) -> Value:
     value = values[0]
     if value.type.name in CHARACTERS:
         return Value(sql=f"tsql.isnumeric({value.sql})", type=INT, nullable=False)
-    numeric = value.type.name not in BINARIES and value.type.name not in {
-        "uniqueidentifier", "date", "time", "datetime", "datetime2", "smalldatetime", "datetimeoffset",
-    }  # fmt: skip
-    if not numeric:
+    if value.type.name not in NUMBERS:
         return Value(sql="0", type=INT, nullable=False)
     return Value(sql=f"({value.sql} IS NOT NULL)::integer", type=INT, nullable=False)
 

@@ -1,7 +1,7 @@
 """T-SQL text to its syntax tree: the front door of the parser."""
 
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.call_parser import parse_type
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.dml_parser import parse_dml
@@ -12,7 +12,7 @@ from dtaas.sandbox.sqlserver.tsql.query_parser import parse_query, parse_with
 _DEEP = SqlError(8631, "Internal error: Server stack limit has been reached.", severity=17)
 
 
-def parse_statement(sql: str) -> tree.Statement:
+def parse_statement(sql: str) -> changes.Statement:
     """Return the tree of one SELECT, INSERT, UPDATE, DELETE or MERGE.
 
     Raises:
@@ -58,7 +58,7 @@ def parse_type_name(sql: str) -> tree.TypeName:
     return type_name
 
 
-def _statement(cursor: Cursor) -> tree.Statement:
+def _statement(cursor: Cursor) -> changes.Statement:
     with_tables = parse_with(cursor)
     if cursor.at_any("INSERT", "UPDATE", "DELETE", "MERGE"):
         return parse_dml(cursor, with_tables)

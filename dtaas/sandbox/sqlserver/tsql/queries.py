@@ -1,6 +1,6 @@
 """Whole queries: WITH, set operators, ORDER BY, OFFSET and FETCH."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace

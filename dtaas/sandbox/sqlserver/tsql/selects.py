@@ -162,9 +162,8 @@ def _columns(select: tree.Select, block: Block) -> list[Column]:
         if name is None and isinstance(item.operand, tree.Column):
             name = _own_name(item.operand, block)
         if item.variable is not None:
-            target = block.compilation.variable(item.variable).type
-            block_value = convert(value, target)
-            columns.append(Column(None, block_value, item.variable))
+            target = block.compilation.variable_type(item.variable)
+            columns.append(Column(None, convert(value, target), item.variable))
             continue
         if value.is_null:
             value = replace(value, sql="NULL::integer", is_null=False)

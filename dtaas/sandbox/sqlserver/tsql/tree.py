@@ -5,7 +5,6 @@ Names keep the case they were written in; function names are in upper case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -390,70 +389,3 @@ class Query(Struct, frozen=True):
     offset: Expression | None = None
     fetch: Expression | None = None
     max_recursion: int = 100
-
-
-class Assign(Struct, frozen=True):
-    """`column = value`, `@v = value` or `@v = column = value` of an UPDATE."""
-
-    column: Parts | None
-    value: Expression
-    variable: str | None = None
-
-
-class Insert(Struct, frozen=True):
-    """INSERT; `query` is None for DEFAULT VALUES."""
-
-    table: Parts
-    columns: tuple[str, ...]
-    query: Query | None
-    output: tuple[SelectItem, ...] = ()
-    with_tables: tuple[CommonTable, ...] = ()
-
-
-class Update(Struct, frozen=True):
-    """UPDATE."""
-
-    table: Parts
-    assignments: tuple[Assign, ...]
-    source: Source | None = None
-    where: Expression | None = None
-    top: Top | None = None
-    output: tuple[SelectItem, ...] = ()
-    with_tables: tuple[CommonTable, ...] = ()
-
-
-class Delete(Struct, frozen=True):
-    """DELETE."""
-
-    table: Parts
-    source: Source | None = None
-    where: Expression | None = None
-    top: Top | None = None
-    output: tuple[SelectItem, ...] = ()
-    with_tables: tuple[CommonTable, ...] = ()
-
-
-class MergeAction(Struct, frozen=True):
-    """One WHEN clause; `match` is MATCHED, TARGET (not matched by target) or SOURCE."""
-
-    match: str
-    condition: Expression | None
-    verb: str
-    assignments: tuple[Assign, ...] = ()
-    columns: tuple[str, ...] = ()
-    values: tuple[Expression, ...] = ()
-
-
-class Merge(Struct, frozen=True):
-    """MERGE."""
-
-    table: Parts
-    alias: str | None
-    source: Source
-    condition: Expression
-    actions: Sequence[MergeAction]
-    output: tuple[SelectItem, ...] = ()
-    with_tables: tuple[CommonTable, ...] = ()
-
-
-Statement = Query | Insert | Update | Delete | Merge

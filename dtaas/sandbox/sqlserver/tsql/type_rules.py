@@ -12,11 +12,42 @@ from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql.value import Value
 from dtaas.sandbox.sqlserver.types import MAX, SqlType
 
-_PRECEDENCE: Final = (
-    "binary varbinary char varchar nchar nvarchar sysname uniqueidentifier timestamp image text "
-    "ntext bit tinyint smallint int bigint smallmoney money decimal numeric real float time date "
-    "smalldatetime datetime datetime2 datetimeoffset xml sql_variant geography geometry hierarchyid"
-).split()
+_PRECEDENCE: Final = [
+    "binary",
+    "varbinary",
+    "char",
+    "varchar",
+    "nchar",
+    "nvarchar",
+    "sysname",
+    "uniqueidentifier",
+    "timestamp",
+    "image",
+    "text",
+    "ntext",
+    "bit",
+    "tinyint",
+    "smallint",
+    "int",
+    "bigint",
+    "smallmoney",
+    "money",
+    "decimal",
+    "numeric",
+    "real",
+    "float",
+    "time",
+    "date",
+    "smalldatetime",
+    "datetime",
+    "datetime2",
+    "datetimeoffset",
+    "xml",
+    "sql_variant",
+    "geography",
+    "geometry",
+    "hierarchyid",
+]
 RANK: Final[Mapping[str, int]] = {name: i for i, name in enumerate(_PRECEDENCE)}
 """Lowest precedence first."""
 
@@ -118,7 +149,8 @@ def common_type(values: Sequence[Value]) -> SqlType:
 
 
 def _common_decimal(values: Sequence[Value]) -> SqlType:
-    types = [decimal_of(v) for v in values if v.type.name in INTEGERS | DECIMALS | MONEYS]
+    numbers = [v for v in values if v.type.name in INTEGERS | DECIMALS | MONEYS]
+    types = [decimal_of(replace(v, digits=None)) for v in numbers]
     scale = max(t.scale for t in types)
     precision = max(t.precision - t.scale for t in types) + scale
     if precision > _MAX_DIGITS:
@@ -190,31 +222,40 @@ def built_in_type(name: str, arguments: Sequence[int], collation: str) -> SqlTyp
     if name in DECIMALS:
         return _decimal(name, arguments)
     if name in {"time", "datetime2", "datetimeoffset"}:
-        scale = arguments[0] if arguments else _FRACTION_DIGITS
-        if not 0 <= scale <= _FRACTION_DIGITS:
-            raise SqlError(1002, f"Line 1: Specified scale {scale} is invalid.", severity=15)
-        return SqlType(name, scale=scale)
+        return _fractional(name, arguments)
     if name == "float":
-        digits = arguments[0] if arguments else _FLOAT_DIGITS
-        if not 1 <= digits <= _FLOAT_DIGITS:
-            raise SqlError(
-                2750,
-                f"Column or parameter #1: Specified column precision {digits} is greater "
-                "than the maximum precision of 53.",
-            )
-        if digits <= _REAL_DIGITS:
-            return SqlType("real", precision=_REAL_DIGITS)
-        return SqlType("float", precision=_FLOAT_DIGITS)
+        return _float(arguments)
     if arguments:
         raise SqlError(
             2716,
-            f"Column, parameter, or variable #1: Cannot specify a column width on data type {name}.",
+            "Column, parameter, or variable #1: Cannot specify a column width on data type "
+            f"{name}.",
         )
     return SqlType(
         name,
         length=8 if name == "timestamp" else 0,
         precision=_REAL_DIGITS if name == "real" else 0,
     )
+
+
+def _fractional(name: str, arguments: Sequence[int]) -> SqlType:
+    scale = arguments[0] if arguments else _FRACTION_DIGITS
+    if not 0 <= scale <= _FRACTION_DIGITS:
+        raise SqlError(1002, f"Line 1: Specified scale {scale} is invalid.", severity=15)
+    return SqlType(name, scale=scale)
+
+
+def _float(arguments: Sequence[int]) -> SqlType:
+    digits = arguments[0] if arguments else _FLOAT_DIGITS
+    if not 1 <= digits <= _FLOAT_DIGITS:
+        raise SqlError(
+            2750,
+            f"Column or parameter #1: Specified column precision {digits} is greater than the "
+            "maximum precision of 53.",
+        )
+    if digits <= _REAL_DIGITS:
+        return SqlType("real", precision=_REAL_DIGITS)
+    return SqlType("float", precision=_FLOAT_DIGITS)
 
 
 def _sized(name: str, arguments: Sequence[int], collation: str) -> SqlType:

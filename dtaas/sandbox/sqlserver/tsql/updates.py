@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.block import Block
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.conversion import convert
@@ -39,7 +39,7 @@ class Target(Struct, frozen=True, kw_only=True):
     own: str | None = None
 
 
-def bind_update(update: tree.Update, names: Names) -> Written:
+def bind_update(update: changes.Update, names: Names) -> Written:
     """Bind an UPDATE; all expressions see the old values.
 
     Raises:
@@ -87,7 +87,7 @@ def bind_update(update: tree.Update, names: Names) -> Written:
     return Written(sql=sql, columns=columns, command=0xC5)
 
 
-def bind_delete(delete: tree.Delete, names: Names) -> Written:
+def bind_delete(delete: changes.Delete, names: Names) -> Written:
     """Bind a DELETE.
 
     Raises:
@@ -122,10 +122,10 @@ def _target(parts: tree.Parts, source: tree.Source | None, names: Names) -> Targ
         table, catalog = names.compilation.table(parts)
         check_table(table)
         alias = names.compilation.alias()
-        rest = (bind_source(source, new_block(names)),) if source is not None else ()
+        others = [bind_source(source, new_block(names))] if source is not None else []
         relation = table_relation(table, alias, None, catalog.database, ".".join(parts))
         names.relations.insert(0, relation)
-        return Target(table=table, database=catalog.database, alias=alias, rest=rest)
+        return Target(table=table, database=catalog.database, alias=alias, rest=tuple(others))
     table, catalog = names.compilation.table(leaf.parts)
     check_table(table)
     flat = _flatten(source)

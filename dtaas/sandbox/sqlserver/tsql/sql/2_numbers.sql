@@ -89,7 +89,7 @@ BEGIN
   END IF;
   exponent := exponent - 1075;
   mantissa := CASE WHEN exponent >= 0 THEN mantissa * 2::numeric ^ exponent
-    ELSE mantissa * power(0.5::numeric(1000, 400), 0) * (5::numeric ^ -exponent) * ('1e' || exponent)::numeric END;
+    ELSE mantissa * (5::numeric ^ -exponent) * ('1e' || exponent)::numeric END;
   RETURN CASE WHEN bits < 0 THEN -mantissa ELSE mantissa END;
 END $$;
 
@@ -249,11 +249,11 @@ BEGIN
   ELSIF style = 3 AND digits < 15 THEN
     wanted := 9;
   END IF;
-  mantissa := to_char(tsql.exact(x), 'FM9.' || repeat('0', wanted - 1) || 'EEEE');
+  mantissa := btrim(to_char(tsql.exact(x), '9.' || repeat('0', wanted - 1) || 'EEEE'));
   exponent := split_part(mantissa, 'e', 2)::int;
   mantissa := split_part(mantissa, 'e', 1);
   IF style = 0 THEN
-    IF exponent BETWEEN -5 AND 5 OR (exponent = 6 AND false) THEN
+    IF exponent BETWEEN -5 AND 5 THEN
       RETURN regexp_replace(regexp_replace(round(tsql.exact(x), 5 - exponent)::text, '(\.[0-9]*?)0+$', '\1'), '\.$', '');
     END IF;
     mantissa := regexp_replace(regexp_replace(mantissa, '(\.[0-9]*?)0+$', '\1'), '\.$', '');

@@ -319,7 +319,7 @@ BEGIN
     WHEN 21 THEN to_char(d, 'YYYY-MM-DD') WHEN 25 THEN to_char(d, 'YYYY-MM-DD')
     WHEN 121 THEN to_char(d, 'YYYY-MM-DD') WHEN 23 THEN to_char(d, 'YYYY-MM-DD')
     WHEN 126 THEN to_char(d, 'YYYY-MM-DD') WHEN 127 THEN to_char(d, 'YYYY-MM-DD')
-    WHEN 130 THEN NULL ELSE NULL END;
+    ELSE NULL END;
   IF day_text IS NULL THEN
     PERFORM tsql.fail(281, 1, format('%s is not a valid style number when converting from %s to a character string.',
       style, kind));
@@ -333,7 +333,7 @@ BEGIN
     WHEN style IN (21, 25, 121) THEN to_char(d, 'HH24:MI:SS') || CASE WHEN old THEN '.' || millis ELSE fraction END
     WHEN style IN (126, 127) THEN to_char(d, 'HH24:MI:SS')
       || CASE WHEN old THEN CASE WHEN shown % 10000000 = 0 THEN '' ELSE '.' || millis END
-         WHEN scale > 0 AND NOT old AND kind <> 'time' AND shown % 10000000 = 0 AND false THEN '' ELSE fraction END
+         ELSE fraction END
     ELSE '' END;
   IF kind = 'date' THEN
     RETURN CASE WHEN day_text = '' THEN NULL ELSE day_text END;
