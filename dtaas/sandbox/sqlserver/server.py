@@ -120,4 +120,9 @@ class TdsServer:
 
 
 def _texts(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    return [str(cause) for cause in group.exceptions]
+    """Return the texts of the exceptions a group holds, at any depth."""
+    return [
+        text
+        for cause in group.exceptions
+        for text in (_texts(cause) if isinstance(cause, BaseExceptionGroup) else [repr(cause)])
+    ]

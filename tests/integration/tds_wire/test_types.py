@@ -4,18 +4,20 @@ import struct
 from datetime import date, datetime
 from typing import Any
 
+import arrow_odbc
 import pyodbc
 import pytest
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.sandbox.sqlserver.results import ResultColumn
-from dtaas.sandbox.sqlserver.types import SqlType
+from dtaas.sandbox.sqlserver.types import SqlType, Variant
 from tests.fakes.scripted_server import ScriptedEngine, rows
+from tests.integration.tds_wire.conftest import Odbc
 from tests.integration.tds_wire.type_matrix import CASES, TypeCase
 
 SQL_SS_TIME2 = -154
 SQL_SS_TIMESTAMPOFFSET = -155
 SQL_SS_UDT = -151
-SQL_SS_VARIANT = -150
 SQL_TYPE_DATE = 91
 SQL_TYPE_TIMESTAMP = 93
 
@@ -82,3 +84,22 @@ async def test_a_type_arrives_exactly(
         assert [tuple(map(plain, row)) for row in again] == pairs
 
     await run(client)
+
+
+VARIANTS = next(case for case in CASES if case.type.name == "sql_variant")
+
+
+@pytest.mark.parametrize(("variant", "text"), VARIANTS.pairs, ids=lambda v: str(v)[:40])
+async def test_a_variant_arrives_with_its_own_type(
+    variant: Variant, text: str, engine: ScriptedEngine, odbc: Odbc, blocking: Blocking
+) -> None:
+    column = ResultColumn(name="v", type=VARIANTS.type)
+    engine.scripts["select"] = rows([column], [variant], [None])
+
+    def client() -> list[Any]:
+        reader = arrow_odbc.read_arrow_batches_from_odbc(
+            query="select v", connection_string=odbc.text(), batch_size=10
+        )
+        return [row["v"] for batch in reader for row in batch.to_pylist()]
+
+    assert await blocking(client) == [text, None]

@@ -1,5 +1,6 @@
 """Packets on their way to the client, bounded in bytes."""
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
@@ -8,6 +9,8 @@ from anyio import Event
 from dtaas.sandbox.sqlserver.wire.channel import Channel
 
 _HIGH_WATER_BYTES: Final = 262_144
+_SEND_BYTES: Final = 131_072
+"""Encrypting this much takes well under a millisecond, so that other tasks get their turn."""
 
 
 class Outbox:
@@ -19,22 +22,25 @@ class Outbox:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._packets: list[bytes] = []
+        self._packets: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._closed = False
+        self._ended = False
         self._filled = Event()
         self._drained = Event()
 
     def put(self, packets: Iterable[bytes]) -> None:
-        """Take packets to send."""
+        """Take packets to send; once `pump` has ended they go nowhere."""
+        if self._ended:
+            return
         for packet in packets:
             self._packets.append(packet)
             self._waiting_bytes += len(packet)
         self._filled.set()
 
     async def room(self) -> None:
-        """Wait until the client has read enough of what was put."""
-        while self._waiting_bytes > _HIGH_WATER_BYTES:
+        """Wait until the client has read enough of what was put, or will never read again."""
+        while self._waiting_bytes > _HIGH_WATER_BYTES and not self._ended:
             self._drained = Event()
             await self._drained.wait()
 
@@ -49,14 +55,24 @@ class Outbox:
         Raises:
             InjectedResetError, OSError: as `Channel.send`.
         """
-        while True:
-            if self._packets:
-                packets, self._packets = self._packets, []
-                await self._channel.send(packets)
-                self._waiting_bytes -= sum(map(len, packets))
-                self._drained.set()
-            elif self._closed:
-                return
-            else:
-                self._filled = Event()
-                await self._filled.wait()
+        try:
+            while self._packets or not self._closed:
+                if self._packets:
+                    await self._send_some()
+                else:
+                    self._filled = Event()
+                    await self._filled.wait()
+        finally:
+            self._ended = True
+            self._drained.set()
+
+    async def _send_some(self) -> None:
+        some = [self._packets.popleft()]
+        size = len(some[0])
+        while self._packets and size < _SEND_BYTES:
+            packet = self._packets.popleft()
+            some.append(packet)
+            size += len(packet)
+        await self._channel.send(some)
+        self._waiting_bytes -= size
+        self._drained.set()

@@ -1,10 +1,16 @@
 """Tokens of one connection's replies into its outbox."""
 
+from typing import Final
+
+from anyio import CancelScope
+
 from dtaas.sandbox.sqlserver.results import Message, SqlError
 from dtaas.sandbox.sqlserver.wire import tokens
 from dtaas.sandbox.sqlserver.wire.outbox import Outbox
 from dtaas.sandbox.sqlserver.wire.packets import PacketWriter
 from dtaas.sandbox.sqlserver.wire.protocol import DoneStatus
+
+_SLICE_BYTES: Final = 262_144
 
 
 class Reply:
@@ -18,6 +24,17 @@ class Reply:
     def write(self, token: bytes) -> None:
         """Add whole tokens."""
         self._outbox.put(self._writer.write(token))
+
+    async def stream(self, token: bytes) -> None:
+        """Add whole tokens of any size at the client's pace.
+
+        Cancelling waits until they are complete, for half a token is of no use to a client; when
+        the connection is lost that is at once.
+        """
+        with CancelScope(shield=True):
+            for at in range(0, len(token), _SLICE_BYTES):
+                self.write(token[at : at + _SLICE_BYTES])
+                await self.room()
 
     def error(self, error: SqlError) -> None:
         """Add an error."""
