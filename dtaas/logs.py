@@ -23,7 +23,7 @@ def configure_logs(settings: LogSettings) -> None:
     ]
     text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if text
         else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     )

@@ -46,7 +46,11 @@ def up(
     They listen on loopback only and leave no process behind, however this one ends.
     """
     require_sandbox()
+    from dtaas.logs import configure_logs  # noqa: PLC0415
     from dtaas.sandbox.up import run_sandbox  # noqa: PLC0415 - needs the extra
+    from dtaas.settings import LogSettings  # noqa: PLC0415
+
+    configure_logs(LogSettings(level="warning"))
 
     def announce(access: bytes) -> None:
         if access_file is not None:
