@@ -72,7 +72,7 @@ class TasksSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class TasksDelta(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tasks that are new or changed, that are gone, and new figures of others."""
+    """Tasks that are new or changed, ids that are gone (known or not), new figures of others."""
 
     changed: tuple[LiveTask, ...] = ()
     removed: tuple[TaskId, ...] = ()

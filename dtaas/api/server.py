@@ -121,6 +121,7 @@ async def _serve(
         proxy_headers=False,
         ws=LiveWebSocketProtocol,
         ws_max_size=_MOST_FRAME_BYTES,
+        ws_per_message_deflate=False,  # the network is this machine's; it would cost the loop
         ws_ping_interval=_PING_EVERY_S,
         ws_ping_timeout=_PING_EVERY_S,
         timeout_keep_alive=30,
