@@ -22,6 +22,7 @@ from dtaas.sandbox.sqlserver.wire.tls import server_context
 
 _BACKLOG: Final = 128
 _FIRST_SPID: Final = 51
+_ACCEPT_PAUSE_S: Final = 0.2
 
 _log = structlog.get_logger()
 
@@ -95,6 +96,11 @@ class TdsServer:
             try:
                 accepted, _address = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
+                continue
+            except OSError as full:
+                # Too many open files: the client waits in the backlog until one is closed.
+                _log.warning("tds_accept_failed", error=str(full))
+                await anyio.sleep(_ACCEPT_PAUSE_S)
                 continue
             self._group.start_soon(self._serve, TcpSocket(accepted), next(self._spids), name="tds")
 

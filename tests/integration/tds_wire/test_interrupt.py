@@ -95,13 +95,16 @@ async def test_cancel_in_the_middle_of_rows(engine: ScriptedEngine, run: Any) ->
         await endless.ended.wait()
 
 
-async def test_a_closed_cursor_ends_its_statement(engine: ScriptedEngine, run: Any) -> None:
+@pytest.mark.parametrize("statement", ["endless", "endless ?"])
+async def test_a_closed_cursor_ends_its_statement(
+    statement: str, engine: ScriptedEngine, run: Any
+) -> None:
     endless = Endless()
     engine.scripts["endless"] = endless
 
     def client(connection: pyodbc.Connection) -> None:
         for _ in range(3):
-            cursor = connection.execute("endless")
+            cursor = connection.execute(statement, *[1] * statement.count("?"))
             assert cursor.fetchone()[0] == 0
             cursor.close()
 

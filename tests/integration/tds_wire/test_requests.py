@@ -330,3 +330,19 @@ async def test_long_texts_of_errors_and_odd_names(engine: ScriptedEngine, run: A
             connection.execute("fail")
 
     await run(client)
+
+
+async def test_a_fatal_error_ends_the_connection(engine: ScriptedEngine, run: Any) -> None:
+    engine.scripts["fatal"] = items(
+        ErrorMessage(SqlError(823, "The operating system returned error 21.", severity=24)), Done()
+    )
+
+    def client(connection: pyodbc.Connection) -> None:
+        with pytest.raises(pyodbc.Error) as failed:
+            connection.execute("fatal")
+        assert failed.value.args[0] == "HY000"
+        with pytest.raises(pyodbc.OperationalError) as lost:
+            connection.execute("echo ?", 1)
+        assert lost.value.args[0] == "08S01"
+
+    await run(client, ConnectRetryCount=0)

@@ -103,7 +103,7 @@ class Answer:
             case Rows():
                 await self._rows(item.rows)
             case PackedRows():
-                self._reply.write(item.tokens)
+                await self._reply.stream(item.tokens)
                 self._sent_rows += item.rows
             case Columns():
                 self._statement_begins()
@@ -189,11 +189,14 @@ class Answer:
         self._reply.write(self._transactions.changes(rolled_back=self._failed))
         status = DoneStatus.MORE if more else DoneStatus.FINAL
         if self._failed:
-            status |= DoneStatus.ERROR
+            status |= self._error_status()
             self._failed = False
         self._reply.write(
             tokens.done(status, command=item.command, rows=item.rows, token=self._done_token)
         )
+
+    def _error_status(self) -> DoneStatus:
+        return DoneStatus.SERVER_ERROR if self._reply.fatal else DoneStatus.ERROR
 
     def _finish(self, *, last: bool) -> None:
         if self._procedure:
@@ -213,5 +216,5 @@ class Answer:
             self._reply.write(tokens.return_value(output))
         status = DoneStatus.FINAL if last else DoneStatus.MORE
         if self._failed:
-            status |= DoneStatus.ERROR
+            status |= self._error_status()
         self._reply.write(tokens.done(status, command=_EXECUTE, token=Token.DONE_PROC))

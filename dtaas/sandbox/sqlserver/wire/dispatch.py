@@ -56,7 +56,7 @@ class Dispatch:
             self.reply.error(SqlError(_BROKEN_STREAM, text))
             self.reply.end(DoneStatus.ERROR)
             return False
-        return True
+        return not self.reply.fatal
 
     async def _request(self, message: Message) -> None:
         match message.type:

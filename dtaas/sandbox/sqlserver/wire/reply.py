@@ -11,15 +11,21 @@ from dtaas.sandbox.sqlserver.wire.packets import PacketWriter
 from dtaas.sandbox.sqlserver.wire.protocol import DoneStatus
 
 _SLICE_BYTES: Final = 262_144
+_FATAL_SEVERITY: Final = 20
 
 
 class Reply:
-    """The reply being written. A cancelled one stays open until ATTENTION is acknowledged."""
+    """The reply being written. A cancelled one stays open until ATTENTION is acknowledged.
+
+    Attributes:
+        fatal: an error of severity 20 or more was told: the connection ends with this reply.
+    """
 
     def __init__(self, writer: PacketWriter, outbox: Outbox, server_name: str) -> None:
         self._writer = writer
         self._outbox = outbox
         self._server_name = server_name
+        self.fatal = False
 
     def write(self, token: bytes) -> None:
         """Add whole tokens."""
@@ -38,6 +44,7 @@ class Reply:
 
     def error(self, error: SqlError) -> None:
         """Add an error."""
+        self.fatal = self.fatal or error.severity >= _FATAL_SEVERITY
         self.write(
             tokens.message(
                 number=error.number,
