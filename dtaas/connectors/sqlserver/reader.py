@@ -9,6 +9,7 @@ from dtaas.connectors.sqlserver.bulk import BulkSession
 from dtaas.connectors.sqlserver.chunk_query import ChunkQuery
 from dtaas.connectors.sqlserver.errors import is_buffer_too_small
 from dtaas.connectors.sqlserver.odbc import arrow_odbc
+from dtaas.connectors.sqlserver.quoting import ascii_batch
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.rechunk import Rechunker
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
@@ -109,7 +110,7 @@ class ChunkReader:
 
     def _execute(self) -> arrow_odbc.BatchReader:
         return self._session.connection.read_arrow_batches(
-            query=self._query.sql,
+            query=ascii_batch(self._query.sql),
             batch_size=self._query.transit_rows,
             max_bytes_per_batch=None,  # the rows already say it
             max_text_size=self._query.longest,

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dtaas.connectors.sqlserver.bulk import BulkSession
 from dtaas.connectors.sqlserver.chunk_query import ChunkQuery
 from dtaas.connectors.sqlserver.odbc import arrow_odbc
-from dtaas.connectors.sqlserver.quoting import identifier
+from dtaas.connectors.sqlserver.quoting import ascii_batch, identifier
 from dtaas.connectors.sqlserver.statements import utf16_bytes
 from dtaas.connectors.sqlserver.transit import holds_replacement
 from dtaas.connectors.sqlserver.types import SqlColumn, may_hold_lone_surrogates
@@ -107,7 +107,7 @@ class _Bytes:
         """Return the next values, None after the last."""
         if self._reader is None:
             self._reader = self._session.connection.read_arrow_batches(
-                query=self._sql,
+                query=ascii_batch(self._sql),
                 batch_size=max(1, min(_ROWS, 8 * 1024 * 1024 // self._size)),
                 max_bytes_per_batch=None,
                 max_binary_size=self._size,
