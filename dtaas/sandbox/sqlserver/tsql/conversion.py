@@ -271,8 +271,9 @@ class Conversion:
 
     def _binary(self, value: Value) -> str:
         source, target, sql = value.type, self.target, value.sql
+        bounded = target.length != MAX and target.name != "image"
         if source.name in BINARIES | CLR:
-            if target.length != MAX and (source.length == MAX or source.length > target.length):
+            if bounded and (source.length == MAX or source.length > target.length):
                 sql = f"substring({sql} FROM 1 FOR {target.length})"
             fixed = source.name == "binary" and source.length == target.length
             if target.name == "binary" and not fixed:
@@ -285,7 +286,7 @@ class Conversion:
             raw = f"tsql.text_bytes({sql}, {self.style or 0}, {national}, {page}, {self.lenient})"
         elif source.name in INTEGERS:
             raw = f"tsql.int_bytes({sql}::bigint, {_INTEGER_BYTES[source.name]})"
-            if target.length != MAX:  # numbers keep their right end, and are padded on the left
+            if bounded:  # numbers keep their right end, and are padded on the left
                 filled = "true" if target.name == "binary" else "false"
                 return f"tsql.right_bytes({raw}, {target.length}, {filled})"
             return raw
@@ -296,7 +297,7 @@ class Conversion:
             raw = f"tsql.{source.name}_bytes({sql})"
         else:
             raise self._refuse(source)
-        if target.length != MAX:
+        if bounded:
             raw = f"substring({raw} FROM 1 FOR {target.length})"
         return f"tsql.pad_bytes({raw}, {target.length})" if target.name == "binary" else raw
 
