@@ -6,14 +6,16 @@ import sys
 import structlog
 from structlog.typing import Processor
 
-from dtaas.settings import LogSettings
 
-
-def configure_logs(settings: LogSettings) -> None:
+def configure_logs(*, level: str, form: str) -> None:
     """Send the logs of the daemon and of its libraries to standard error.
 
     Events are constant snake_case words, facts are keys with their unit, and no value is ever a
     secret or a row.
+
+    Args:
+        level: debug, info, warning or error.
+        form: json, text, or auto: text on a terminal.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -21,7 +23,7 @@ def configure_logs(settings: LogSettings) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
+    text = form == "text" or (form == "auto" and sys.stderr.isatty())
     last: list[Processor] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if text
@@ -42,6 +44,6 @@ def configure_logs(settings: LogSettings) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.level.upper())
+    root.setLevel(level.upper())
     for noisy in ("alembic", "aiobotocore", "aiosqlite", "botocore", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -63,6 +63,9 @@ def demo(
     """
     require_sandbox()
     from dtaas.cli.demo_run import Demo, run_demo  # noqa: PLC0415 - loads everything
+    from dtaas.logs import configure_logs  # noqa: PLC0415
+
+    configure_logs(level="error", form="auto")
 
     plan = Demo(
         once=once,

@@ -48,9 +48,8 @@ def up(
     require_sandbox()
     from dtaas.logs import configure_logs  # noqa: PLC0415
     from dtaas.sandbox.up import run_sandbox  # noqa: PLC0415 - needs the extra
-    from dtaas.settings import LogSettings  # noqa: PLC0415
 
-    configure_logs(LogSettings(level="warning"))
+    configure_logs(level="warning", form="auto")
 
     def announce(access: bytes) -> None:
         if access_file is not None:

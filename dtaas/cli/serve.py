@@ -27,5 +27,5 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
         "daemon": {"data_dir": str(data_dir)} if data_dir else {},
     }
     settings = load_settings(config, overrides=overrides)
-    configure_logs(settings.log)
+    configure_logs(level=settings.log.level, form=settings.log.format)
     anyio.run(run_daemon, settings)

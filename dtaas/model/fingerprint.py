@@ -25,6 +25,9 @@ _TEXT_OR_BYTES = (
 )
 _NULL = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY = np.uint64(0xA0761D6478BD642F)
+_WORD_BYTES = 8
+_LOW_BYTES = np.array([(1 << 8 * n) - 1 for n in range(_WORD_BYTES + 1)], dtype=np.uint64)
+"""Masks that keep the first n bytes of a little-endian word."""
 _BASE = np.uint64(0x5DEECE66D1B3A7F5)
 
 
@@ -124,7 +127,7 @@ def _hash_decimals(array: pa.Array) -> U64:
 
 
 def _hash_bytes(array: pa.Array) -> U64:
-    """Hash each value as a polynomial in its bytes modulo 2^64, mixed with its length."""
+    """Hash each value as a polynomial in its 8-byte words modulo 2^64, mixed with its length."""
     offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)
     offsets = offsets[array.offset : array.offset + len(array) + 1]
     lengths = np.diff(offsets)
@@ -133,10 +136,25 @@ def _hash_bytes(array: pa.Array) -> U64:
     if filled.size and array.buffers()[2] is not None:
         data = np.frombuffer(array.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]]
         starts = (offsets[:-1] - offsets[0])[filled]
-        place = np.arange(data.size, dtype=np.int64) - np.repeat(starts, lengths[filled])
-        terms = (data.astype(np.uint64) + np.uint64(1)) * _powers(int(lengths.max()))[place]
-        hashes[filled] = np.add.reduceat(terms, starts)
+        hashes[filled] = _hash_words(data, starts, lengths[filled])
     return _mix(hashes + lengths.astype(np.uint64) * _EMPTY)
+
+
+def _hash_words(
+    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> U64:
+    """Hash the byte ranges of `data` that begin at `starts` and are `lengths` > 0 long."""
+    padded = np.zeros(data.size + _WORD_BYTES, dtype=np.uint8)
+    padded[: data.size] = data
+    at_any_byte = np.ndarray((data.size + 1,), dtype="<u8", buffer=padded, strides=(1,))
+    counts = (lengths + _WORD_BYTES - 1) // _WORD_BYTES
+    ends = np.cumsum(counts)
+    place = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
+    words = at_any_byte[np.repeat(starts, counts) + _WORD_BYTES * place].astype(np.uint64)
+    used_bytes = lengths - _WORD_BYTES * (counts - 1)  # of each value's last word
+    words[ends - 1] &= _LOW_BYTES[used_bytes]
+    terms = _mix(words + np.uint64(1)) * _powers(int(counts.max()))[place]
+    return np.add.reduceat(terms, ends - counts)
 
 
 def _powers(count: int) -> U64:
