@@ -19,6 +19,8 @@ from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import S3Config
 from dtaas.model.errors import ConnectionLostError
 
+PARTS_AT_ONCE: Final = 4
+"""Parts on their way, over all chunks: 32 MiB of memory, and enough for some 300 MB/s to S3."""
 _CLEANUP_LIMIT_S: Final = 30.0
 _DELETE_KEYS: Final = 1000  # most keys of one DeleteObjects
 _READ_BYTES: Final = 1024 * 1024
@@ -33,6 +35,7 @@ class S3Store:
         self._limits = limits
         self._bucket = config.bucket
         self._blocking = Blocking(_THREADS)
+        self._slots = anyio.Semaphore(PARTS_AT_ONCE)
         self._connecting = anyio.Lock()
         self._connection = AsyncExitStack()
         self._connected: Any = None
@@ -102,7 +105,7 @@ class S3Store:
         with s3_errors(f"Connecting to bucket {self._bucket}"):
             client = await self._client()
         async with anyio.create_task_group() as group:
-            uploader = S3Uploader(client, self._config, group, self._blocking)
+            uploader = S3Uploader(client, self._config, group, self._blocking, self._slots)
             try:
                 yield uploader
             finally:

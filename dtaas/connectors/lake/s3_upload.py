@@ -19,7 +19,6 @@ from dtaas.connectors.lake.errors import error_code, s3_errors
 from dtaas.connectors.lake.objects import Upload
 from dtaas.model.connectors import S3Config, ServerSideEncryption
 
-PARTS_AT_ONCE: Final = 4
 _ATTEMPT: Final = "dtaas-attempt"
 
 
@@ -34,14 +33,21 @@ def encryption_arguments(config: S3Config) -> dict[str, str]:
 
 
 class S3Uploader:
-    """Uploads of one chunk, sharing one bound on parts in flight."""
+    """Uploads of one chunk; `slots` bounds the parts in flight of all chunks together."""
 
-    def __init__(self, client: Any, config: S3Config, group: TaskGroup, blocking: Blocking) -> None:
+    def __init__(
+        self,
+        client: Any,
+        config: S3Config,
+        group: TaskGroup,
+        blocking: Blocking,
+        slots: anyio.Semaphore,
+    ) -> None:
         self.client = client
         self.config = config
         self.group = group
         self.blocking = blocking
-        self.slots = anyio.Semaphore(PARTS_AT_ONCE)
+        self.slots = slots
         self._uploads: list[S3Upload] = []
 
     def open(self, key: str) -> Upload:
