@@ -62,6 +62,33 @@ BEGIN
   RETURN NULL;
 END $$;
 
+-- Text of UTF-16LE. A surrogate without its partner keeps its twin; an odd last byte is a unit.
+CREATE FUNCTION tsql.utf16_text(x bytea) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
+DECLARE
+  pieces text[] := '{}';
+  padded bytea := CASE WHEN octet_length(x) % 2 = 0 THEN x ELSE x || '\x00' END;
+  i int := 0;
+  code int;
+  low int;
+BEGIN
+  WHILE i < octet_length(padded) LOOP
+    code := get_byte(padded, i) + 256 * get_byte(padded, i + 1);
+    i := i + 2;
+    low := NULL;
+    IF code BETWEEN 55296 AND 56319 AND i < octet_length(padded) THEN
+      low := get_byte(padded, i) + 256 * get_byte(padded, i + 1);
+    END IF;
+    IF low BETWEEN 56320 AND 57343 THEN
+      pieces := pieces || chr(65536 + ((code - 55296) << 10) + (low - 56320));
+      i := i + 2;
+    ELSE
+      pieces := pieces || tsql.nchar(code);
+    END IF;
+  END LOOP;
+  RETURN array_to_string(pieces, '');
+END $$;
+
 CREATE FUNCTION tsql.bytes_text(x bytea, style int, is_national bool, lenient bool) RETURNS text
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
 DECLARE
@@ -71,11 +98,11 @@ BEGIN
     RETURN '0x' || upper(encode(x, 'hex'));
   ELSIF style = 2 THEN
     RETURN upper(encode(x, 'hex'));
+  ELSIF is_national THEN
+    RETURN tsql.utf16_text(x);
   END IF;
-  FOR i IN 0 .. octet_length(x) - 1 BY CASE WHEN is_national THEN 2 ELSE 1 END LOOP
-    result := result || CASE WHEN NOT is_national THEN tsql.char(get_byte(x, i), 1252)
-      WHEN i + 1 < octet_length(x) THEN tsql.nchar(get_byte(x, i) + 256 * get_byte(x, i + 1))
-      ELSE tsql.nchar(get_byte(x, i)) END;
+  FOR i IN 0 .. octet_length(x) - 1 LOOP
+    result := result || tsql.char(get_byte(x, i), 1252);
   END LOOP;
   RETURN result;
 END $$;
