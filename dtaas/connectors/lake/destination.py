@@ -35,7 +35,7 @@ ENCODERS: Final = 2
 """Encoding threads: one a core on the smallest machine meant to run this."""
 _CLEANUP_LIMIT_S: Final = 30.0
 _FINGERPRINT_ROWS: Final = 16_384
-_FINGERPRINT_BYTES: Final = 256 * 1024  # hashing takes some 48 bytes a byte of text
+_FINGERPRINT_BYTES: Final = 1024 * 1024  # hashing takes some 48 bytes a byte of text
 
 
 class LakeDestination:

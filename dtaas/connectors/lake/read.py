@@ -18,6 +18,7 @@ from dtaas.model.schema import TableSchema
 from dtaas.model.types import is_lob
 
 _BATCH_ROWS: Final = 8192
+_READ_BUFFER_BYTES: Final = 1024 * 1024  # else whole column chunks are read at once
 _CSV_BLOCK_BYTES: Final = 4 * 1024 * 1024
 _CSV_MAX_BLOCK_BYTES: Final = 1024 * 1024 * 1024
 
@@ -54,8 +55,12 @@ def _stored_batches(
 ) -> Iterator[pa.RecordBatch]:
     match file_format:
         case FileFormat.PARQUET:
-            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
-                yield from parquet.iter_batches(batch_size=_BATCH_ROWS, columns=stored.names)
+            with pq.ParquetFile(
+                path, page_checksum_verification=True, buffer_size=_READ_BUFFER_BYTES
+            ) as parquet:
+                yield from parquet.iter_batches(
+                    batch_size=_BATCH_ROWS, columns=stored.names, use_threads=False
+                )
         case FileFormat.CSV:
             yield from _csv_batches(path, text_schema(stored), _csv_block_bytes(path, schema))
         case FileFormat.JSON:
