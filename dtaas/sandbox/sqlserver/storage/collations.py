@@ -191,4 +191,4 @@ def like_form(expr: str, type_: SqlType) -> str:
         return expr
     if not collation.accent_sensitive:
         expr = f"coll.without_accents({expr})"
-    return expr if collation.case_sensitive else f"lower({expr})"
+    return expr if collation.case_sensitive else f"coll.lowered({expr})"

@@ -270,6 +270,8 @@ class StorageConnection:
             raise
 
     async def _undo_statement(self, error: Exception | None, *, owns: bool) -> None:
+        if error is None:
+            await self._connection.execute("")  # waits for the end of the cancelled statement
         if not self._connection.is_in_transaction():
             return
         whole = isinstance(error, asyncpg.PostgresError) and ends_transaction(error)

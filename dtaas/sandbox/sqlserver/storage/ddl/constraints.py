@@ -99,7 +99,7 @@ async def _add_check(context: Context, table: Table, check: ddl.Check) -> None:
             f"ALTER TABLE {table.storage} ADD CONSTRAINT o_{object_id} CHECK ({sql}){valid}"
         )
     except asyncpg.CheckViolationError as error:
-        shown = f'database "{await _database(context, table)}", table "{table.schema}.{table.name}"'
+        shown = f'database "{_database(context, table)}", table "{table.schema}.{table.name}"'
         raise SqlError(
             547,
             f'The ALTER TABLE statement conflicted with the CHECK constraint "{name}". '
@@ -186,7 +186,7 @@ async def _create_foreign_key(  # noqa: PLR0917 - one statement's parts
         raise SqlError(
             547,
             f'The ALTER TABLE statement conflicted with the FOREIGN KEY constraint "{name}". The '
-            f'conflict occurred in database "{await _database(context, parent)}", table '
+            f'conflict occurred in database "{_database(context, parent)}", table '
             f'"{parent.schema}.{parent.name}"{column}.',
             state=0,
         ) from error
@@ -291,8 +291,6 @@ async def _add(
     )
 
 
-async def _database(context: Context, table: Table) -> str:
-    name: str = await context.connection.fetchval(
-        "SELECT name FROM meta.databases WHERE database_id = $1", table.database_id
-    )
-    return name
+def _database(context: Context, table: Table) -> str:
+    """Return a table's database by name; the transaction may be broken when an error needs it."""
+    return next(c.database for c in context.catalogs.values() if c.database_id == table.database_id)

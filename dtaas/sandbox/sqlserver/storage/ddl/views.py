@@ -18,9 +18,12 @@ from dtaas.sandbox.sqlserver.storage.ddl.context import (
     dotted,
     storage_object,
 )
-from dtaas.sandbox.sqlserver.tsql.compile import compile_view
+from dtaas.sandbox.sqlserver.tsql.compile import View, compile_view
 from dtaas.sandbox.sqlserver.tsql.compiled import Scope
 from dtaas.sandbox.sqlserver.types import SqlType
+
+_UNNAMED_COLUMN: Final = 8155
+"""Of a derived table; a view without a column name is error 4511."""
 
 _ALL_TYPES: Final = ("U", "V", "PK", "UQ", "F", "C", "D")
 
@@ -38,7 +41,7 @@ async def create_view(context: Context, spec: ddl.CreateView) -> None:
     if existing is None and spec.must_exist:
         raise SqlError(208, f"Invalid object name '{dotted(spec.view)}'.", state=6)
     scope = Scope(catalog=context.catalog, catalogs=context.catalogs, variables={})
-    view = compile_view(spec.query, scope, spec.columns)
+    view = _compile(spec, scope)
     _check_names(spec, [column.name for column in view.columns])
     if existing is not None:
         await _remove(context, existing)
@@ -85,14 +88,22 @@ async def _remove(context: Context, record: asyncpg.Record) -> None:
     )
 
 
+def _compile(spec: ddl.CreateView, scope: Scope) -> View:
+    try:
+        return compile_view(spec.query, scope, spec.columns)
+    except SqlError as error:
+        if error.number != _UNNAMED_COLUMN:
+            raise
+        number = error.text.partition("column ")[2].partition(" ")[0]
+        raise SqlError(
+            4511,
+            "Create View or Function failed because no column name was specified for column "
+            f"{number}.",
+        ) from error
+
+
 def _check_names(spec: ddl.CreateView, names: list[str]) -> None:
     for at, name in enumerate(names):
-        if not name:
-            raise SqlError(
-                4511,
-                "Create View or Function failed because no column name was specified for column "
-                f"{at + 1}.",
-            )
         if name.lower() in (earlier.lower() for earlier in names[:at]):
             raise SqlError(
                 4506,

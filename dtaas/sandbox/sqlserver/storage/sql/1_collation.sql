@@ -7,6 +7,11 @@
 
 CREATE SCHEMA coll;
 
+-- Case folding that does not depend on the collation of its argument: under "C", which a caller's
+-- COLLATE brings in, PostgreSQL's own functions know ASCII only.
+CREATE FUNCTION coll.lowered(x text) RETURNS text
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN lower(x COLLATE pg_c_utf8);
+
 -- Punctuation in the order of SQL_ collations (that of ASCII), moved to U+000F and up.
 CREATE FUNCTION coll.sql_base(x text) RETURNS text
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
@@ -39,7 +44,7 @@ END $$;
 CREATE FUNCTION coll.full_key(x text, sql_order bool, cs bool, accents bool, kana bool, width bool)
 RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
 DECLARE
-  lowered text := lower(x);
+  lowered text := coll.lowered(x);
   folded text := lowered;
   tail text;
   base text;
@@ -58,7 +63,7 @@ BEGIN
   IF (tail ~ CASE WHEN sql_order THEN '[^ -~]' ELSE '[^ -&(-,.-~]' END) THEN
     base := base || U&'\0001' || tail;
   END IF;
-  IF cs AND sql_order AND x <> upper(x) THEN   -- SQL order: upper case first
+  IF cs AND sql_order AND x <> upper(x COLLATE pg_c_utf8) THEN   -- SQL order: upper case first
     base := base || U&'\0001' || x;
   ELSIF cs AND NOT sql_order AND x <> lowered THEN   -- Windows order: lower case first
     base := base || U&'\0001' || translate(x,
@@ -92,7 +97,7 @@ BEGIN
         IF x ~ %L THEN
           RETURN coll.full_key(rtrim(x, ' '), %L, %L, %L, %L, %L);
         END IF;
-        RETURN %s(lower(rtrim(x, ' ')));
+        RETURN %s(lower(rtrim(x, ' ')));  -- plain ASCII: any collation folds it
       END $$ $f$,
       one.name,
       CASE WHEN one.cs AND one.sql_order THEN '[^ -`{-~]'

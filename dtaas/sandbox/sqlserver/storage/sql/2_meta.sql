@@ -10,7 +10,7 @@ CREATE SEQUENCE meta.object_ids AS int START 245575913 INCREMENT 16;
 CREATE SEQUENCE meta.database_ids AS int START 5;
 
 CREATE FUNCTION store.name_key(name text) RETURNS text
-IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN lower(rtrim(name, ' '));
+IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN coll.lowered(rtrim(name, ' '));
 
 -- A datetime: 1/300 s since 1900-01-01, server time.
 CREATE FUNCTION store.now() RETURNS bigint

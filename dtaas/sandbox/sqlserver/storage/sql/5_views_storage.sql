@@ -305,3 +305,26 @@ CREATE FUNCTION sys.configurations(db int) RETURNS TABLE (
 STABLE LANGUAGE sql AS $$
   SELECT 1536, 'max text repl size (B)', store.int_variant(65536), store.int_variant(65536)
 $$;
+
+-- Sessions of the CDC capture process and their errors: there even while nothing is captured.
+CREATE FUNCTION sys.dm_cdc_log_scan_sessions(db int) RETURNS TABLE (
+  session_id int, start_time t.datetime, end_time t.datetime, duration int,
+  scan_phase t.nvarchar_256, error_count int, start_lsn t.nvarchar_23, current_lsn t.nvarchar_23,
+  end_lsn t.nvarchar_23, tran_count bigint, last_commit_lsn t.nvarchar_23,
+  last_commit_time t.datetime, log_record_count bigint, schema_change_count int,
+  command_count bigint, first_begin_cdc_lsn t.nvarchar_23, last_commit_cdc_lsn t.nvarchar_23,
+  last_commit_cdc_time t.datetime, latency int, empty_scan_count int, failed_sessions_count int)
+STABLE LANGUAGE sql AS $$
+  SELECT NULL::int, NULL::bigint, NULL::bigint, NULL::int, NULL::text, NULL::int, NULL::text,
+    NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::int,
+    NULL::bigint, NULL::text, NULL::text, NULL::bigint, NULL::int, NULL::int, NULL::int WHERE false
+$$;
+
+CREATE FUNCTION sys.dm_cdc_errors(db int) RETURNS TABLE (
+  session_id int, phase_number int, entry_time t.datetime, error_number int, error_severity int,
+  error_state int, error_message t.nvarchar_1024, start_lsn t.nvarchar_23,
+  begin_lsn t.nvarchar_23, sequence_value t.nvarchar_23)
+STABLE LANGUAGE sql AS $$
+  SELECT NULL::int, NULL::int, NULL::bigint, NULL::int, NULL::int, NULL::int, NULL::text,
+    NULL::text, NULL::text, NULL::text WHERE false
+$$;
