@@ -95,12 +95,16 @@ print(connection.execute("echo ?", "verified").fetchval())
 """
 
 
+@pytest.mark.parametrize("encrypt", ["yes", "strict"])
 async def test_clients_can_verify_the_certificate(
-    server: TdsServer, odbc: Odbc, tmp_path: Path
+    encrypt: str, server: TdsServer, odbc: Odbc, tmp_path: Path
 ) -> None:
+    """Strict is TDS 8.0: TLS before all else, and the certificate is always verified."""
     trusted = tmp_path / "server.pem"
     await anyio.Path(trusted).write_bytes(server.certificate_pem)
-    text = odbc.text(Server=f"localhost,{server.port}", TrustServerCertificate="no")
+    text = odbc.text(
+        Server=f"localhost,{server.port}", TrustServerCertificate="no", Encrypt=encrypt
+    )
     with anyio.fail_after(30):
         verified = await anyio.run_process(
             [sys.executable, "-c", CHECK, text],

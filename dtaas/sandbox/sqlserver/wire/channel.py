@@ -3,12 +3,15 @@
 import ssl
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from dtaas.sandbox.sqlserver.wire.faults import Faults
 from dtaas.sandbox.sqlserver.wire.packets import Message, PacketReader
 from dtaas.sandbox.sqlserver.wire.protocol import ProtocolError
 from dtaas.sandbox.sqlserver.wire.sockets import TcpSocket
 from dtaas.sandbox.sqlserver.wire.tls import TlsTunnel
+
+_TLS_HANDSHAKE_RECORD: Final = b"\x16"
 
 
 class InjectedResetError(Exception):
@@ -41,6 +44,27 @@ class Channel:
             self._packets.feed(data)
             self._ready.extend(self._packets.messages())
         return self._ready.popleft()
+
+    async def client_hello(self) -> bytes:
+        """Return the first bytes when the client begins with TLS, as TDS 8.0 does, else none.
+
+        Raises:
+            ProtocolError, OSError: as `receive`.
+        """
+        data = await self._socket.receive()
+        if data[:1] == _TLS_HANDSHAKE_RECORD:
+            return data
+        self._packets.feed(data)
+        self._ready.extend(self._packets.messages())
+        return b""
+
+    async def receive_records(self) -> bytes:
+        """Return the next bytes as they come, none at the end; for a bare TLS handshake."""
+        return await self._socket.receive()
+
+    async def send_records(self, records: bytes) -> None:
+        """Send bytes as they are; for a bare TLS handshake."""
+        await self._socket.send(records)
 
     async def send(self, packets: Iterable[bytes]) -> None:
         """Send packets.

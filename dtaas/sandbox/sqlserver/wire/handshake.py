@@ -27,10 +27,16 @@ async def receive_login(
 ) -> Login | None:
     """Speak PRELOGIN and TLS and return the client's LOGIN7; None when it left before.
 
+    TLS comes inside of PRELOGIN packets, or before them when the client begins so (TDS 8.0,
+    `Encrypt=strict`).
+
     Raises:
         ProtocolError: the client does not speak TDS 7.2 or later, or broke TLS off.
         OSError: the connection broke.
     """
+    hello = await channel.client_hello()
+    if hello and not await _start_bare_tls(channel, TlsTunnel(context), hello):
+        return None
     first = await channel.receive()
     if first is None:
         return None
@@ -39,7 +45,10 @@ async def receive_login(
     writer = PacketWriter(_NO_SPID, DEFAULT_PACKET_BYTES)
     packets = writer.write(prelogin_reply(prelogin, encryption))
     await channel.send([*packets, writer.end()])
-    if encryption is not Encryption.NOT_SUPPORTED and not await _start_tls(channel, context):
+    if hello:
+        # TDS 8.0: all is in TLS already, and the option means nothing.
+        encryption = Encryption.ON
+    elif encryption is not Encryption.NOT_SUPPORTED and not await _start_tls(channel, context):
         return None
     message = await channel.receive()
     if message is None:
@@ -57,16 +66,34 @@ async def _start_tls(channel: Channel, context: ssl.SSLContext) -> bool:
         message = await channel.receive()
         if message is None:
             return False
-        try:
-            finished, records = tunnel.handshake(_payload(message, PacketType.PRELOGIN))
-        except ssl.SSLError as exc:
-            raise ProtocolError(f"the TLS handshake failed: {exc.reason}") from exc
+        finished, records = _step(tunnel, _payload(message, PacketType.PRELOGIN))
         if records:
             writer = PacketWriter(_NO_SPID, DEFAULT_PACKET_BYTES, PacketType.PRELOGIN)
             packets = writer.write(records)
             await channel.send([*packets, writer.end()])
     channel.start_tls(tunnel)
     return True
+
+
+async def _start_bare_tls(channel: Channel, tunnel: TlsTunnel, hello: bytes) -> bool:
+    """Do the TLS handshake before any packet (TDS 8.0); false when the client left."""
+    finished, records = _step(tunnel, hello)
+    await channel.send_records(records)
+    while not finished:
+        received = await channel.receive_records()
+        if not received:
+            return False
+        finished, records = _step(tunnel, received)
+        await channel.send_records(records)
+    channel.start_tls(tunnel)
+    return True
+
+
+def _step(tunnel: TlsTunnel, received: bytes) -> tuple[bool, bytes]:
+    try:
+        return tunnel.handshake(received)
+    except ssl.SSLError as exc:
+        raise ProtocolError(f"the TLS handshake failed: {exc.reason}") from exc
 
 
 def _payload(message: Message, expected: PacketType) -> bytes:

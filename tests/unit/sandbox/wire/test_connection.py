@@ -286,7 +286,7 @@ NONSENSE = {
     "zeros": bytes(64),
     "ones": b"\xff" * 64,
     "login_first": login(),
-    "strict_tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
+    "strict_tls": b"\x16\x03\x01\x00\x04nope",
     "bad_option": packet(0x12, b"\1\xff\xff\xff\xff\xff"),
     "no_tls": prelogin(1) + packet(0x12, b"not a handshake"),
 }
