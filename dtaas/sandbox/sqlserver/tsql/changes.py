@@ -23,6 +23,7 @@ class Insert(Struct, frozen=True):
     query: tree.Query | None
     output: tuple[tree.SelectItem, ...] = ()
     with_tables: tuple[tree.CommonTable, ...] = ()
+    max_recursion: int = 100
 
 
 class Update(Struct, frozen=True):
@@ -35,6 +36,7 @@ class Update(Struct, frozen=True):
     top: tree.Top | None = None
     output: tuple[tree.SelectItem, ...] = ()
     with_tables: tuple[tree.CommonTable, ...] = ()
+    max_recursion: int = 100
 
 
 class Delete(Struct, frozen=True):
@@ -46,6 +48,7 @@ class Delete(Struct, frozen=True):
     top: tree.Top | None = None
     output: tuple[tree.SelectItem, ...] = ()
     with_tables: tuple[tree.CommonTable, ...] = ()
+    max_recursion: int = 100
 
 
 class MergeAction(Struct, frozen=True):
@@ -69,6 +72,7 @@ class Merge(Struct, frozen=True):
     actions: Sequence[MergeAction]
     output: tuple[tree.SelectItem, ...] = ()
     with_tables: tuple[tree.CommonTable, ...] = ()
+    max_recursion: int = 100
 
 
 Statement = tree.Query | Insert | Update | Delete | Merge

@@ -15,7 +15,9 @@ from dtaas.sandbox.sqlserver.tsql.errors import collation_conflict, incompatible
 from dtaas.sandbox.sqlserver.tsql.type_rules import (
     BINARIES,
     CHARACTERS,
+    DECIMALS,
     INTEGERS,
+    MONEYS,
     NATIONAL,
     RANK,
     common_type,
@@ -64,8 +66,8 @@ def operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
     for value in (left, right):
         if value.type.name in _NOT_COMPARABLE:
             raise incompatible_types(left.type.name, right.type.name, operator)
-    if left.type.name in INTEGERS and right.type.name in INTEGERS:
-        return left.sql, right.sql  # the storage compares integers of all sizes by value
+    if {left.type.name, right.type.name} <= INTEGERS | DECIMALS | MONEYS:
+        return left.sql, right.sql  # the storage compares exact numbers of all types by value
     target = common_type([left, right])
     if target.name in CHARACTERS:
         return _text_operands(left, right, operator)

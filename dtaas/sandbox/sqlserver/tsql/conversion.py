@@ -29,6 +29,7 @@ from dtaas.sandbox.sqlserver.tsql.type_rules import (
     MONEYS,
     NATIONAL,
     NUMBERS,
+    decimal_of,
 )
 from dtaas.sandbox.sqlserver.tsql.value import Value, quote
 from dtaas.sandbox.sqlserver.tsql.variant_conversion import from_variant
@@ -146,7 +147,7 @@ class Conversion:
         source, target, sql = value.type, self.target, value.sql
         precision, scale = _digits(target)
         if source.name in DECIMALS | MONEYS | INTEGERS:
-            p, s = _digits(source)
+            p, s = _digits(source if value.digits is None else decimal_of(value))
             if s == scale and p <= precision and source.name in DECIMALS | MONEYS:
                 return sql
             if s <= scale and p - s <= precision - scale:

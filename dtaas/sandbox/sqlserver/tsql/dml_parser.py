@@ -1,5 +1,6 @@
 """The grammar of INSERT, UPDATE, DELETE and MERGE."""
 
+from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.expression_parser import parse_expression, parse_expressions
@@ -45,11 +46,12 @@ def _insert(cursor: Cursor, with_tables: _With) -> changes.Insert:
         return changes.Insert(table, columns, None, output, with_tables)
     if cursor.accept("VALUES"):
         rows = parse_rows(cursor)
-        parse_option(cursor)
-        return changes.Insert(table, columns, tree.Query(rows), output, with_tables)
+        limit = parse_option(cursor)
+        return changes.Insert(table, columns, tree.Query(rows), output, with_tables, limit)
     if not cursor.at_any("SELECT", "(", "WITH"):
         raise cursor.error()
-    return changes.Insert(table, columns, parse_query(cursor), output, with_tables)
+    query = parse_query(cursor)
+    return changes.Insert(table, columns, query, output, with_tables, query.max_recursion)
 
 
 def _update(cursor: Cursor, with_tables: _With) -> changes.Update:
@@ -63,8 +65,8 @@ def _update(cursor: Cursor, with_tables: _With) -> changes.Update:
     output = _output(cursor)
     source = parse_from(cursor) if cursor.accept("FROM") else None
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
-    parse_option(cursor)
-    return changes.Update(table, tuple(assignments), source, where, top, output, with_tables)
+    limit = parse_option(cursor)
+    return changes.Update(table, tuple(assignments), source, where, top, output, with_tables, limit)
 
 
 def _delete(cursor: Cursor, with_tables: _With) -> changes.Delete:
@@ -75,8 +77,8 @@ def _delete(cursor: Cursor, with_tables: _With) -> changes.Delete:
     output = _output(cursor)
     source = parse_from(cursor) if cursor.accept("FROM") else None
     where = parse_expression(cursor) if cursor.accept("WHERE") else None
-    parse_option(cursor)
-    return changes.Delete(table, source, where, top, output, with_tables)
+    limit = parse_option(cursor)
+    return changes.Delete(table, source, where, top, output, with_tables, limit)
 
 
 def _assignment(cursor: Cursor) -> changes.Assign:
@@ -121,10 +123,14 @@ def _merge(cursor: Cursor, with_tables: _With) -> changes.Merge:
     while cursor.accept("WHEN"):
         actions.append(_merge_action(cursor))
     output = _output(cursor)
-    parse_option(cursor)
-    if not cursor.at(";"):  # error 10713: MERGE alone must end with a semicolon
-        raise cursor.error()
-    return changes.Merge(table, alias, source, condition, tuple(actions), output, with_tables)
+    limit = parse_option(cursor)
+    if not cursor.at(";"):
+        raise SqlError(
+            10713, "A MERGE statement must be terminated by a semi-colon (;).", severity=15
+        )
+    return changes.Merge(
+        table, alias, source, condition, tuple(actions), output, with_tables, limit
+    )
 
 
 def _merge_action(cursor: Cursor) -> changes.MergeAction:

@@ -23,7 +23,7 @@ def bind_insert(insert: changes.Insert, names: Names) -> Written:
     Raises:
         SqlError: 110, 109, 120, 121, 213 counts that differ, 207, 264, 271, 273, 8101 columns.
     """
-    prefix = bind_with(insert.with_tables, names, 100)
+    prefix = bind_with(insert.with_tables, names, insert.max_recursion)
     table, catalog = names.compilation.table(insert.table)
     check_table(table)
     given = _given_columns(insert, table)

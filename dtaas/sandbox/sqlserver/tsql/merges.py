@@ -30,7 +30,7 @@ def bind_merge(merge: changes.Merge, names: Names) -> Written:
     Raises:
         SqlError: all that binding raises.
     """
-    prefix = bind_with(merge.with_tables, names, 100)
+    prefix = bind_with(merge.with_tables, names, merge.max_recursion)
     table, catalog = names.compilation.table(merge.table)
     check_table(table)
     alias = names.compilation.alias()

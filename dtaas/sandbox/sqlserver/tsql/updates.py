@@ -45,7 +45,7 @@ def bind_update(update: changes.Update, names: Names) -> Written:
     Raises:
         SqlError: 207, 264, 271, 272, 8102 and all that binding raises.
     """
-    prefix = bind_with(update.with_tables, names, 100)
+    prefix = bind_with(update.with_tables, names, update.max_recursion)
     target = _target(update.table, update.source, names)
     block = new_block(names)
     assigned: dict[str, str] = {}
@@ -93,7 +93,7 @@ def bind_delete(delete: changes.Delete, names: Names) -> Written:
     Raises:
         SqlError: all that binding raises.
     """
-    prefix = bind_with(delete.with_tables, names, 100)
+    prefix = bind_with(delete.with_tables, names, delete.max_recursion)
     target = _target(delete.table, delete.source, names)
     block = new_block(names)
     others = _others(names, target)
