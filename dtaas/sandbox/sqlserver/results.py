@@ -102,7 +102,11 @@ class ReturnStatus(Struct, frozen=True):
 
 
 class OutputValue(Struct, frozen=True, kw_only=True):
-    """The value of an output parameter after a call."""
+    """The value of an output parameter after a call.
+
+    Attributes:
+        ordinal: its place among the parameters given to `execute` or `call`, from 0.
+    """
 
     ordinal: int
     name: str
