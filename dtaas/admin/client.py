@@ -1,5 +1,6 @@
 """A client of the daemon over its admin socket."""
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,7 +18,8 @@ from dtaas.model.errors import DtaasError, FatalError
 T = TypeVar("T")
 
 _BASE: Final = "http://dtaas"
-_TIMEOUT: Final = httpx.Timeout(75.0, connect=5.0)
+_CONNECT_LIMIT_S: Final = 5.0
+_TIMEOUT: Final = httpx.Timeout(75.0, connect=_CONNECT_LIMIT_S)
 """Longer than the longest answer the daemon allows itself: a connector's test of a minute."""
 
 
@@ -58,19 +60,31 @@ _KINDS: Final[Mapping[str, type[DtaasError]]] = {
 class AdminClient:
     """Asks the daemon. A context manager; used from one thread."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url=_BASE, timeout=_TIMEOUT
+            transport=httpx.HTTPTransport(uds=str(path)), base_url=_BASE, timeout=_TIMEOUT
         )
 
     @property
-    def socket(self) -> Path:
+    def path(self) -> Path:
         """Return the path of the admin socket."""
-        return self._socket
+        return self._path
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return itself.
+
+        Raises:
+            DaemonUnreachableError: nobody answers.
+        """
+        # Asked here first: httpx forgets to close a Unix socket that did not connect.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(_CONNECT_LIMIT_S)
+            try:
+                probe.connect(str(self._path))
+            except OSError as exc:
+                self._http.close()
+                raise unreachable(self._path, exc) from exc
         return self
 
     def __exit__(
@@ -107,13 +121,19 @@ class AdminClient:
         try:
             yield
         except httpx.TransportError as exc:
-            raise unreachable(self._socket, exc) from exc
+            raise unreachable(self._path, exc) from exc
 
 
-def unreachable(socket: Path, exc: Exception) -> DaemonUnreachableError:
+def unreachable(path: Path, exc: Exception) -> DaemonUnreachableError:
     """Return the error for a daemon that does not answer."""
+    if isinstance(exc, PermissionError):
+        return DaemonUnreachableError(
+            f"You may not use the daemon's socket {path}.",
+            hint="Be its user, or a member of its group (dtaas, where there is one).",
+        )
+    why = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
     return DaemonUnreachableError(
-        f"No daemon answers at {socket} ({exc}).",
+        f"No daemon answers at {path}: {why}.",
         hint="Start it with: dtaas serve. If it runs elsewhere, name its socket with --socket.",
     )
 

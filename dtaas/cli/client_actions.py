@@ -115,7 +115,7 @@ def steer(
         return client.post(f"/api/tasks/{task.id}/control", body, TaskView)
 
     if wait:
-        _show_end(task, until_ended(client.socket, task.id, order), as_json=as_json)
+        _show_end(task, until_ended(client.path, task.id, order), as_json=as_json)
         return
     ordered = order()
     if as_json:

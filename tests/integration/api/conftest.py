@@ -34,8 +34,14 @@ def logs() -> Iterator[list[EventDict]]:
 
 
 @pytest.fixture
-async def served(tmp_path: Path, socket_dir: Path, logs: list[EventDict]) -> AsyncIterator[Served]:
-    async with services_at_work(tmp_path) as work, serving(work, socket_dir, logs) as made:
+async def work(tmp_path: Path) -> AsyncIterator[AtWork]:
+    async with services_at_work(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def served(work: AtWork, socket_dir: Path, logs: list[EventDict]) -> AsyncIterator[Served]:
+    async with serving(work, socket_dir, logs) as made:
         yield made
 
 
@@ -49,13 +55,19 @@ def socket_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def serving(work: AtWork, socket_dir: Path, logs: list[EventDict]) -> AsyncIterator[Served]:
     settings = ApiSettings(cors_origins=("https://page.example",))
     socket = socket_dir / "admin.sock"
-    async with create_task_group() as group:
+    async with create_task_group() as servers:
         trusted = create_app(work.services, settings, trusted=True)
-        await group.start(serve_unix, trusted, socket)
-        url = await group.start(serve_tcp, create_app(work.services, settings), "127.0.0.1", 0)
+        await servers.start(serve_unix, trusted, socket)
+        url = await servers.start(serve_tcp, create_app(work.services, settings), "127.0.0.1", 0)
         ws_url = url.replace("http", "ws", 1) + "/ws"
-        yield Served(work=work, url=url, ws_url=ws_url, socket=socket, logs=logs)
-        group.cancel_scope.cancel()
+        yield Served(
+            work=work,
+            url=url,
+            ws_url=ws_url,
+            socket=socket,
+            logs=logs,
+        )
+        servers.cancel_scope.cancel()
 
 
 @pytest.fixture
