@@ -114,7 +114,17 @@ class OutputValue(Struct, frozen=True, kw_only=True):
     value: Any
 
 
-Item = Columns | Rows | Done | Message | ErrorMessage | DatabaseChanged | ReturnStatus | OutputValue
+Item = (
+    Columns
+    | Rows
+    | PackedRows
+    | Done
+    | Message
+    | ErrorMessage
+    | DatabaseChanged
+    | ReturnStatus
+    | OutputValue
+)
 
 
 class Parameter(Struct, frozen=True, kw_only=True):
