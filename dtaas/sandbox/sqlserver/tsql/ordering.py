@@ -23,7 +23,5 @@ def order_by(items: Sequence[tree.OrderItem], block: Block, bind: Bind) -> str:
 def order_term(value: Value, *, descending: bool) -> str:
     """Return one term of an ORDER BY clause."""
     sql = key(comparable(value, "ORDER BY"))
-    # an index serves the order of a column without NULLs only when NULLS is left out
-    if not value.nullable:
-        return f"{sql} DESC" if descending else sql
+    # every index of the storage has this order, so that it serves ORDER BY
     return f"{sql} DESC NULLS LAST" if descending else f"{sql} NULLS FIRST"

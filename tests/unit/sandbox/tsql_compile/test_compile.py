@@ -34,7 +34,7 @@ def test_plain_columns_cost_nothing():
         "SELECT id, customer FROM orders WHERE id > 5 ORDER BY id", scope()
     )
     assert compiled.sql == (
-        "SELECT t1.c1 AS c1, t1.c2 AS c2 FROM d5.t_1 AS t1 WHERE (t1.c1 > 5) ORDER BY t1.c1"
+        "SELECT t1.c1 AS c1, t1.c2 AS c2 FROM d5.t_1 AS t1 WHERE (t1.c1 > 5) ORDER BY t1.c1 NULLS FIRST"
     )
 
 
