@@ -5,23 +5,39 @@ conversions proven by tests are asked for, and only when the result has the type
 """
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from dtaas.connectors.sqlserver.struct_text import STRUCT_BYTES, guid_text, timestamp_text
 from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.schema import TableSchema
-from dtaas.model.types import Uuid
+from dtaas.model.types import (
+    Binary,
+    ColumnType,
+    Float,
+    Integer,
+    Time,
+    Timestamp,
+    Uuid,
+    arrow_type,
+)
 
 _REPLACEMENT_UTF8 = "\N{REPLACEMENT CHARACTER}".encode()
 _INDICATOR_BYTES = 8
+_STRUCTURE = pa.binary(STRUCT_BYTES)
 
 
 def transit_schema(schema: TableSchema) -> pa.Schema:
-    """Return the schema to fetch in: the final one, with every column nullable.
+    """Return the schema to fetch in: the final one, but ids and long moments as structures.
 
-    A NULL in a column that should have none is then noticed, not undefined.
+    Every column is nullable: a NULL in one that should have none is then noticed, not undefined.
     """
-    return pa.schema([field.with_nullable(True) for field in schema.arrow_schema()])
+    fields = zip(schema.arrow_schema(), schema.columns, strict=True)
+    return pa.schema(
+        [
+            pa.field(field.name, _STRUCTURE if _as_structure(column.type) else field.type)
+            for field, column in fields
+        ]
+    )
 
 
 def require_fetchable(found: pa.Schema, schema: TableSchema) -> pa.Schema:
@@ -32,7 +48,7 @@ def require_fetchable(found: pa.Schema, schema: TableSchema) -> pa.Schema:
     """
     wanted = transit_schema(schema)
     for index, column in enumerate(schema.columns):
-        if index >= len(found) or not _converts(found.field(index).type, wanted.field(index).type):
+        if index >= len(found) or not _converts(found.field(index).type, column.type):
             raise SchemaChangedError(
                 f"Column {column.name} of {schema.table} is not {column.native_type} any more.",
                 hint="Start the task with force to load the table anew.",
@@ -53,8 +69,7 @@ def to_batch(fetched: pa.RecordBatch, schema: TableSchema) -> pa.RecordBatch:
                 f"Column {column.name} of {schema.table} was NOT NULL and now holds NULL.",
                 hint="Start the task with force to load the table anew.",
             )
-        # The driver spells ids in capitals.
-        arrays.append(pc.ascii_lower(array) if isinstance(column.type, Uuid) else array)
+        arrays.append(_final(array, column.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow_schema())
 
 
@@ -88,25 +103,33 @@ def transit_row_bytes(column: SqlColumn, *, longest: int) -> int:
     return units * length + _INDICATOR_BYTES
 
 
-def _converts(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Return whether arrow-odbc fetches a column it reports as `found` exactly as `wanted`."""
-    kinds = (
-        (pa.types.is_integer, pa.types.is_integer),
-        (pa.types.is_floating, pa.types.is_floating),
-        (pa.types.is_time, pa.types.is_time),
-        (pa.types.is_timestamp, pa.types.is_timestamp),
-        (pa.types.is_string, _is_text_or_moment),
-        (pa.types.is_binary, _is_bytes),
-    )
-    for is_wanted, is_found in kinds:
-        if is_wanted(wanted):
-            return bool(is_found(found))
-    return bool(found == wanted)
+def _as_structure(column: ColumnType) -> bool:
+    """Return whether a column is fetched as 16 bytes and made text here."""
+    return isinstance(column, Uuid) or column == Timestamp(7)
 
 
-def _is_text_or_moment(found: pa.DataType) -> bool:
-    return bool(pa.types.is_string(found) or pa.types.is_timestamp(found))
+def _final(array: pa.Array, column: ColumnType) -> pa.Array:
+    match column:
+        case Uuid():
+            return guid_text(array)
+        case Timestamp(digits=7):
+            return timestamp_text(array)
+        case _:
+            return array
 
 
-def _is_bytes(found: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(found) or pa.types.is_fixed_size_binary(found))
+def _converts(found: pa.DataType, column: ColumnType) -> bool:
+    """Return whether arrow-odbc fetches exactly a column that it reports as `found`."""
+    match column:
+        case Integer():
+            return bool(pa.types.is_integer(found))
+        case Float():
+            return bool(pa.types.is_floating(found))
+        case Time():
+            return bool(pa.types.is_time(found))
+        case Timestamp():
+            return bool(pa.types.is_timestamp(found))
+        case Binary():
+            return bool(pa.types.is_binary(found) or pa.types.is_fixed_size_binary(found))
+        case _:
+            return bool(found == arrow_type(column))
