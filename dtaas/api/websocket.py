@@ -25,6 +25,7 @@ log = structlog.get_logger()
 FIGURES_EVERY_S: Final = 0.25
 STALL_LIMIT_S: Final = 10.0
 CLOSE_STALLED: Final = 4408
+CLOSE_CRASHED: Final = 1011
 _MOST_TOPICS: Final = 100
 _CLOSE_LIMIT_S: Final = 1.0
 
@@ -120,6 +121,10 @@ class LiveSession:
                     await self._socket.close(CLOSE_STALLED, "stalled")
             except* (WebSocketDisconnect, OSError):
                 log.debug("websocket_left")
+            except* Exception as crash:
+                log.exception("websocket_crashed", exc_info=crash)
+                with move_on_after(_CLOSE_LIMIT_S):
+                    await self._socket.close(CLOSE_CRASHED, "internal")
 
     async def _listen(self, scope: CancelScope) -> None:
         try:

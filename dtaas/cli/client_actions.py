@@ -67,9 +67,9 @@ def show_status(client: AdminClient, task: str | None, *, as_json: bool) -> None
             client_tables.show_daemon(version, metrics)
         return
     found = _find(client, task)
-    latest = client.get(f"/api/tasks/{found.id}/executions", ExecutionList, limit=1)
+    page = client.get(f"/api/tasks/{found.id}/executions", ExecutionList, limit=1)
     execution = (
-        client.get(f"/api/executions/{latest.items[0].id}", ExecutionView) if latest.items else None
+        client.get(f"/api/executions/{page.items[0].id}", ExecutionView) if page.items else None
     )
     if as_json:
         _print_json({"task": found, "execution": execution})
@@ -114,8 +114,12 @@ def steer(
     def order() -> TaskView:
         return client.post(f"/api/tasks/{task.id}/control", body, TaskView)
 
+    def latest() -> Execution | None:
+        page = client.get(f"/api/tasks/{task.id}/executions", ExecutionList, limit=1)
+        return page.items[0] if page.items else None
+
     if wait:
-        _show_end(task, until_ended(client.path, task.id, order), as_json=as_json)
+        _show_end(task, until_ended(client.path, task.id, order, latest), as_json=as_json)
         return
     ordered = order()
     if as_json:

@@ -23,7 +23,10 @@ from dtaas.api.app import create_app
 from dtaas.api.server import serve_unix
 from dtaas.api.views import TaskView
 from dtaas.cli.main import cli
+from dtaas.concurrency.bus import DEFAULT_CAPACITY_EVENTS, Feed
 from dtaas.model.errors import DtaasError, NotFoundError
+from dtaas.model.events import Event, ExecutionChanged, TaskRemoved
+from dtaas.model.ids import TaskId
 from dtaas.model.task import TaskStatus
 from dtaas.services.health import DrainingError
 from dtaas.settings import ApiSettings
@@ -217,3 +220,32 @@ async def test_the_real_command(served: Served):
     assert b"not_found: There is no task 'nobody'." in bad.stderr
     wrong = await run_process([*command, "start", *where], check=False)
     assert wrong.returncode == 2
+
+
+async def test_waiting_survives_being_too_slow(served: Served):
+    """The event of the end is lost on the way: the fresh snapshot makes the client ask."""
+    work = served.work
+    task = await work.task()
+    gate = Gate(work.source, "read")
+    results: list[Result] = []
+
+    async def wait() -> None:
+        results.append(await run(served, "start", str(task.id), "--wait", "--json"))
+
+    async with create_task_group() as group:
+        group.start_soon(wait)
+        with move_on_after(20):
+            await gate.reached.wait()
+        put = Feed.put
+
+        def forgetful(feed: Feed, event: Event) -> None:
+            put(feed, event)
+            if isinstance(event, ExecutionChanged) and feed is not work.feed:
+                for _ in range(DEFAULT_CAPACITY_EVENTS + 1):
+                    put(feed, TaskRemoved(at=event.at, task_id=TaskId(10**6)))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Feed, "put", forgetful)
+            gate.open()
+            await work.until_ended()
+    assert msgspec.json.decode(results[0].stdout)["status"] == "completed"

@@ -356,3 +356,18 @@ async def _stay(served: Served, reads: bool) -> None:
             while reads:
                 await client.next()
             await sleep(LIMIT_S)
+
+
+async def test_what_nobody_foresaw_is_logged_and_closes(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+):
+    async def crash() -> None:
+        raise RuntimeError("the secret plan")
+
+    monkeypatch.setattr(served.work.services.tasks, "every", crash)
+    async with client_of(served) as client:
+        with pytest.raises(ConnectionClosed) as caught:
+            await client.next()
+    assert caught.value.rcvd is not None
+    assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "internal")
+    assert any(entry["event"] == "websocket_crashed" for entry in served.logs)
