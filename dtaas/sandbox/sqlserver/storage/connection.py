@@ -270,13 +270,15 @@ class StorageConnection:
             raise
 
     async def _undo_statement(self, error: Exception | None, *, owns: bool) -> None:
-        if error is None:
-            await self._connection.execute("")  # waits for the end of the cancelled statement
-        if not self._connection.is_in_transaction():
-            return
+        """Undo a failed statement, or after a cancelled one (no error) what it may have left.
+
+        A cancelled statement may still be ending: the next command waits for that, so only then
+        the state of PostgreSQL's transaction is known.
+        """
         whole = isinstance(error, asyncpg.PostgresError) and ends_transaction(error)
         if owns or whole:
-            await self._connection.execute("ROLLBACK")
+            if error is None or self._connection.is_in_transaction():
+                await self._connection.execute("ROLLBACK")
             await self._forget_transaction(committed=False)
         elif self._guarded:
             await self._connection.execute("ROLLBACK TO guard")
