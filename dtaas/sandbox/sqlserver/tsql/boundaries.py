@@ -70,7 +70,7 @@ _MODULES: Final = frozenset({"VIEW", "PROC", "PROCEDURE", "FUNCTION", "TRIGGER"}
 
 
 def expression_end(tokens: Sequence[Token], at: int, stops: frozenset[str] = STARTERS) -> int:
-    """Return the index behind an expression: a semicolon, comma, `)` or starter ends it.
+    """Return the index behind an expression: a semicolon, comma, `)`, label or starter ends it.
 
     Args:
         stops: words that end it at depth 0.
@@ -82,6 +82,8 @@ def expression_end(tokens: Sequence[Token], at: int, stops: frozenset[str] = STA
         if depth < 0 or (depth == 0 and word in {";", ","}):
             return at
         if depth == 0 and tokens[at].kind is Kind.NAME:
+            if tokens[at + 1].word == ":":
+                return at
             if word == "CASE":
                 cases += 1
             elif word in stops and not (cases and word in {"ELSE", "END"}):
@@ -141,12 +143,11 @@ class _Scan:
             return False
         if token.word == ";" or (token.word == ")" and token.kind is Kind.OPERATOR):
             return True
-        return (
-            token.kind is Kind.NAME
-            and token.word in STARTERS
-            and self._tokens[self.at - 1].word != "."
-            and not self._continues(token.word)
-        )
+        if token.kind is not Kind.NAME or self._tokens[self.at - 1].word == ".":
+            return False
+        if token.word in STARTERS:
+            return not self._continues(token.word)
+        return self._tokens[self.at + 1].word == ":"
 
     def step(self) -> None:
         token = self._tokens[self.at]

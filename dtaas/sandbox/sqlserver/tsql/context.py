@@ -80,11 +80,12 @@ class Context:
         """Return the type of an expression and its value. Raises: see `scalar`."""
         compiled = await self._compile("scalar", expression, frame)
         type_ = compiled.columns[0].type if compiled.columns else _BIT
+        value: Any = None
         async with aclosing(self.rows(compiled, frame)) as batches:
             async for batch in batches:
                 if batch:
-                    return type_, batch[0][0]
-        return type_, None
+                    value = batch[0][0]
+        return type_, value
 
     def rows(self, compiled: Compiled, frame: Frame) -> AsyncGenerator[Sequence[Sequence[Any]]]:
         """Run a compiled statement with a result."""
