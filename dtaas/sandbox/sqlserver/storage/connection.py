@@ -10,8 +10,8 @@ import asyncpg
 from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.results import Message, SqlError
-from dtaas.sandbox.sqlserver.storage import forms
 from dtaas.sandbox.sqlserver.storage.access import Access
+from dtaas.sandbox.sqlserver.storage.arguments import bind_all
 from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, load_catalogs, name_key
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, no_database
 from dtaas.sandbox.sqlserver.storage.ddl.executor import carry_out, is_temporary, needs_own_turn
@@ -25,8 +25,11 @@ from dtaas.sandbox.sqlserver.storage.postgres_errors import (
 )
 from dtaas.sandbox.sqlserver.storage.result_rows import finisher
 from dtaas.sandbox.sqlserver.storage.server import StorageServer
-from dtaas.sandbox.sqlserver.storage.temporary import drop_temporary, load_temporary
-from dtaas.sandbox.sqlserver.storage.variants import encode_variant
+from dtaas.sandbox.sqlserver.storage.temporary import (
+    drop_temporary,
+    grant_temporary,
+    load_temporary,
+)
 from dtaas.sandbox.sqlserver.tsql.compiled import Compiled
 from dtaas.sandbox.sqlserver.tsql.storage_port import (
     Argument,
@@ -175,6 +178,8 @@ class StorageConnection:
                 self._connection, catalog, action, temporary=temporary
             ):
                 messages = await carry_out(context, parsed)
+                if temporary and not self._access.sysadmin:
+                    await grant_temporary(self._connection, self.spid, self._access.role)
         self._has_temporary |= temporary
         await self._note_change(temporary=temporary)
         return messages
@@ -376,23 +381,6 @@ class StorageConnection:
             self._has_temporary = False
             self._current = None
             await self.use(self.database)
-
-
-def bind_all(arguments: Sequence[Argument]) -> list[Any]:
-    """Return the values asyncpg takes.
-
-    Raises:
-        SqlError: a text holds a character the storage keeps for itself.
-    """
-    try:
-        return [
-            encode_variant(a.value)
-            if a.type.name == "sql_variant" and a.value is not None
-            else forms.bind(a.value, a.type)
-            for a in arguments
-        ]
-    except ValueError as error:
-        raise SqlError(8114, f"Error converting a parameter: {error}.", state=5) from error
 
 
 _: type[Storage] = StorageConnection

@@ -4,7 +4,7 @@ import asyncpg
 
 from dtaas.sandbox.sqlserver.catalog import TableDef
 from dtaas.sandbox.sqlserver.storage.catalog import load_tables, name_key
-from dtaas.sandbox.sqlserver.storage.ddl.context import TEMPDB_ID, shown_name
+from dtaas.sandbox.sqlserver.storage.ddl.context import TEMPDB_ID, shown_name, storage_table
 from dtaas.sandbox.sqlserver.storage.ddl.tables import remove_table
 
 _OF_SESSION = (
@@ -18,6 +18,14 @@ async def load_temporary(connection: asyncpg.Connection, spid: int) -> dict[str,
     ids = [r["object_id"] for r in await connection.fetch(_OF_SESSION, TEMPDB_ID, spid)]
     tables = await load_tables(connection, ids)
     return {name_key(shown_name(t.name)): _shown(t) for t in tables}
+
+
+async def grant_temporary(connection: asyncpg.Connection, spid: int, role: str) -> None:
+    """Give a restricted login all rights on its own #tables."""
+    for record in await connection.fetch(_OF_SESSION, TEMPDB_ID, spid):
+        await connection.execute(
+            f"GRANT ALL ON {storage_table(TEMPDB_ID, record['object_id'])} TO {role}"
+        )
 
 
 async def drop_temporary(connection: asyncpg.Connection, spid: int) -> None:
