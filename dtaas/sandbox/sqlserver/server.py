@@ -46,6 +46,7 @@ class TdsServer:
         self._shared = shared
         self._group = group
         self._open: set[TcpSocket] = set()
+        self._left = anyio.Event()
         self._spids = count(_FIRST_SPID)
 
     @classmethod
@@ -85,6 +86,12 @@ class TdsServer:
         """How many clients are connected now."""
         return len(self._open)
 
+    async def wait_idle(self) -> None:
+        """Wait until no client is connected."""
+        while self._open:
+            self._left = anyio.Event()
+            await self._left.wait()
+
     def drop_connections(self) -> None:
         """Reset every live connection, as a crash of the server would."""
         for connected in self._open:
@@ -122,6 +129,7 @@ class TdsServer:
             _log.exception("tds_connection_failed", spid=spid, exc_info=bug)
         finally:
             self._open.discard(connected)
+            self._left.set()
             connected.close()
 
 

@@ -90,8 +90,7 @@ async def test_dropping_all_connections(
             assert server.connections == 2
             server.drop_connections()
         await hang.cancelled.wait()
-        while server.connections:
-            await anyio.lowlevel.checkpoint()
+        await server.wait_idle()
     assert failures[0].args[0] == "08S01"
     assert all(session.closed for session in engine.sessions)
     with pytest.raises(pyodbc.OperationalError) as lost:

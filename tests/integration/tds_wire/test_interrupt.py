@@ -124,8 +124,7 @@ async def test_a_client_that_leaves_ends_its_statement(
     with anyio.fail_after(LIMIT_S):
         await blocking(connection.close)
         await endless.ended.wait()
-        while server.connections:
-            await anyio.lowlevel.checkpoint()
+        await server.wait_idle()
     assert engine.sessions[0].closed
 
 

@@ -126,6 +126,5 @@ async def test_sessions_are_closed_with_their_connections(
 ) -> None:
     await run(lambda connection: connection.execute("echo ?", 1).fetchval())
     with anyio.fail_after(5):
-        while server.connections:
-            await anyio.lowlevel.checkpoint()
+        await server.wait_idle()
     assert engine.sessions[0].closed
