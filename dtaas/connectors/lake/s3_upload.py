@@ -123,7 +123,7 @@ class S3Upload:
                     **self._address,
                     UploadId=self._upload_id,
                     PartNumber=number,
-                    Body=io.BytesIO(part),  # shares the bytes
+                    Body=_Body(part),
                     ChecksumCRC32=checksum,
                 )
         finally:
@@ -142,7 +142,7 @@ class S3Upload:
             reply = await self._uploader.client.put_object(
                 **self._address,
                 **self._object_arguments(),
-                Body=io.BytesIO(data),
+                Body=_Body(data),
                 ChecksumCRC32=checksum,
             )
         return str(reply["ETag"]).strip('"')
@@ -171,6 +171,21 @@ class S3Upload:
             "StorageClass": self._uploader.config.storage_class,
             **encryption_arguments(self._uploader.config),
         }
+
+
+class _Body(io.BytesIO):
+    """Bytes as a file object that shares them.
+
+    BytesIO's own `getbuffer`, which aiohttp asks for the length, would copy all of them on the
+    event loop, because the view it gives may be written to.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._data = data
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self._data)
 
 
 def _checksum(data: bytes) -> str:
