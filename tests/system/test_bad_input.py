@@ -178,7 +178,8 @@ async def test_wrong_tasks_are_refused_when_saved(daemon: Daemon):
     swapped = await refused(daemon, "POST", "/api/tasks/", {**good, "source_connector_id": target})
     assert swapped["field"] == "$.source_connector_id"
     await daemon.post("/api/tasks/", good)
-    taken = await refused(daemon, "POST", "/api/tasks/", good)
+    elsewhere = {**good, "source_tables": [both[1]]}
+    taken = await refused(daemon, "POST", "/api/tasks/", elsewhere)
     assert (taken["status"], taken["code"]) == (409, "name_taken")
 
 

@@ -44,7 +44,7 @@ class KeyRange:
 
 def read_rows(rows: KeyRange, columns: Sequence[SqlColumn]) -> str:
     """Select every row of a range in key order, each column in a form ODBC carries exactly."""
-    return rows.select([select_item(c) for c in columns], rows.order())
+    return rows.select([select_item(c, i) for i, c in enumerate(columns)], rows.order())
 
 
 def nth_key(rows: KeyRange, position: int) -> str:

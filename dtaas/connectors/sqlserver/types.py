@@ -193,9 +193,12 @@ def value_expression(column: SqlColumn) -> str:
     return _EXPRESSIONS.get(column.base_type, "{c}").format(c=identifier(column.name))
 
 
-def select_item(column: SqlColumn) -> str:
-    """Return the column's item of the select list."""
-    return f"{value_expression(column)} AS {identifier(column.name)}"
+def select_item(column: SqlColumn, position: int) -> str:
+    """Return the column's item of the select list.
+
+    It goes by its position: arrow-odbc cannot fetch a name outside the locale's characters.
+    """
+    return f"{value_expression(column)} AS dtaas_{position}"
 
 
 def is_unbounded(column: SqlColumn) -> bool:

@@ -46,14 +46,14 @@ ID, NAME, BODY = column("id"), column("name", "nvarchar", 100), column("body", "
 def test_statement_names_every_column_and_follows_the_key() -> None:
     rows = KeyRange(REF, [ID], ("1",), ("9",))
     assert chunk_query(rows, [ID, NAME], longest=0, most_rows=10).sql == (
-        "SELECT [id] AS [id], [name] AS [name] FROM [odd]]schema].[t'able 😀] "
+        "SELECT [id] AS dtaas_0, [name] AS dtaas_1 FROM [odd]]schema].[t'able 😀] "
         "WHERE [id] > CAST(1 AS int) AND [id] <= CAST(9 AS int) ORDER BY [id]"
     )
 
 
 def test_whole_table_has_neither_condition_nor_order() -> None:
     assert chunk_query(KeyRange(REF), [ID], longest=0, most_rows=10).sql == (
-        "SELECT [id] AS [id] FROM [odd]]schema].[t'able 😀]"
+        "SELECT [id] AS dtaas_0 FROM [odd]]schema].[t'able 😀]"
     )
 
 
