@@ -65,6 +65,15 @@ def through_mssql_python(port: int, encrypt: str, _driver: str) -> Seen:
         )
 
 
+def twice_through_a_pool(port: int) -> list[int]:
+    """Take a connection from mssql-python's pool, give it back, take it again."""
+    found = []
+    for value in (1, 2):
+        with closing(mssql_python.connect(odbc_text(port, "yes"), autocommit=False)) as connection:
+            found.append(connection.cursor().execute("echo ?", value).fetchval())
+    return found
+
+
 def through_arrow_odbc(port: int, encrypt: str, driver: str) -> Seen:
     connection = arrow_odbc.connect(f"Driver={driver};{odbc_text(port, encrypt)}")
 

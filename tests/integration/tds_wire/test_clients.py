@@ -143,3 +143,17 @@ async def test_output_parameters_and_return_codes(
     assert status == 9
     parameters = engine.sessions[0].calls[-1].parameters
     assert [p.output for p in parameters] == [False, True, True]
+
+
+async def test_a_pooled_connection_is_reset_before_it_is_used_again(
+    engine: ScriptedEngine, server: TdsServer
+) -> None:
+    with anyio.fail_after(50):
+        found = await to_process.run_sync(
+            clients.twice_through_a_pool, server.port, cancellable=True
+        )
+    assert found == [1, 2]
+    (session,) = engine.sessions
+    methods = [call.method for call in session.calls]
+    assert methods.index("reset") > methods.index("execute")
+    assert methods.count("execute") == 2
