@@ -75,11 +75,18 @@ class TdsServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listener:
             listener.setblocking(False)
+            failure: Exception | None = None
             async with anyio.create_task_group() as group:
                 server = cls(listener, shared, certificate, group)
                 group.start_soon(server._accept, name="tds-accept")
-                yield server
+                try:
+                    yield server
+                except Exception as exc:  # noqa: BLE001 - the block's own, raised again below
+                    failure = exc
                 group.cancel_scope.cancel()
+        if failure is not None:
+            # From inside of the task group it would leave wrapped in a group.
+            raise failure
 
     @property
     def connections(self) -> int:

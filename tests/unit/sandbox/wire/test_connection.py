@@ -328,3 +328,15 @@ async def test_the_first_token_of_a_login_names_the_database(server: TdsServer) 
     assert reply.payload[0] == ENV_CHANGE_TOKEN
     assert "testdb".encode("utf-16-le") in reply.payload[:20]
     assert b"\x04\x035\x001\x002\x00" in reply.payload  # packet size 512, the least there is
+
+
+async def test_an_error_of_the_block_leaves_as_it_is(engine: ScriptedEngine) -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with TdsServer.listen(engine):
+            raise KeyError("mine")
+
+
+async def test_a_taken_port_is_an_os_error(engine: ScriptedEngine, server: TdsServer) -> None:
+    with pytest.raises(OSError, match="in use"):
+        async with TdsServer.listen(engine, port=server.port):
+            pass
