@@ -13,7 +13,7 @@ from dtaas.connectors.sqlserver.quoting import ascii_batch
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.rechunk import Rechunker
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
-from dtaas.connectors.sqlserver.transit import require_fetchable, to_batch
+from dtaas.connectors.sqlserver.transit import Transit
 from dtaas.connectors.sqlserver.types import SqlColumn
 from dtaas.model.errors import ConnectionLostError, SourceBusyError
 from dtaas.model.schema import TableSchema
@@ -50,6 +50,7 @@ class ChunkReader:
         self._schema = schema
         self._rate = rate
         self._guard = guard
+        self._transit = Transit(query.columns, schema)
         self._cutter = Rechunker(batch_rows=batch_rows, batch_bytes=batch_bytes)
         self._ready: deque[pa.RecordBatch] = deque()
         self._result: arrow_odbc.BatchReader | None = None
@@ -91,7 +92,7 @@ class ChunkReader:
                 batches.extend(self._cutter.rest())
                 return _Fetched(batches, tuple(suspects.values()), ended=True)
             suspects |= {column.name: column for column in self._guard.suspects(fetched)}
-            batches.extend(self._cutter.add(to_batch(fetched, self._schema)))
+            batches.extend(self._cutter.add(self._transit.to_batch(fetched)))
         return _Fetched(batches, tuple(suspects.values()), ended=False)
 
     def _fetch_some(self) -> pa.RecordBatch | None:
@@ -115,7 +116,7 @@ class ChunkReader:
             max_bytes_per_batch=None,  # the rows already say it
             max_text_size=self._query.longest,
             max_binary_size=self._query.longest,
-            map_schema=lambda found: require_fetchable(found, self._schema),
+            map_schema=self._transit.require_fetchable,
             # A second buffer and thread gain nothing while writers use the other core.
             fetch_concurrently=False,
             query_timeout_sec=self._session.query_timeout_s,

@@ -4,73 +4,92 @@ arrow-odbc ends the whole process when asked for a conversion its driver cannot 
 conversions proven by tests are asked for, and only when the result has the type expected.
 """
 
-import pyarrow as pa
+from collections.abc import Callable, Sequence
 
-from dtaas.connectors.sqlserver.struct_text import STRUCT_BYTES, guid_text, timestamp_text
+import pyarrow as pa
+from msgspec import Struct
+
+from dtaas.connectors.sqlserver.structures import (
+    GUID_BYTES,
+    NUMERIC_BYTES,
+    TIMESTAMP_BYTES,
+    decimals,
+    guid_text,
+    timestamp_text,
+)
 from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.schema import TableSchema
 from dtaas.model.types import (
+    MICROSECOND_DIGITS,
     Binary,
     ColumnType,
     Float,
     Integer,
     Time,
     Timestamp,
-    Uuid,
     arrow_type,
 )
 
 _REPLACEMENT_UTF8 = "\N{REPLACEMENT CHARACTER}".encode()
 _INDICATOR_BYTES = 8
-_STRUCTURE = pa.binary(STRUCT_BYTES)
 
 
-def transit_schema(schema: TableSchema) -> pa.Schema:
-    """Return the schema to fetch in: the final one, but ids and long moments as structures.
+class _Structure(Struct, frozen=True):
+    """A fixed number of bytes on the way, and what makes the final column of them."""
 
-    Every column is nullable: a NULL in one that should have none is then noticed, not undefined.
-    """
-    fields = zip(schema.arrow_schema(), schema.columns, strict=True)
-    return pa.schema(
-        [
-            pa.field(field.name, _STRUCTURE if _as_structure(column.type) else field.type)
-            for field, column in fields
-        ]
-    )
+    kind: pa.DataType
+    convert: Callable[[pa.Array, pa.DataType], pa.Array]
 
 
-def require_fetchable(found: pa.Schema, schema: TableSchema) -> pa.Schema:
-    """Return the schema to fetch in, once the result's own types are those it can come from.
+class Transit:
+    """How one result is fetched: its types on the way, and the batches made of them."""
 
-    Raises:
-        SchemaChangedError: the result is not that of the table as it was described.
-    """
-    wanted = transit_schema(schema)
-    for index, column in enumerate(schema.columns):
-        if index >= len(found) or not _converts(found.field(index).type, column.type):
-            raise SchemaChangedError(
-                f"Column {column.name} of {schema.table} is not {column.native_type} any more.",
-                hint="Start the task with force to load the table anew.",
-            )
-    return wanted
+    def __init__(self, columns: Sequence[SqlColumn], schema: TableSchema) -> None:
+        """Prepare for the columns that `schema` names, in its order."""
+        self._schema = schema
+        self._final = schema.arrow_schema()
+        self._structures = [_structure(c) for c in columns]
 
+    def require_fetchable(self, found: pa.Schema) -> pa.Schema:
+        """Return the schema to fetch in, once the result's own types are those it can come from.
 
-def to_batch(fetched: pa.RecordBatch, schema: TableSchema) -> pa.RecordBatch:
-    """Return fetched rows with exactly `schema.arrow_schema()`.
+        Every column is nullable: a NULL in one that should have none is then noticed, not
+        undefined.
 
-    Raises:
-        SchemaChangedError: a column that was NOT NULL holds NULL.
-    """
-    arrays = []
-    for column, array in zip(schema.columns, fetched.columns, strict=True):
-        if array.null_count and not column.nullable:
-            raise SchemaChangedError(
-                f"Column {column.name} of {schema.table} was NOT NULL and now holds NULL.",
-                hint="Start the task with force to load the table anew.",
-            )
-        arrays.append(_final(array, column.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow_schema())
+        Raises:
+            SchemaChangedError: the result is not that of the table as it was described.
+        """
+        for index, column in enumerate(self._schema.columns):
+            if index >= len(found) or not _converts(found.field(index).type, column.type):
+                raise SchemaChangedError(
+                    f"Column {column.name} of {self._schema.table} is not {column.native_type} "
+                    "any more.",
+                    hint="Start the task with force to load the table anew.",
+                )
+        return pa.schema(
+            [
+                pa.field(field.name, field.type if structure is None else structure.kind)
+                for field, structure in zip(self._final, self._structures, strict=True)
+            ]
+        )
+
+    def to_batch(self, fetched: pa.RecordBatch) -> pa.RecordBatch:
+        """Return fetched rows with exactly `TableSchema.arrow_schema()`.
+
+        Raises:
+            SchemaChangedError: a column that was NOT NULL holds NULL.
+        """
+        arrays = []
+        columns = zip(self._final, self._structures, fetched.columns, strict=True)
+        for field, structure, array in columns:
+            if array.null_count and not field.nullable:
+                raise SchemaChangedError(
+                    f"Column {field.name} of {self._schema.table} was NOT NULL and now holds NULL.",
+                    hint="Start the task with force to load the table anew.",
+                )
+            arrays.append(array if structure is None else structure.convert(array, field.type))
+        return pa.RecordBatch.from_arrays(arrays, schema=self._final)
 
 
 def holds_replacement(array: pa.Array) -> bool:
@@ -103,19 +122,17 @@ def transit_row_bytes(column: SqlColumn, *, longest: int) -> int:
     return units * length + _INDICATOR_BYTES
 
 
-def _as_structure(column: ColumnType) -> bool:
-    """Return whether a column is fetched as 16 bytes and made text here."""
-    return isinstance(column, Uuid) or column == Timestamp(7)
-
-
-def _final(array: pa.Array, column: ColumnType) -> pa.Array:
-    match column:
-        case Uuid():
-            return guid_text(array)
-        case Timestamp(digits=7):
-            return timestamp_text(array)
+def _structure(column: SqlColumn) -> _Structure | None:
+    """Return how a column is fetched as a structure, None when the driver's own way is best."""
+    match column.base_type:
+        case "uniqueidentifier":
+            return _Structure(pa.binary(GUID_BYTES), lambda array, _: guid_text(array))
+        case "datetime2" if column.scale > MICROSECOND_DIGITS:
+            return _Structure(pa.binary(TIMESTAMP_BYTES), lambda array, _: timestamp_text(array))
+        case "decimal" | "numeric":
+            return _Structure(pa.binary(NUMERIC_BYTES), decimals)
         case _:
-            return array
+            return None
 
 
 def _converts(found: pa.DataType, column: ColumnType) -> bool:

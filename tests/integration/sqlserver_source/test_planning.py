@@ -66,7 +66,7 @@ async def test_dashes_and_digits_in_a_sql_collation(
         *(f"'{key}', {i}" for i, key in enumerate(keys)),
     )
     _, tables = await check_load(source, table, rows=ROWS, chunk_rows=5)
-    assert [t.num_rows for t in tables] == [5] * 12 + [0]
+    assert [t.num_rows for t in tables] == [5] * 12
 
 
 async def test_composite_key_of_mixed_types(

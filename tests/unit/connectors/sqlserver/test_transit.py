@@ -8,7 +8,8 @@ import pytest
 
 from dtaas.connectors.sqlserver.isolation import Isolation, choose_isolation, in_isolation
 from dtaas.connectors.sqlserver.surrogates import first_invalid
-from dtaas.connectors.sqlserver.transit import holds_replacement, require_fetchable, to_batch
+from dtaas.connectors.sqlserver.transit import Transit, holds_replacement
+from dtaas.connectors.sqlserver.types import SqlColumn
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Binary, Integer, Time, Timestamp, Uuid
@@ -25,6 +26,30 @@ SCHEMA = TableSchema(
 )
 
 
+def column(name: str, kind: str, scale: int = 0) -> SqlColumn:
+    return SqlColumn(
+        name=name,
+        base_type=kind,
+        max_length=4,
+        precision=0,
+        scale=scale,
+        collation=None,
+        nullable=True,
+    )
+
+
+TRANSIT = Transit(
+    [
+        column("id", "tinyint"),
+        column("guid", "uniqueidentifier"),
+        column("at", "datetime2", 7),
+        column("t", "time"),
+        column("b", "binary"),
+    ],
+    SCHEMA,
+)
+
+
 def found(**types: pa.DataType) -> pa.Schema:
     own = {
         "id": pa.uint8(),
@@ -37,7 +62,7 @@ def found(**types: pa.DataType) -> pa.Schema:
 
 
 def test_result_of_the_described_types_is_fetched_as_promised() -> None:
-    wanted = require_fetchable(found(), SCHEMA)
+    wanted = TRANSIT.require_fetchable(found())
     final = SCHEMA.arrow_schema()
     assert wanted.names == final.names
     assert [n for n in final.names if wanted.field(n).type != final.field(n).type] == ["guid", "at"]
@@ -55,20 +80,20 @@ def test_result_of_the_described_types_is_fetched_as_promised() -> None:
 )
 def test_result_of_another_type_is_a_changed_schema(name: str, kind: pa.DataType) -> None:
     with pytest.raises(SchemaChangedError, match=f"Column {name} of dbo.t"):
-        require_fetchable(found(**{name: kind}), SCHEMA)
+        TRANSIT.require_fetchable(found(**{name: kind}))
 
 
 def rows(ids: list[int | None]) -> pa.RecordBatch:
     guid = uuid.UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF").bytes_le
     moment = struct.pack("<hHHHHHI", 9999, 12, 31, 23, 59, 59, 999_999_900)
     values = [ids, [guid] * len(ids), [moment] * len(ids), [None] * len(ids), [b"abcd"] * len(ids)]
-    types = require_fetchable(found(), SCHEMA).types
+    types = TRANSIT.require_fetchable(found()).types
     columns = [pa.array(v, t) for v, t in zip(values, types, strict=True)]
     return pa.record_batch(columns, list("abcde"))
 
 
 def test_batch_has_exactly_the_schema_and_small_ids() -> None:
-    batch = to_batch(rows([1, 255]), SCHEMA)
+    batch = TRANSIT.to_batch(rows([1, 255]))
     assert batch.schema == SCHEMA.arrow_schema()
     assert batch.column("guid").to_pylist() == ["6f9619ff-8b86-d011-b42d-00c04fc964ff"] * 2
     assert batch.column("at").to_pylist() == ["9999-12-31 23:59:59.9999999"] * 2
@@ -76,7 +101,7 @@ def test_batch_has_exactly_the_schema_and_small_ids() -> None:
 
 def test_null_where_none_may_be_is_a_changed_schema() -> None:
     with pytest.raises(SchemaChangedError, match="was NOT NULL"):
-        to_batch(rows([1, None]), SCHEMA)
+        TRANSIT.to_batch(rows([1, None]))
 
 
 def test_replacement_characters_are_seen() -> None:

@@ -1,7 +1,7 @@
-"""Text of values fetched as the structures ODBC keeps them in. Vectorised: no Python per row.
+"""Values fetched as the structures ODBC keeps them in. Vectorised: no Python per row.
 
 The driver's own conversion to text costs more than reading all other columns of a row: 0.5 s of
-CPU for a million ids, 0.6 s for a million moments, against 0.1 s each for the 16 bytes and this.
+CPU for a million ids, 0.6 s for moments, 0.4 s for decimals, against 0.1 s each this way.
 """
 
 import numpy as np
@@ -35,8 +35,12 @@ _PLACES = (
     ("minute", 14, 2),
     ("second", 17, 2),
 )
-STRUCT_BYTES = 16
-"""Size of both structures."""
+_SIGN = 2
+_MAGNITUDE = 3
+"""Where SQL_NUMERIC_STRUCT of sqltypes.h has its sign (1 is positive) and its 128-bit number."""
+GUID_BYTES = 16
+TIMESTAMP_BYTES = 16
+NUMERIC_BYTES = 19
 
 
 def guid_text(array: pa.FixedSizeBinaryArray) -> pa.StringArray:
@@ -57,6 +61,19 @@ def timestamp_text(array: pa.FixedSizeBinaryArray) -> pa.StringArray:
     return _strings(text, array)
 
 
+def decimals(array: pa.FixedSizeBinaryArray, kind: pa.Decimal128Type) -> pa.Decimal128Array:
+    """Return numbers fetched as SQL_NUMERIC_STRUCT."""
+    raw = _rows(array)
+    words = np.ascontiguousarray(raw[:, _MAGNITUDE:]).view("<u8")
+    low, high = words[:, 0], words[:, 1]
+    negative = raw[:, _SIGN] == 0
+    # Arrow has two's complement where ODBC has sign and magnitude.
+    words[:, 1] = np.where(negative, ~high + (low == 0), high)
+    words[:, 0] = np.where(negative, ~low + np.uint64(1), low)
+    buffers = [_validity(array), pa.py_buffer(words)]
+    return pa.Array.from_buffers(kind, len(array), buffers, array.null_count)
+
+
 def _write(text: NDArray[np.uint8], numbers: NDArray[np.uint32], at: int, width: int) -> None:
     """Write numbers in decimal digits into the columns from `at` on."""
     for place in range(at + width - 1, at - 1, -1):
@@ -66,22 +83,29 @@ def _write(text: NDArray[np.uint8], numbers: NDArray[np.uint32], at: int, width:
 
 def _rows(array: pa.FixedSizeBinaryArray) -> NDArray[np.uint8]:
     """Return the structures of all rows; those of NULLs are arbitrary."""
+    width = array.type.byte_width
     data = array.buffers()[1]
-    start = array.offset * STRUCT_BYTES
-    values = np.frombuffer(data, np.uint8, len(array) * STRUCT_BYTES, start)
-    return values.reshape(-1, STRUCT_BYTES)
+    if data is None:
+        return np.zeros((0, width), np.uint8)
+    values = np.frombuffer(data, np.uint8, len(array) * width, array.offset * width)
+    return values.reshape(-1, width)
+
+
+def _validity(array: pa.FixedSizeBinaryArray) -> pa.Buffer | None:
+    """Return the bitmap of values that are not NULL, None when none is."""
+    if not array.null_count:
+        return None
+    return pa.py_buffer(np.packbits(np.asarray(array.is_valid()), bitorder="little"))
 
 
 def _strings(text: NDArray[np.uint8], array: pa.FixedSizeBinaryArray) -> pa.StringArray:
     """Return rows of characters as an Arrow column with the NULLs of `array`."""
     rows, width = text.shape
-    if not array.null_count:
-        offsets = np.arange(0, (rows + 1) * width, width, dtype=np.int32)
-        return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text))
-    valid = np.asarray(array.is_valid())
-    offsets = np.zeros(rows + 1, np.int32)
-    np.cumsum(valid * width, out=offsets[1:])
-    present = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    offsets = np.arange(0, (rows + 1) * width, width, dtype=np.int32)
+    if array.null_count:
+        valid = np.asarray(array.is_valid())
+        text = np.ascontiguousarray(text[valid])
+        np.cumsum(valid * width, out=offsets[1:])
     return pa.StringArray.from_buffers(
-        rows, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text[valid])), present
+        rows, pa.py_buffer(offsets), pa.py_buffer(text), _validity(array)
     )
