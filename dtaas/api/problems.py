@@ -74,6 +74,12 @@ class MalformedBodyError(RequestError):
     code = "malformed_json"
 
 
+class ClientGoneError(RequestError):
+    """The client left in the middle of its request."""
+
+    code = "client_gone"
+
+
 class UnsupportedMediaTypeError(RequestError):
     """The body is not declared as JSON."""
 

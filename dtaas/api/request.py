@@ -6,9 +6,10 @@ from typing import Any, Final
 import msgspec
 from litestar import Request
 from litestar.enums import ParamType
+from litestar.exceptions import InternalServerException
 from litestar.params import ParameterKwarg
 
-from dtaas.api.problems import MalformedBodyError, UnsupportedMediaTypeError
+from dtaas.api.problems import ClientGoneError, MalformedBodyError, UnsupportedMediaTypeError
 from dtaas.model.errors import ValidationFailedError
 from dtaas.services.refusal import refusal
 
@@ -46,6 +47,17 @@ class ApiRequest(Request[Any, Any, Any]):
             raise MalformedBodyError(
                 f"The body is not valid JSON: {exc}.", hint="Send UTF-8 JSON (RFC 8259)."
             ) from exc
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ClientGoneError: the client left in the middle of it.
+        """
+        try:
+            return await super().body()
+        except InternalServerException as exc:
+            raise ClientGoneError("The client left before its request was whole.") from exc
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:

@@ -1,10 +1,10 @@
 """Connectors: what may be stored, changed, tested and listed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from anyio import current_time, fail_after, move_on_after
+from anyio import Lock, current_time, fail_after, move_on_after
 from msgspec import Meta, Struct
 
 from dtaas.concurrency.bus import EventBus
@@ -13,12 +13,13 @@ from dtaas.model.connectors import Connector, ConnectorRole
 from dtaas.model.errors import RequestError, TaskRunningError, TimedOutError, ValidationFailedError
 from dtaas.model.events import ConnectorChanged
 from dtaas.model.ids import ConnectorId
+from dtaas.model.load import TableLoad
 from dtaas.model.ports import ConnectorRegistry, ConnectorType, Destination, Source
-from dtaas.model.schema import TableInfo
+from dtaas.model.schema import TableInfo, TableRef
 from dtaas.model.task import Task
 from dtaas.services.connection_config import changed_config, new_config, only_secrets_differ
 from dtaas.services.every_task import every_task
-from dtaas.services.targets import TargetKeeper
+from dtaas.services.targets import Places, TargetKeeper
 from dtaas.services.task_rules import UNDER_WAY
 from dtaas.store.connectors import (
     ConnectorChange,
@@ -108,6 +109,7 @@ class ConnectorService:
         self._bus = bus
         self._now = now
         self._test_limit_s = test_limit_s
+        self._changing = Lock()  # a secret that is kept is the one of the place it is kept for
         self._discovered: dict[ConnectorId, _Discovered] = {}
 
     def types(self) -> Sequence[ConnectorType]:
@@ -161,27 +163,30 @@ class ConnectorService:
             SecretRequiredError: the place changed and a secret was left out.
             TaskRunningError: the place or the way to it changed while a task uses it.
         """
-        old = await self._connectors.get(connector_id)
-        if spec.product() != (old.role, old.kind):
-            raise ValidationFailedError(
-                f"Connector {old.name!r} is a {old.role} of type {old.kind}; that cannot change.",
-                hint="Create another connector.",
-                field=f"$.{old.role}_type",
+        async with self._changing:
+            old = await self._connectors.get(connector_id)
+            if spec.product() != (old.role, old.kind):
+                raise ValidationFailedError(
+                    f"Connector {old.name!r} is a {old.role} of type {old.kind};"
+                    " that cannot change.",
+                    hint="Create another connector.",
+                    field=f"$.{old.role}_type",
+                )
+            config = changed_config(old.config, spec.connection_config)
+            moved = not only_secrets_differ(old.config, config)
+            left = await self._take_unfinished(old) if moved else []
+            connector = await self._connectors.update(
+                connector_id,
+                ConnectorChange(
+                    name=spec.name,
+                    description=spec.description,
+                    config=config,
+                    is_active=spec.is_active,
+                ),
             )
-        config = changed_config(old.config, spec.connection_config)
-        moved = not only_secrets_differ(old.config, config)
-        if moved:
-            await self._drop_unfinished(old)
-        connector = await self._connectors.update(
-            connector_id,
-            ConnectorChange(
-                name=spec.name,
-                description=spec.description,
-                config=config,
-                is_active=spec.is_active,
-            ),
-        )
         self._tell(connector_id)
+        for places, loads in left:
+            await self._keeper.clear(places, loads)
         return connector
 
     async def delete(self, connector_id: ConnectorId) -> None:
@@ -273,8 +278,13 @@ class ConnectorService:
                 # from one only have to be there.
                 return self._registry.destination(connector, task_name="test", database="test")
 
-    async def _drop_unfinished(self, connector: Connector) -> None:
-        """Refuse to move a connector that is at work; else give up what was begun through it."""
+    async def _take_unfinished(
+        self, connector: Connector
+    ) -> Sequence[tuple[Places, Mapping[TableRef, TableLoad]]]:
+        """Refuse to move a connector that is at work; else give up what was begun through it.
+
+        An execution would take chunks for arrived that lie at the old place.
+        """
         users = await every_task(self._tasks, TaskFilter(connector_id=connector.id))
         busy = [task for task in users if task.status in UNDER_WAY]
         if busy:
@@ -283,6 +293,7 @@ class ConnectorService:
                 hint="Stop these tasks first. Secrets may change at any time.",
                 field="$.connection_config",
             )
+        left: list[tuple[Places, Mapping[TableRef, TableLoad]]] = []
         for task in users:
             loads = await self._keeper.take_loads(task.id, task.spec.source_tables)
             if loads:
@@ -291,7 +302,8 @@ class ConnectorService:
                     await self._connectors.get(task.spec.source_connector_id),
                     await self._connectors.get(task.spec.destination_connector_id),
                 )
-                await self._keeper.clear(places, loads)
+                left.append((places, loads))
+        return left
 
     def _tell(self, connector_id: ConnectorId, *, removed: bool = False) -> None:
         self._bus.publish(

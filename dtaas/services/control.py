@@ -37,7 +37,11 @@ class TaskActionRefusedError(ActionNotAllowedError):
 
 
 class TaskControl:
-    """Writes down what the user wants of a task and wakes the engine to look."""
+    """Writes down what the user wants of a task and wakes the engine to look.
+
+    Takes the same lock as `TaskService`: of two who start one task, one is told that it runs, and
+    a task does not start while what it moves is being changed.
+    """
 
     def __init__(
         self,
@@ -46,12 +50,13 @@ class TaskControl:
         runner: TaskRunner,
         bus: EventBus,
         now: Callable[[], datetime],
+        changing: Lock,
     ) -> None:
         self._store = store
         self._runner = runner
         self._bus = bus
         self._now = now
-        self._acting = Lock()  # of two who start one task, one is told that it runs
+        self._changing = changing
 
     async def act(
         self,
@@ -74,7 +79,7 @@ class TaskControl:
             ActionNotAllowedError: one of its connectors is switched off.
             ValidationFailedError: force or tables do not go with the action or the task.
         """
-        async with self._acting:
+        async with self._changing:
             task = await self._store.task(task_id)
             _check_options(task, action, force=force, tables=tables)
             if action not in allowed_actions(task.status):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from anyio import Lock
 from msgspec import Struct
 
 from dtaas.concurrency.bus import EventBus
@@ -37,6 +38,7 @@ def build_services(
     now: Callable[[], datetime],
 ) -> Services:
     """Return the use cases."""
+    changing = Lock()
     keeper = TargetKeeper(registry, store.loads, store.installation)
     return Services(
         connectors=ConnectorService(
@@ -56,8 +58,9 @@ def build_services(
             runner=runner,
             bus=bus,
             now=now,
+            changing=changing,
         ),
-        control=TaskControl(store=store.engine, runner=runner, bus=bus, now=now),
+        control=TaskControl(store=store.engine, runner=runner, bus=bus, now=now, changing=changing),
         dashboard=DashboardService(
             dashboard=store.dashboard,
             tasks=store.tasks,

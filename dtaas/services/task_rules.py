@@ -19,6 +19,7 @@ from dtaas.model.task import (
 UNDER_WAY: Final = ACTIVE_STATUSES | {TaskStatus.PAUSED}
 """States with an execution that is not over: what is moved where may not change."""
 
+LONGEST_INTERVAL_S: Final = 366 * 24 * 3600
 _PARTS: Final = ("value", "year", "month", "day", "hour")
 _APPLIED_AT_ONCE: Final = frozenset(
     {"description", "schedule_type", "schedule_interval_seconds", "is_active"}
@@ -46,6 +47,12 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
         raise ValidationFailedError(
             "A schedule of type interval needs schedule_interval_seconds.",
             hint="Give the seconds between two starts, at least 10.",
+            field="$.schedule_interval_seconds",
+        )
+    if (spec.schedule_interval_seconds or 0) > LONGEST_INTERVAL_S:
+        raise ValidationFailedError(
+            "A task starts at least once a year.",
+            hint=f"Give at most {LONGEST_INTERVAL_S} seconds.",
             field="$.schedule_interval_seconds",
         )
     if spec.transformations:

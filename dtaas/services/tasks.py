@@ -54,6 +54,7 @@ class TaskService:
         runner: TaskRunner,
         bus: EventBus,
         now: Callable[[], datetime],
+        changing: Lock,
     ) -> None:
         self._tasks = tasks
         self._connectors = connectors
@@ -63,7 +64,7 @@ class TaskService:
         self._runner = runner
         self._bus = bus
         self._now = now
-        self._changing = Lock()  # rules that look at several tasks hold until their change is in
+        self._changing = changing  # rules hold until the change they allowed is in
 
     async def create(self, spec: TaskSpec) -> Task:
         """Store a new task, which does not run yet.

@@ -87,6 +87,7 @@ def test_a_good_task_passes():
             "$.options.write_mode",
         ),
         ({"schedule_type": ScheduleType.INTERVAL}, ALL, "$.schedule_interval_seconds"),
+        ({"schedule_interval_seconds": 10**30}, ALL, "$.schedule_interval_seconds"),
         ({"transformations": ({"type": "rename"},)}, ALL, "$.transformations"),
     ],
 )
