@@ -238,3 +238,35 @@ async def test_moments(tsql: Tsql, expression: str, text: str):
 )  # fmt: skip
 async def test_parts_of_moments(tsql: Tsql, expression: str, value: object):
     assert await tsql.value(expression) == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("CAST('/1/' AS hierarchyid)", b"\x58"),
+        ("CAST('/1.1/' AS hierarchyid)", b"\x62\xc0"),
+        ("CAST('/' AS hierarchyid)", b""),
+        ("CAST(CAST('/1/2.1/-3/16/100/5199/' AS hierarchyid) AS nvarchar(100))", "/1/2.1/-3/16/100/5199/"),
+        ("CAST(CAST(0x58 AS hierarchyid) AS varchar(10))", "/1/"),
+        ("CAST(hierarchyid::Parse('/4/') AS varbinary(10))", b"\x84"),
+        (
+            "geometry::STGeomFromText('POINT (1 2)', 4326)",
+            bytes.fromhex("e6100000010c000000000000f03f0000000000000040"),
+        ),
+    ],
+)  # fmt: skip
+async def test_clr_values(tsql: Tsql, expression: str, value: object):
+    assert await tsql.value(expression) == value
+
+
+async def test_clr_methods(tsql: Tsql):
+    assert await tsql.rows(
+        "SELECT g.STSrid, g.AsTextZM(), g.Long, h.ToString() FROM (SELECT "
+        "geography::Point(47.6, -122.3, 4326) AS g, CAST('/1/2.1/' AS hierarchyid) AS h) AS v"
+    ) == [(4326, "POINT (-122.3 47.6)", -122.3, "/1/2.1/")]
+
+
+async def test_variant_equals_a_plain_value(tsql: Tsql):
+    sql = "SELECT v FROM (SELECT CAST({} AS sql_variant) AS v) AS t WHERE v = 5"
+    assert len(await tsql.rows(sql.format("CAST(5 AS bigint)"))) == 1
+    assert await tsql.rows(sql.format("6")) == []

@@ -24,7 +24,6 @@ from dtaas.sandbox.sqlserver.tsql.string_functions import STRING_FUNCTIONS
 from dtaas.sandbox.sqlserver.tsql.type_rules import text_type
 from dtaas.sandbox.sqlserver.tsql.value import Value
 from dtaas.sandbox.sqlserver.tsql.windows import WINDOW_FUNCTIONS
-from dtaas.sandbox.sqlserver.types import SqlType
 
 Bind = Callable[[tree.Expression, Block], Value]
 
@@ -68,8 +67,8 @@ def bind_call(node: tree.Call, block: Block, bind: Bind) -> Value:
     metadata = METADATA_FUNCTIONS.get(name)
     if metadata is not None and (len(node.parts) == 1 or node.parts[-2].lower() in _SYSTEM_SCHEMAS):
         return _metadata(name, metadata, node, block, bind)
-    if len(node.parts) > 1:
-        shown = ".".join(node.parts[:-1])
+    shown = ".".join(node.parts[:-1])
+    if shown:
         raise SqlError(
             4121,
             f'Cannot find either column "{node.parts[0]}" or the user-defined function or '
@@ -90,24 +89,6 @@ def bind_trim(node: tree.Trim, block: Block, bind: Bind) -> Value:
         nullable=text.nullable,
         coercibility=text.coercibility,
         conflict=text.conflict,
-    )
-
-
-def bind_method(target: Value, node: tree.Call, block: Block, bind: Bind) -> Value:
-    """Bind a method of a CLR or xml value.
-
-    Raises:
-        SqlError: 6506 the type has no such method here.
-    """
-    name = node.parts[-1]
-    if target.type.name == "hierarchyid" and name == "ToString" and not node.arguments:
-        type_ = SqlType("nvarchar", 4000, collation=block.compilation.collation)
-        return Conversion(type_)(target)
-    del bind
-    raise SqlError(
-        6506,
-        f"Could not find method '{name}' for type '{target.type.name}' in assembly "
-        "'Microsoft.SqlServer.Types'",
     )
 
 

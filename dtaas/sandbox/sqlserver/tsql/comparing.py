@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.collations import sort_key
-from dtaas.sandbox.sqlserver.tsql.conversion import convert
+from dtaas.sandbox.sqlserver.tsql.conversion import Conversion, convert
 from dtaas.sandbox.sqlserver.tsql.errors import collation_conflict, incompatible_types
 from dtaas.sandbox.sqlserver.tsql.type_rules import (
     BINARIES,
@@ -47,6 +47,8 @@ def comparable(value: Value, operator: str) -> Value:
     Raises:
         SqlError: 306 for text, ntext, image and xml.
     """
+    if value.type.name == "sql_variant":  # its bytes have no order of values
+        raise incompatible_types("sql_variant", "sql_variant", operator)
     if value.type.name in _NOT_COMPARABLE:
         raise SqlError(
             306,
@@ -69,6 +71,8 @@ def operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
     if {left.type.name, right.type.name} <= INTEGERS | DECIMALS | MONEYS:
         return left.sql, right.sql  # the storage compares exact numbers of all types by value
     target = common_type([left, right])
+    if target.name == "sql_variant":
+        return _variant_operands(left, right, operator)
     if target.name in CHARACTERS:
         return _text_operands(left, right, operator)
     if target.name in BINARIES and left.type.name in BINARIES and right.type.name in BINARIES:
@@ -76,6 +80,23 @@ def operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
             return left.sql, right.sql
         return key(replace(left, type=target)), key(replace(right, type=target))
     return key(_meet(left, target)), key(_meet(right, target))
+
+
+def _variant_operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
+    """Compare a variant with a value of a plain type as that type.
+
+    A value of another family is NULL here, so that only equality gives SQL Server's answer.
+    """
+    variants = [value.type.name == "sql_variant" for value in (left, right)]
+    if all(variants) or operator != "equal to":
+        raise incompatible_types(left.type.name, right.type.name, operator)
+    plain = right.type if variants[0] else left.type
+    convert_variant = Conversion(plain, is_try=True)
+    first, second = (
+        convert_variant(value) if value.type.name == "sql_variant" else value
+        for value in (left, right)
+    )
+    return operands(first, second, operator)
 
 
 def _meet(value: Value, target: SqlType) -> Value:

@@ -91,6 +91,7 @@ class Conversion:
             (BINARIES, self._binary),
             (MOMENTS, self._moment),
             ({"uniqueidentifier"}, self._guid),
+            (CLR, self._clr),
         ):
             if target.name in family:
                 return build(value)
@@ -307,6 +308,17 @@ class Conversion:
         if converted is None:
             raise self._refuse(value.type)
         return converted
+
+    def _clr(self, value: Value) -> str:
+        source, target, sql = value.type.name, self.target.name, value.sql
+        if source in BINARIES:
+            self._need_explicit(value.type)
+            return sql
+        if source in CHARACTERS and target == "hierarchyid":
+            return f"tsql.text_to_hierarchy({sql}, {self.lenient})"
+        if source in CHARACTERS:
+            return f"tsql.point_of_text({sql}, 0, '{target}')"
+        raise self._refuse(value.type)
 
     def _guid(self, value: Value) -> str:
         source, sql = value.type, value.sql

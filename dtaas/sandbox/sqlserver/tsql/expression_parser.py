@@ -169,6 +169,8 @@ def _named(cursor: Cursor) -> tree.Expression:
     if special is not None:
         return special
     parts = [cursor.name()]
+    if cursor.accept("::"):
+        return _static_call(cursor, parts[0])
     while cursor.accept("."):
         if cursor.accept("*"):
             return tree.Star(tuple(parts))
@@ -176,6 +178,14 @@ def _named(cursor: Cursor) -> tree.Expression:
     if cursor.at("("):
         return parse_call(cursor, tuple(parts), parse_expression)
     return tree.Column(tuple(parts))
+
+
+def _static_call(cursor: Cursor, type_name: str) -> tree.Expression:
+    method = cursor.name()
+    cursor.expect("(")
+    arguments = () if cursor.at(")") else parse_expressions(cursor)
+    cursor.expect(")")
+    return tree.StaticCall(type_name, method, arguments)
 
 
 def _parenthesis(cursor: Cursor) -> tree.Expression:

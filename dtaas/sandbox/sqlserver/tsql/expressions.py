@@ -10,7 +10,12 @@ from dtaas.sandbox.sqlserver.storage.forms import escape_text
 from dtaas.sandbox.sqlserver.tsql import operators, tree
 from dtaas.sandbox.sqlserver.tsql.aggregates import AGGREGATES, bind_aggregate
 from dtaas.sandbox.sqlserver.tsql.block import Block
-from dtaas.sandbox.sqlserver.tsql.calls import bind_call, bind_method, bind_trim
+from dtaas.sandbox.sqlserver.tsql.calls import bind_call, bind_trim
+from dtaas.sandbox.sqlserver.tsql.clr import (
+    bind_clr_method,
+    bind_clr_property,
+    bind_static_method,
+)
 from dtaas.sandbox.sqlserver.tsql.comparing import unify
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.conversion import Conversion, code_page, convert
@@ -77,6 +82,8 @@ def _bind(node: tree.Expression, block: Block) -> Value:  # noqa: C901, PLR0912 
             return _scalar_query(query, block)
         case tree.Call():
             return _call(node, block)
+        case tree.StaticCall(type_name, method, arguments):
+            return bind_static_method(type_name, method, [bind(a, block) for a in arguments])
         case tree.Trim():
             return bind_trim(node, block, bind)
         case tree.Star():
@@ -150,6 +157,9 @@ def collate(value: Value, collation: str) -> Value:
 
 
 def _column(parts: tree.Parts, block: Block) -> Value:
+    target = _method_target(parts[:-1], block) if parts[:-1] else None
+    if target is not None:
+        return bind_clr_property(target, parts[-1])
     value = block.names.column(parts)
     own = block.names.find(parts) is not None
     if block.groups is not None and not block.in_aggregate and own:
@@ -191,7 +201,9 @@ def _call(node: tree.Call, block: Block) -> Value:
     if len(node.parts) > 1:
         target = _method_target(node.parts[:-1], block)
         if target is not None:
-            return bind_method(target, node, block, bind)
+            arguments = [bind(argument, block) for argument in node.arguments]
+            collation = block.compilation.collation
+            return bind_clr_method(target, node.parts[-1], arguments, collation)
     return bind_call(node, block, bind)
 
 
@@ -200,7 +212,7 @@ def _method_target(parts: tree.Parts, block: Block) -> Value | None:
         value = block.names.column(parts)
     except SqlError:
         return None
-    return value if value.type.name in CLR | {"xml"} else None
+    return value if value.type.name in CLR else None
 
 
 def _case(node: tree.Case, block: Block) -> Value:

@@ -114,7 +114,7 @@ def _rows(
         return f"VALUES ({', '.join(defaults)})"
     if isinstance(insert.query.body, tree.Rows):
         return _values(insert.query.body, given, table, names, defaults, named=bool(insert.columns))
-    bound = bind_query(insert.query, names)
+    bound = bind_query(insert.query, names, may_order=True)
     _check_count(len(bound.columns), given, named=bool(insert.columns), selected=True)
     alias = names.compilation.alias()
     database = names.compilation.scope.catalog.database

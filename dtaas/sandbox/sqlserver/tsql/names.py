@@ -124,11 +124,11 @@ class Compilation:
         Raises:
             SqlError: 243 there is none.
         """
-        if len(name.parts) == 1 or name.parts[0].lower() in {"sys", "dbo"}:
+        schema = tree.owner(name.parts)
+        if schema is None or schema.lower() in {"sys", "dbo"}:
             known = built_in_type(name.parts[-1], name.arguments, self.collation)
             if known is not None:
                 return known
-        schema = name.parts[-2] if len(name.parts) > 1 else None
         alias = self.scope.catalog.user_type(schema, name.parts[-1])
         if alias is None:
             raise SqlError(243, f"Type {name.parts[-1]} is not a defined system type.")
@@ -140,18 +140,15 @@ class Compilation:
         Raises:
             SqlError: 208 there is none.
         """
-        catalog: Catalog | None
-        catalog = self.scope.catalog
-        shown = ".".join(parts)
-        if len(parts) > 3:  # noqa: PLR2004 - four parts name a linked server
-            raise SqlError(7202, f"Could not find server '{parts[0]}' in sys.servers.")
-        other = len(parts) == 3 and parts[0].lower() != catalog.database.lower()  # noqa: PLR2004
-        if other:
-            catalog = self.scope.catalogs.get(parts[0].lower())
-        schema = parts[-2] if len(parts) > 1 and parts[-2] else None
-        table = catalog.table(schema, parts[-1]) if catalog else None
+        catalog: Catalog | None = self.scope.catalog
+        *databases, _ = parts[:-1] or ("",)
+        if len(databases) > 1:
+            raise SqlError(7202, f"Could not find server '{databases[0]}' in sys.servers.")
+        if databases and databases[0].lower() != self.scope.catalog.database.lower():
+            catalog = self.scope.catalogs.get(databases[0].lower())
+        table = catalog.table(tree.owner(parts), parts[-1]) if catalog else None
         if table is None or catalog is None:
-            raise invalid_object(shown)
+            raise invalid_object(".".join(parts))
         return table, catalog
 
 
@@ -203,7 +200,7 @@ class Names:
             if found is not None:
                 return found
             scope = scope.parent
-        if len(parts) > 1:
+        if parts[:-1]:
             raise unbound_identifier(".".join(parts))
         raise invalid_column(parts[-1])
 

@@ -38,12 +38,21 @@ def new_block(names: Names) -> Block:
     return Block(names=names, query=bind_query)
 
 
-def bind_query(query: tree.Query, parent: Names) -> Bound:
+def bind_query(query: tree.Query, parent: Names, *, may_order: bool = False) -> Bound:
     """Bind a subquery; its columns are c1, c2 … in storage form.
 
     Raises:
         SqlError: 1033 ORDER BY without TOP or OFFSET, and all that binding raises.
     """
+    top = isinstance(query.body, tree.Select) and query.body.top is not None
+    if query.order and query.offset is None and not top and not may_order:
+        raise SqlError(
+            1033,
+            "The ORDER BY clause is invalid in views, inline functions, derived tables, "
+            "subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also "
+            "specified.",
+            severity=15,
+        )
     finished = finish_query(query, parent, None)
     return Bound(finished.sql, tuple((column.name, column.value) for column in finished.columns))
 

@@ -19,6 +19,11 @@ Parts = tuple[str, ...]
 """A name of one to four parts: server, database, schema, object; or table and column."""
 
 
+def owner(parts: Parts) -> str | None:
+    """Return the part before the last, None when it is missing or empty."""
+    return next(iter(parts[-2:-1]), None) or None
+
+
 class Literal(Struct, frozen=True):
     """A constant. `value` is a str of its digits or text, bytes for binary, None for NULL."""
 
@@ -224,6 +229,14 @@ class Call(Struct, frozen=True):
     within: tuple[OrderItem, ...] = ()
 
 
+class StaticCall(Struct, frozen=True):
+    """`type::Method(arguments)`."""
+
+    type: str
+    method: str
+    arguments: tuple[Expression, ...]
+
+
 class Trim(Struct, frozen=True):
     """`TRIM([LEADING|TRAILING|BOTH] [characters FROM] text)`."""
 
@@ -258,6 +271,7 @@ Expression = (
     | AtTimeZone
     | ScalarQuery
     | Call
+    | StaticCall
     | Trim
 )
 

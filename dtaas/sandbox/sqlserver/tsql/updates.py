@@ -158,7 +158,7 @@ def _leaf(parts: tree.Parts, source: tree.Source) -> tree.TableName | None:
 
 def _same_table(left: tree.Parts, right: tree.Parts) -> bool:
     def full(parts: tree.Parts) -> tuple[str, str]:
-        return (parts[-2].lower() if len(parts) > 1 and parts[-2] else "dbo", parts[-1].lower())
+        return ((tree.owner(parts) or "dbo").lower(), parts[-1].lower())
 
     return full(left) == full(right)
 

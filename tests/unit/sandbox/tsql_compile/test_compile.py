@@ -130,6 +130,9 @@ def test_expression_types(sql: str, type_: SqlType):
         ("SELECT customer + 0x01 FROM orders", 402),
         ("SELECT placed * 2 FROM orders", 8117),
         ("SELECT id FROM orders UNION ALL SELECT id, id FROM orders", 205),
+        ("SELECT id FROM (SELECT id FROM orders ORDER BY id) AS t", 1033),
+        ("SELECT hierarchyid::Nothing()", 6506),
+        ("SELECT nosuch::Parse('/')", 243),
     ],
 )
 def test_errors(sql: str, number: int):
