@@ -1,6 +1,7 @@
 """The carrier database as all sessions share it: its address and the latest catalogs."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 import anyio
@@ -10,6 +11,17 @@ from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, load_catalo
 from dtaas.sandbox.sqlserver.storage.forms import guid_to_storage, guid_to_wire
 
 _CONNECT_LIMIT_S: Final = 30.0
+_DAY_ZERO: Final = date(2000, 1, 1).toordinal()
+"""PostgreSQL counts days from here."""
+
+
+def _encode_date(value: date) -> bytes:
+    # asyncpg's own codec makes infinities of 0001-01-01 and 9999-12-31
+    return (value.toordinal() - _DAY_ZERO).to_bytes(4, "big", signed=True)
+
+
+def _decode_date(encoded: bytes) -> date:
+    return date.fromordinal(int.from_bytes(encoded, "big", signed=True) + _DAY_ZERO)
 
 
 class StorageServer:
@@ -46,6 +58,13 @@ class StorageServer:
             schema="pg_catalog",
             encoder=guid_to_storage,
             decoder=guid_to_wire,
+            format="binary",
+        )
+        await connection.set_type_codec(
+            "date",
+            schema="pg_catalog",
+            encoder=_encode_date,
+            decoder=_decode_date,
             format="binary",
         )
         return connection
