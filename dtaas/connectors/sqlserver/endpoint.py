@@ -29,7 +29,9 @@ class Endpoint:
         """Hold the turn to connect; the watch then knows the sockets opened in the body."""
         await self.reach()
         async with _turn(self.config.host.lower(), self.config.port):
-            yield SocketWatch(self.config.port)
+            yield SocketWatch(
+                self.config.port, may_be_routed=self.config.application_intent_read_only
+            )
 
     async def resolve(self) -> list[str]:
         """Return the host's addresses.

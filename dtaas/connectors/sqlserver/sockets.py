@@ -47,8 +47,15 @@ class SocketWatch:
     the lock of that endpoint meanwhile; connections to other ports are told apart by their peer.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, may_be_routed: bool) -> None:
+        """Look at what is open now.
+
+        Args:
+            may_be_routed: a listener may send the driver on to another port, as it does for
+                read-only intent.
+        """
         self._port = port
+        self._may_be_routed = may_be_routed
         self._before = _tcp_sockets()
 
     def link(self) -> Link:
@@ -58,10 +65,10 @@ class SocketWatch:
     def _opened(self) -> AbstractSet[tuple[int, str]]:
         new = _tcp_sockets() - self._before
         to_port = {entry for entry in new if entry[1].endswith(f":{self._port}")}
-        if to_port:
+        if to_port or not self._may_be_routed:
             return to_port
-        # An availability group's listener may have routed the driver to another port: one new
-        # connection is surely it, of several none is.
+        # Only one new connection can be told to be the driver's: shutting down somebody else's,
+        # of a browser or to a destination, would be worse than a cancellation that takes longer.
         return new if len(new) == 1 else frozenset()
 
 
