@@ -201,7 +201,9 @@ class TasksTopic:
 
     def figures(self) -> Sequence[Due]:
         """Return the figures that were not sent yet, and forget them."""
-        found = (self._tasks[task_id].progress for task_id in self._moved)
+        # Those of a changed task go along with it, for the client may not know it yet.
+        moving = (task_id for task_id in self._moved if task_id not in self._changed)
+        found = (self._tasks[task_id].progress for task_id in moving)
         moved = tuple(progress for progress in found if progress is not None)
         self._moved.clear()
         return [Due(MessageType.DELTA, TasksDelta(progress=moved))] if moved else []
