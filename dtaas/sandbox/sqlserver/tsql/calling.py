@@ -23,6 +23,7 @@ from dtaas.sandbox.sqlserver.tsql.declarations import (
     Declaration,
     parse_declarations,
     resolve_variables,
+    type_text,
 )
 from dtaas.sandbox.sqlserver.tsql.error_effects import Effect, RaisedError
 from dtaas.sandbox.sqlserver.tsql.frame import Frame
@@ -110,7 +111,8 @@ class Calling:
         """Run a batch with parameters in a frame below `caller`; outputs come last."""
         parsed = await self._context.parse(sql, frozenset(d.name for d in declarations))
         frame = await self._frame(parsed, declarations, caller, procedure)
-        await self._bind(declarations, arguments, frame, procedure or "sp_executesql")
+        listed = ",".join(f"{d.name} {type_text(d.type)}" for d in declarations)
+        await self._bind(declarations, arguments, frame, procedure, f"({listed}){sql}")
         database, count = self._context.storage.database, self._context.transactions.count
         async with aclosing(self._runner.run(frame)) as items:
             async for item in items:
@@ -250,9 +252,14 @@ class Calling:
         arguments: Sequence[Bound],
         frame: Frame,
         procedure: str,
+        query: str = "",
     ) -> None:
-        """Give parameters their values, converted to their types."""
-        given = match_arguments(declared, arguments, procedure)
+        """Give parameters their values, converted to their types.
+
+        Args:
+            procedure: its name, empty for a parameterized `query`.
+        """
+        given = match_arguments(declared, arguments, procedure or "sp_executesql")
         for declaration in declared:
             bound = given.get(declaration.name)
             if bound is not None and not bound.is_default:
@@ -262,7 +269,7 @@ class Calling:
                 if isinstance(value, str) and declaration.type.name not in {"nvarchar", "varchar"}:
                     value = await self._converted(value, _TEXT, declaration.type, frame)
             else:
-                raise _missing(procedure, declaration, frame)
+                raise _missing(procedure, declaration.name, query)
             frame.values[declaration.name] = value
 
     async def _converted(self, value: Any, source: SqlType, target: SqlType, frame: Frame) -> Any:
@@ -378,18 +385,16 @@ def match_arguments(
     return given
 
 
-def _missing(procedure: str, declaration: Declaration, frame: Frame) -> SqlError:
-    if procedure == "sp_executesql":
-        listed = ",".join(frame.types)
+def _missing(procedure: str, name: str, query: str) -> SqlError:
+    if not procedure:
         return SqlError(
             8178,
-            f"The parameterized query '({listed})' expects the parameter '{declaration.name}', "
-            "which was not supplied.",
+            f"The parameterized query '{query}' expects the parameter '{name}', which was not "
+            "supplied.",
         )
     return SqlError(
         201,
-        f"Procedure or function '{procedure}' expects parameter '{declaration.name}', which was "
-        "not supplied.",
+        f"Procedure or function '{procedure}' expects parameter '{name}', which was not supplied.",
         state=4,
     )
 
