@@ -60,8 +60,8 @@ def through_mssql_python(port: int, encrypt: str, _driver: str) -> Seen:
             rows=[tuple(row) for row in cursor.execute("types").fetchall()],
             error=error_of(lambda: cursor.execute("fails")),
             large_rows=sum(b.num_rows for b in cursor.execute("large").arrow_reader()),
-            echoed=list(cursor.execute("echo ?, ?", 5, "aé").fetchone()),
-            after=cursor.execute("one").fetchval(),
+            echoed=list(cursor.execute("echo ?, ?", 5, "aé").fetchall()[0]),
+            after=cursor.execute("one").fetchall()[0][0],
         )
 
 
@@ -170,7 +170,7 @@ def through_connectorx(port: int, encrypt: str, _driver: str) -> Seen:
     )
 
 
-def outputs_through_pytds(port: int) -> tuple[list[Any], int]:
+def outputs_through_pytds(port: int) -> tuple[list[Any], int | None]:
     """Call a procedure with two output parameters; return all values and the return code."""
     with _pytds(port) as cursor:
         outputs = (
@@ -181,7 +181,7 @@ def outputs_through_pytds(port: int) -> tuple[list[Any], int]:
         return list(returned), cursor.get_proc_return_status()
 
 
-def outputs_through_pymssql(port: int) -> tuple[list[Any], int]:
+def outputs_through_pymssql(port: int) -> tuple[list[Any], int | None]:
     """The same."""
     with closing(
         pymssql.connect(

@@ -43,7 +43,7 @@ async def test_error_in_the_middle_of_a_result(after: int, server: TdsServer, ru
         error = SqlError(1205, "Transaction was deadlocked.", severity=13, state=51)
         server.faults.stream_error = StreamError(after, error)
         cursor = connection.execute("thousand")
-        assert [cursor.fetchone()[0] for _ in range(after)] == list(range(after))
+        assert [cursor.fetchval() for _ in range(after)] == list(range(after))
         with pytest.raises(pyodbc.Error, match=r"\(1205\)"):
             cursor.fetchone()
         assert len(connection.execute("thousand").fetchall()) == 1000

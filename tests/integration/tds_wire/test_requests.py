@@ -75,7 +75,7 @@ async def test_several_parameters_of_all_kinds(run: Any) -> None:
 
     def client(connection: pyodbc.Connection) -> Any:
         marks = ", ".join("?" * len(values))
-        return list(connection.execute(f"echo {marks}", values).fetchone())
+        return list(connection.execute(f"echo {marks}", values).fetchall()[0])
 
     assert await run(client) == values
 
@@ -100,7 +100,7 @@ async def test_prepared_statements_are_run_again_by_handle(
     def client(connection: pyodbc.Connection) -> list[int]:
         cursor = connection.cursor()
         found = [cursor.execute("echo ?", n).fetchval() for n in (1, 2, 3)]
-        found.append(cursor.execute("echo ?, ?", 4, 5).fetchone()[1])
+        found.append(cursor.execute("echo ?, ?", 4, 5).fetchall()[0][1])
         cursor.executemany("echo ?", [(6,), (7,)])
         return found
 
@@ -145,7 +145,7 @@ async def test_results_counts_and_messages_of_one_batch(engine: ScriptedEngine, 
         while True:
             seen.append(cursor.fetchall() if cursor.description else cursor.rowcount)
             if cursor.messages:
-                seen.append(cursor.messages[0][1].rpartition("]")[2])
+                seen.append(str(cursor.messages[0][1]).rpartition("]")[2])
             if not cursor.nextset():
                 return seen
 
@@ -167,8 +167,8 @@ async def test_an_error_after_rows_comes_when_they_are_fetched(
 
     def client(connection: pyodbc.Connection) -> None:
         cursor = connection.execute("deadlock")
-        assert cursor.fetchone()[0] == 1
-        assert cursor.fetchone()[0] == 2
+        assert cursor.fetchval() == 1
+        assert cursor.fetchval() == 2
         with pytest.raises(pyodbc.Error, match=r"\(1205\)") as failed:
             cursor.fetchone()
         assert failed.value.args[0] == "40001"

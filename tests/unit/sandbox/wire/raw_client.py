@@ -119,10 +119,12 @@ async def raw_client(port: int) -> AsyncIterator[RawClient]:
 
 
 @asynccontextmanager
-async def logged_in(port: int, **options: int) -> AsyncIterator[RawClient]:
+async def logged_in(
+    port: int, *, version: int = 0x74000004, packet_bytes: int = 0
+) -> AsyncIterator[RawClient]:
     async with raw_client(port) as client:
         await client.send(prelogin())
         await client.reply()
-        await client.send(login(**options))
+        await client.send(login(version=version, packet_bytes=packet_bytes))
         assert (await client.reply()).done.status == 0
         yield client
