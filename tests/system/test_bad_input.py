@@ -224,13 +224,9 @@ async def test_bad_toml(tmp_path: Path):
 
 
 async def test_no_rights_on_a_table(servers: Sandbox, daemon: Daemon):
-    await servers.sqlserver.run_script(
-        "CREATE LOGIN reader WITH PASSWORD = 'Reader-1433'", database="master"
-    )
-    await servers.sqlserver.run_script(
-        "CREATE USER reader FOR LOGIN reader\nGO\nGRANT SELECT ON dbo.region TO reader",
-        database=DATABASE,
-    )
+    await servers.sqlserver.engine.create_login("reader", "Reader-1433")
+    await servers.sqlserver.engine.create_user("reader", DATABASE)
+    await servers.sqlserver.run_script("GRANT SELECT ON dbo.region TO reader", database=DATABASE)
     source = await daemon.source(username="reader", password="Reader-1433")
     target = await daemon.s3()
     execution = await daemon.run(await daemon.task(source, target, REGION, ORDERS))
