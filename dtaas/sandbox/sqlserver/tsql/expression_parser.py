@@ -151,7 +151,7 @@ def _primary(cursor: Cursor) -> tree.Expression:
         case Kind.NAME | Kind.QUOTED:
             return _named(cursor)
         case Kind.OPERATOR if token.word == "(":
-            return _parenthesis(cursor)
+            return parse_parenthesis(cursor)
         case Kind.OPERATOR | Kind.END:
             raise cursor.error()
         case _:
@@ -188,7 +188,8 @@ def _static_call(cursor: Cursor, type_name: str) -> tree.Expression:
     return tree.StaticCall(type_name, method, arguments)
 
 
-def _parenthesis(cursor: Cursor) -> tree.Expression:
+def parse_parenthesis(cursor: Cursor) -> tree.Expression:
+    """Read `(expression)` or `(SELECT …)`."""
     if _at_subquery(cursor):
         return tree.ScalarQuery(_subquery(cursor))
     cursor.expect("(")

@@ -19,6 +19,7 @@ from dtaas.sandbox.sqlserver.tsql.errors import (
     ambiguous_column,
     invalid_column,
     invalid_object,
+    not_grouped,
     unbound_identifier,
     undeclared,
 )
@@ -153,7 +154,11 @@ class Compilation:
 
 
 class Names:
-    """Relations in reach of an expression, those of outer queries behind."""
+    """Relations in reach of an expression, those of outer queries behind.
+
+    Attributes:
+        groups: what grouped columns are once the rows are grouped, None before and without.
+    """
 
     def __init__(
         self,
@@ -165,6 +170,7 @@ class Names:
         self.compilation = compilation
         self.parent = parent
         self.relations: list[Relation] = []
+        self.groups: Mapping[str, Value] | None = None
         self.common: dict[str, CommonTable] = dict(common or (parent.common if parent else {}))
 
     def add(self, relation: Relation) -> None:
@@ -198,11 +204,24 @@ class Names:
         while scope is not None:
             found = scope.find(parts)
             if found is not None:
-                return found
+                return found if scope is self else scope.seen_from_inside(found)
             scope = scope.parent
         if parts[:-1]:
             raise unbound_identifier(".".join(parts))
         raise invalid_column(parts[-1])
+
+    def seen_from_inside(self, value: Value) -> Value:
+        """Return what a column is for a subquery: its group where rows are grouped.
+
+        Raises:
+            SqlError: 8120 it is not grouped by.
+        """
+        if self.groups is None:
+            return value
+        grouped = self.groups.get(value.sql)
+        if grouped is None:
+            raise not_grouped(value.column or "", "select list")
+        return grouped
 
     def find(self, parts: tree.Parts) -> Value | None:
         """Return a column of this level, None when there is none.

@@ -8,6 +8,7 @@ from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.expression_parser import (
     parse_expression,
     parse_expressions,
+    parse_parenthesis,
     parse_value,
 )
 from dtaas.sandbox.sqlserver.tsql.from_parser import parse_from
@@ -73,9 +74,8 @@ def parse_top(cursor: Cursor) -> tree.Top | None:
     """Read TOP."""
     if not cursor.accept("TOP"):
         return None
-    if cursor.accept("("):
-        count = parse_expression(cursor)
-        cursor.expect(")")
+    if cursor.at("("):
+        count = parse_parenthesis(cursor)
     elif cursor.token.kind in {Kind.INTEGER, Kind.DECIMAL, Kind.VARIABLE}:
         count = parse_value(_only_number(cursor))
     else:

@@ -60,6 +60,7 @@ def bind_select(select: tree.Select, block: Block) -> Selected:
     if select.where is not None:
         tail += f" WHERE {bind_condition(select.where, replace(bare, clause='WHERE'), bind)}"
     groups, clause = _groups(select, bare)
+    block.names.groups = groups
     tail += clause
     grouped = replace(block, groups=groups, allows_aggregates=True)
     if select.having is not None:
@@ -166,7 +167,7 @@ def _columns(select: tree.Select, block: Block) -> list[Column]:
             columns.append(Column(None, convert(value, target), item.variable))
             continue
         if value.is_null:
-            value = replace(value, sql="NULL::integer", is_null=False)
+            value = replace(value, sql="NULL::integer")
         columns.append(Column(name, value))
     assigned = [c for c in columns if c.variable is not None]
     if assigned and len(assigned) != len(columns):

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.forms import storage_type
 from dtaas.sandbox.sqlserver.tsql import tree
 from dtaas.sandbox.sqlserver.tsql.block import Block
 from dtaas.sandbox.sqlserver.tsql.conversion import code_page, convert
@@ -28,7 +29,7 @@ def store(value: Value, column: ColumnDef, table: TableDef, database: str) -> st
     type_ = column.type
     names = f"{quote(f'{database}.{table.schema}.{table.name}')}, {quote(column.name)}"
     if value.is_null:
-        return "NULL"
+        return f"NULL::{storage_type(type_)}"
     if type_.name in _SIZED and value.type.name in CHARACTERS and type_.length != MAX:
         return _store_text(value, column, names)
     if type_.name in {"binary", "varbinary"} and value.type.name in BINARIES | {"image"}:
