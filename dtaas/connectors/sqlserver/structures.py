@@ -68,9 +68,10 @@ def decimals(array: pa.FixedSizeBinaryArray, kind: pa.Decimal128Type) -> pa.Deci
     low, high = words[:, 0], words[:, 1]
     negative = raw[:, _SIGN] == 0
     # Arrow has two's complement where ODBC has sign and magnitude.
-    words[:, 1] = np.where(negative, ~high + (low == 0), high)
-    words[:, 0] = np.where(negative, ~low + np.uint64(1), low)
-    buffers = [_validity(array), pa.py_buffer(words)]
+    signed = np.empty_like(words)
+    signed[:, 0] = np.where(negative, ~low + np.uint64(1), low)
+    signed[:, 1] = np.where(negative, ~high + (low == 0), high)
+    buffers = [_validity(array), pa.py_buffer(signed)]
     return pa.Array.from_buffers(kind, len(array), buffers, array.null_count)
 
 

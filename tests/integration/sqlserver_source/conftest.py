@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
-from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 
 from dtaas.connectors.sqlserver.source import SqlServerSource
 from dtaas.model.schema import TableRef
+from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 from tests.integration.sqlserver_source.database import Database
 
 _PASSWORD = "Sand;b}ox€ 1"

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
 
 from dtaas.connectors.sqlserver.control import ControlPool, Row
 from dtaas.connectors.sqlserver.driver import find_driver
@@ -14,6 +13,7 @@ from dtaas.connectors.sqlserver.source import SqlServerSource
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.load import Chunk
 from dtaas.model.schema import TableRef
+from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
 
 
 class Database:

@@ -219,7 +219,7 @@ class TextThenBytes:
 
     def engine(self) -> ScriptedEngine:
         engine = ScriptedEngine()
-        engine.scripts["SELECT [name] AS [name] FROM [dbo].[t]"] = self.text
+        engine.scripts["SELECT [name] AS dtaas_0 FROM [dbo].[t]"] = self.text
         engine.scripts["SELECT CAST([name] AS varbinary(8000)) AS v FROM [dbo].[t]"] = self.bytes
         return engine
 

@@ -189,3 +189,49 @@ async def test_names_with_brackets_quotes_and_emoji(
     chunks, _ = await check_load(source, table, rows=3, chunk_rows=2)
     assert chunks[0].columns == ("k]'😀",)
     await database.drop(table)
+
+
+async def partitioned(database: Database, table: TableRef, key: str, *, right: bool) -> None:
+    """Make a table partitioned by day: 8 days, one a partition, the last ones without rows."""
+    name = table.name
+    side = "RIGHT" if right else "LEFT"
+    days = ", ".join(f"'2024-01-{day:02d}'" for day in range(1, 9))
+    await database.run(
+        f"CREATE PARTITION FUNCTION pf_{name} (date) AS RANGE {side} FOR VALUES ({days})",
+        f"CREATE PARTITION SCHEME ps_{name} AS PARTITION pf_{name} ALL TO ([PRIMARY])",
+        f"CREATE TABLE dbo.{name} (d date NOT NULL, i int NOT NULL, n int NOT NULL, {key}) "
+        f"ON ps_{name} (d)",
+    )
+    await database.insert(
+        table, *(f"'2024-01-{1 + i % 6:02d}', {i // 3}, {i}" for i in range(ROWS))
+    )
+
+
+@pytest.mark.parametrize("right", [False, True])
+async def test_partitioned_heap_is_cut_at_its_boundaries(
+    source: SqlServerSource, database: Database, table: TableRef, right: bool
+) -> None:
+    await partitioned(database, table, "CHECK (n >= 0)", right=right)
+    chunks, tables = await check_load(source, table, rows=ROWS, chunk_rows=20)
+    assert chunks[0].columns == ("d",)
+    assert len(chunks) > 2
+    assert max(t.num_rows for t in tables) <= 20
+
+
+async def test_partitions_beside_another_key_are_read_partition_by_partition(
+    source: SqlServerSource, database: Database, table: TableRef
+) -> None:
+    await partitioned(database, table, "PRIMARY KEY (i, n, d)", right=False)
+    chunks, _ = await check_load(source, table, rows=ROWS, chunk_rows=10)
+    assert chunks[0].columns == ("d",)
+
+
+async def test_partitions_that_lead_the_key_are_cut_by_the_key(
+    source: SqlServerSource, database: Database, table: TableRef
+) -> None:
+    await partitioned(database, table, "PRIMARY KEY (d, i, n)", right=True)
+    chunks, tables = await check_load(source, table, rows=ROWS, chunk_rows=10)
+    assert chunks[0].columns == ("d", "i", "n")
+    assert {t.num_rows for t in tables} == {10}
+    info = next(i for i in await source.discover() if i.table == table)
+    assert info.partitions == 9
