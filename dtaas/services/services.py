@@ -53,6 +53,7 @@ def build_services(
             tasks=store.tasks,
             connectors=store.connectors,
             executions=store.executions,
+            states=store.engine,
             registry=registry,
             keeper=keeper,
             runner=runner,

@@ -18,7 +18,7 @@ from dtaas.model.errors import (
 from dtaas.model.events import TaskChanged, TaskRemoved
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus, TableProgress
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
-from dtaas.model.ports import ConnectorRegistry
+from dtaas.model.ports import ConnectorRegistry, ExecutionStore
 from dtaas.model.task import ScheduleType, Task, TaskSpec, TaskStatus
 from dtaas.services.every_task import every_task
 from dtaas.services.ports import TaskRunner
@@ -30,6 +30,8 @@ from dtaas.store.page import Page, Window
 from dtaas.store.tasks import ALL_TASKS, TaskFilter, TaskRepository
 
 _NO_TASK: Final = TaskId(0)
+_AT_REST: Final = frozenset({TaskStatus.IDLE, TaskStatus.SCHEDULED})
+"""States that only say whether there is a schedule."""
 _LARGEST_ID: Final = 2**63 - 1
 
 
@@ -49,6 +51,7 @@ class TaskService:
         tasks: TaskRepository,
         connectors: ConnectorRepository,
         executions: ExecutionRepository,
+        states: ExecutionStore,
         registry: ConnectorRegistry,
         keeper: TargetKeeper,
         runner: TaskRunner,
@@ -59,6 +62,7 @@ class TaskService:
         self._tasks = tasks
         self._connectors = connectors
         self._executions = executions
+        self._states = states
         self._registry = registry
         self._keeper = keeper
         self._runner = runner
@@ -129,6 +133,8 @@ class TaskService:
                 await self._keeper.take_loads(task_id, old.spec.source_tables) if waiting else {}
             )
             task = await self._tasks.update(task_id, spec)
+            if task.status in _AT_REST and task.status is not _resting(spec):
+                task = await self._states.set_status(task_id, _resting(spec))
         self._tell(task)
         left, kept = before
         await self._keeper.give_up(task_id, left, {})

@@ -278,6 +278,9 @@ async def test_deleting_a_task_frees_its_targets_and_what_it_began(work: AtWork)
 async def test_a_task_with_a_schedule_is_scheduled(work: AtWork):
     task = await work.task(schedule_type=ScheduleType.INTERVAL, schedule_interval_seconds=3600)
     assert task.status is TaskStatus.SCHEDULED
+    for active, status in ((False, TaskStatus.IDLE), (True, TaskStatus.SCHEDULED)):
+        changed = msgspec.structs.replace(task.spec, is_active=active)
+        assert (await work.services.tasks.update(task.id, changed)).task.status is status
 
 
 async def test_what_does_not_exist_is_not_found(work: AtWork):
