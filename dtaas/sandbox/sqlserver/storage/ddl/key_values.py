@@ -6,8 +6,9 @@ from typing import Final
 _DETAIL: Final = re.compile(
     r"Key \(.*\)=\((?P<values>.*)\) (already exists|is duplicated)\.", re.DOTALL
 )
-_SQL_PUNCTUATION: Final = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
-_UNMOVED: Final = {0x0F + i: character for i, character in enumerate(_SQL_PUNCTUATION)}
+# What `coll.sql_base` makes of punctuation: a slash and the place of the character here, from 2.
+_MOVED: Final = "/:;<=>?@[\\]^_`{|}~"
+_PAIR: Final = re.compile("/([\x02-\x13])")
 
 
 def duplicate_value(detail: str) -> str:
@@ -18,5 +19,6 @@ def duplicate_value(detail: str) -> str:
     """
     found = _DETAIL.fullmatch(detail)
     # Sort keys show folded: the moved punctuation goes back, the case is lost.
-    values = found["values"].split("\x01")[0].translate(_UNMOVED) if found else ""
+    values = found["values"].split("\x01")[0] if found else ""
+    values = _PAIR.sub(lambda pair: _MOVED[ord(pair[1]) - 2], values)
     return f"({values.replace('null', '<NULL>')})"

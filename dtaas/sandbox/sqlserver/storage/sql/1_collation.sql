@@ -1,7 +1,7 @@
 -- Sort keys of collations; `collations.py` says what they are for.
 --
 -- A key has up to three levels, joined by U+0001: the base (letters without case and accents,
--- punctuation moved below the digits), then the text with its accents, hyphens and apostrophes
+-- punctuation below the digits), then the text with its accents, hyphens and apostrophes
 -- where it has any, then the text with its case where the collation tells cases apart. Level
 -- two decides only between equal bases: Windows sorts 'coop' < 'co-op' < 'coops'.
 
@@ -12,17 +12,25 @@ CREATE SCHEMA coll;
 CREATE FUNCTION coll.lowered(x text) RETURNS text
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN lower(x COLLATE pg_c_utf8);
 
--- Punctuation in the order of SQL_ collations (that of ASCII), moved to U+000F and up.
-CREATE FUNCTION coll.sql_base(x text) RETURNS text
-IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
-RETURN translate(x, E' !"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~',
-  U&'\000F\0010\0011\0012\0013\0014\0015\0016\0017\0018\0019\001A\001B\001C\001D\001E\001F\0020\0021\0022\0023\0024\0025\0026\0027\0028\0029\002A\002B\002C\002D\002E\002F');
-
--- The same in Windows order: blank, punctuation, then + < = > and $; no hyphen, no apostrophe.
-CREATE FUNCTION coll.win_base(x text) RETURNS text
-IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
-RETURN translate(x, E' !"#%&()*,./:;?@[\\]^_`{|}~+<=>$-''',
-  U&'\0011\0012\0013\0014\0015\0016\0017\0018\0019\001A\001B\001C\001D\001E\001F\0020\0021\0022\0023\0024\0025\0026\0027\0028\0029\002A\002B\002C\002D\002E\002F');
+-- Both orders put all punctuation before the digits. What lies behind them in ASCII becomes two
+-- characters: a slash, then one that says which. So most texts are their own base.
+DO $do$
+DECLARE
+  one record;
+  body text;
+BEGIN
+  FOR one IN
+    VALUES ('sql_base', 'x', '/:;<=>?@[\]^_`{|}~'),
+      ('win_base', $$translate(x, '-''', '')$$, '/:;?@[\]^_`{|}~+<=>$')
+  LOOP
+    body := one.column2;
+    FOR i IN 1..length(one.column3) LOOP   -- the slash first: the others bring slashes in
+      body := format('replace(%s, %L, %L)', body, substr(one.column3, i, 1), '/' || chr(i + 1));
+    END LOOP;
+    EXECUTE format('CREATE FUNCTION coll.%I(x text) RETURNS text
+      IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN %s', one.column1, body);
+  END LOOP;
+END $do$;
 
 CREATE FUNCTION coll.without_accents(x text) RETURNS text
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
@@ -40,7 +48,7 @@ BEGIN
   RETURN CASE WHEN x ~ U&'[\3041-\3096]' THEN translate(x, hiragana, katakana) ELSE x END;
 END $$;
 
--- The key of any text; the functions below take a short cut for plain ASCII.
+-- The key of any text; the functions below spare plain ones the way.
 CREATE FUNCTION coll.full_key(x text, sql_order bool, cs bool, accents bool, kana bool, width bool)
 RETURNS text IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
 DECLARE
@@ -90,22 +98,15 @@ BEGIN
       (VALUES (false), (true)) AS e(sql_order)
     WHERE NOT (sql_order AND (kana OR width))
   LOOP
+    -- not STRICT: the planner then puts the body in the place of the call
     EXECUTE format($f$
-      CREATE FUNCTION %s(x text) RETURNS text
-      IMMUTABLE STRICT PARALLEL SAFE LANGUAGE plpgsql AS $$
-      BEGIN
-        IF x ~ %L THEN
-          RETURN coll.full_key(rtrim(x, ' '), %L, %L, %L, %L, %L);
-        END IF;
-        RETURN %s(lower(rtrim(x, ' ')));  -- plain ASCII: any collation folds it
-      END $$ $f$,
+      CREATE FUNCTION %s(x text) RETURNS text IMMUTABLE PARALLEL SAFE LANGUAGE sql
+      RETURN CASE WHEN x ~ %L THEN coll.full_key(rtrim(x, ' '), %L, %L, %L, %L, %L)
+        ELSE lower(rtrim(x, ' ')) END $f$,
       one.name,
-      CASE WHEN one.cs AND one.sql_order THEN '[^ -`{-~]'
-        WHEN one.cs THEN '[^ -&(-,.-@[-~]'
-        WHEN one.sql_order THEN '[^ -~]'
-        ELSE '[^ -&(-,.-~]' END,
-      one.sql_order, one.cs, one.accents, one.kana, one.width,
-      CASE WHEN one.sql_order THEN 'coll.sql_base' ELSE 'coll.win_base' END);
+      CASE WHEN one.sql_order THEN '[^ -.0-9' ELSE '[^ !"#%&()*,.0-9' END
+        || CASE WHEN one.cs AND one.sql_order THEN 'A-Z]' WHEN one.cs THEN 'a-z]' ELSE 'A-Za-z]' END,
+      one.sql_order, one.cs, one.accents, one.kana, one.width);
   END LOOP;
 END $do$;
 
