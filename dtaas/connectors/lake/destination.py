@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 ENCODERS: Final = 2
 """Encoding threads: one a core on the smallest machine meant to run this."""
-_CLEANUP_LIMIT_S: Final = 30.0
+_CLEANUP_LIMIT_S: Final = 10.0
 _FINGERPRINT_ROWS: Final = 16_384
 _FINGERPRINT_BYTES: Final = 1024 * 1024  # hashing takes some 48 bytes a byte of text
 
@@ -144,7 +144,10 @@ class LakeDestination:
         if writer.finished or not writer.files:
             return
         with anyio.CancelScope(shield=True), anyio.move_on_after(_CLEANUP_LIMIT_S):
-            await self._store.delete([file.key for file in writer.files])
+            try:
+                await self._store.delete([file.key for file in writer.files])
+            except DtaasError as error:  # must not hide why the chunk was given up
+                log.warning("files_not_removed", code=error.code, detail=error.detail)
 
     async def _add_files(
         self,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import aiohttp
+import anyio
 from botocore import exceptions as boto
 
 from dtaas.connectors.lake.objects import PreconditionFailedError
@@ -68,15 +69,24 @@ _DENIED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
-def s3_errors(what: str) -> Iterator[None]:
-    """Turn errors of the S3 client within into ours; `what` says what was tried."""
+def s3_errors(what: str, limit_s: float | None = None) -> Iterator[None]:
+    """Turn errors of the S3 client within into ours.
+
+    Args:
+        what: says what was tried.
+        limit_s: for all of it, None for no limit. The client's own limits do not see a link
+            that goes silent while a body is being sent.
+    """
     try:
-        yield
+        with anyio.fail_after(limit_s):
+            yield
     except boto.ClientError as error:
         raise _from_reply(error, what) from error
     except (boto.BotoCoreError, boto.HTTPClientError) as error:
         raise _from_client(error, what) from error
-    except (TimeoutError, aiohttp.ClientError) as error:
+    except TimeoutError as error:
+        raise TimedOutError(f"{what}: S3 does not answer.") from error
+    except aiohttp.ClientError as error:
         raise ConnectionLostError(
             f"{what}: the connection to S3 broke: {str(error) or type(error).__name__}."
         ) from error

@@ -79,7 +79,7 @@ class FolderStore:
             yield uploader
         finally:
             with anyio.CancelScope(shield=True):
-                await self._blocking(uploader.abort)
+                await self._run("Removing unfinished files", uploader.abort)
 
     async def remove_dangling(self, prefix: str) -> int:
         """Remove unfinished files below a prefix that ends in `/`."""

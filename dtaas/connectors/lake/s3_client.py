@@ -25,12 +25,14 @@ class ClientLimits(Struct, frozen=True, kw_only=True):
 
     Attributes:
         attempts: of each request, the first included; the engine repeats the chunk above that.
-        read_s: without a byte from the server.
+        read_s: without a byte from the server, once the request is sent.
+        request_s: for a request with all its attempts.
     """
 
     attempts: int = 5
     connect_s: float = 10
     read_s: float = 60
+    request_s: float = 300
 
 
 PATIENT: Final = ClientLimits()

@@ -21,7 +21,7 @@ from dtaas.model.errors import ConnectionLostError
 
 PARTS_AT_ONCE: Final = 4
 """Parts on their way, over all chunks: 32 MiB of memory, and enough for some 300 MB/s to S3."""
-_CLEANUP_LIMIT_S: Final = 30.0
+_CLEANUP_LIMIT_S: Final = 10.0
 _DELETE_KEYS: Final = 1000  # most keys of one DeleteObjects
 _READ_BYTES: Final = 1024 * 1024
 _THREADS: Final = 2
@@ -42,7 +42,7 @@ class S3Store:
 
     async def get(self, key: str) -> StoredObject | None:
         """Read an object."""
-        with s3_errors(f"Reading {self.url(key)}"):
+        with s3_errors(f"Reading {self.url(key)}", self._limits.request_s):
             client = await self._client()
             try:
                 reply = await client.get_object(Bucket=self._bucket, Key=key)
@@ -62,7 +62,7 @@ class S3Store:
             condition["IfNoneMatch"] = "*"
         elif etag is not None:
             condition["IfMatch"] = f'"{etag}"'
-        with s3_errors(f"Writing {self.url(key)}"):
+        with s3_errors(f"Writing {self.url(key)}", self._limits.request_s):
             client = await self._client()
             await client.put_object(
                 Bucket=self._bucket,
@@ -77,7 +77,9 @@ class S3Store:
         """Delete objects, a thousand a request."""
         for start in range(0, len(keys), _DELETE_KEYS):
             some = keys[start : start + _DELETE_KEYS]
-            with s3_errors(f"Deleting {len(some)} objects of bucket {self._bucket}"):
+            with s3_errors(
+                f"Deleting {len(some)} objects of bucket {self._bucket}", self._limits.request_s
+            ):
                 client = await self._client()
                 reply = await client.delete_objects(
                     Bucket=self._bucket,
@@ -90,7 +92,7 @@ class S3Store:
     async def list(self, prefix: str) -> Mapping[str, int]:
         """Return the objects below `prefix`, page by page."""
         found: dict[str, int] = {}
-        with s3_errors(f"Listing {self.url(prefix)}"):
+        with s3_errors(f"Listing {self.url(prefix)}", self._limits.request_s):
             client = await self._client()
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix
@@ -102,21 +104,33 @@ class S3Store:
     @asynccontextmanager
     async def uploader(self) -> AsyncIterator[S3Uploader]:
         """Open a group of uploads, four parts at once."""
-        with s3_errors(f"Connecting to bucket {self._bucket}"):
+        with s3_errors(f"Connecting to bucket {self._bucket}", self._limits.request_s):
             client = await self._client()
-        async with anyio.create_task_group() as group:
-            uploader = S3Uploader(client, self._config, group, self._blocking, self._slots)
-            try:
-                yield uploader
-            finally:
-                group.cancel_scope.cancel()  # parts of unfinished objects are not waited for
-                with anyio.CancelScope(shield=True), anyio.move_on_after(_CLEANUP_LIMIT_S):
-                    await uploader.abort()
+        group = anyio.create_task_group()
+        uploader = S3Uploader(
+            client,
+            config=self._config,
+            limits=self._limits,
+            group=group,
+            blocking=self._blocking,
+            slots=self._slots,
+        )
+        try:
+            async with group:
+                try:
+                    yield uploader
+                finally:
+                    group.cancel_scope.cancel()  # parts of unfinished objects are not waited for
+        finally:  # no part is on its way any more: one that came later would outlive the abort
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLEANUP_LIMIT_S):
+                await uploader.abort()
 
     async def remove_dangling(self, prefix: str) -> int:
         """Abort the multipart uploads below `prefix`."""
         removed = 0
-        with s3_errors(f"Removing unfinished uploads below {self.url(prefix)}"):
+        with s3_errors(
+            f"Removing unfinished uploads below {self.url(prefix)}", self._limits.request_s
+        ):
             client = await self._client()
             pages = client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self._bucket, Prefix=prefix
@@ -160,7 +174,7 @@ class S3Store:
             return self._connected
 
     async def _download(self, key: str, path: Path) -> None:
-        with s3_errors(f"Reading {self.url(key)}"):
+        with s3_errors(f"Reading {self.url(key)}"):  # the client limits each read
             client = await self._client()
             reply = await client.get_object(Bucket=self._bucket, Key=key)
             received = 0

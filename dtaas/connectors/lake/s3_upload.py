@@ -11,13 +11,18 @@ from typing import Any, Final
 from zlib import crc32
 
 import anyio
+import structlog
 from anyio.abc import TaskGroup
 from botocore.exceptions import ClientError
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.lake.errors import error_code, s3_errors
 from dtaas.connectors.lake.objects import Upload
+from dtaas.connectors.lake.s3_client import ClientLimits
 from dtaas.model.connectors import S3Config, ServerSideEncryption
+from dtaas.model.errors import DtaasError
+
+log = structlog.get_logger()
 
 _ATTEMPT: Final = "dtaas-attempt"
 
@@ -38,13 +43,16 @@ class S3Uploader:
     def __init__(
         self,
         client: Any,
+        *,
         config: S3Config,
+        limits: ClientLimits,
         group: TaskGroup,
         blocking: Blocking,
         slots: anyio.Semaphore,
     ) -> None:
         self.client = client
         self.config = config
+        self.limits = limits
         self.group = group
         self.blocking = blocking
         self.slots = slots
@@ -57,9 +65,12 @@ class S3Uploader:
         return upload
 
     async def abort(self) -> None:
-        """Remove what is unfinished; what that fails for, the next `begin` removes."""
+        """Remove what is unfinished; where that fails, the next `begin` does it."""
         for upload in self._uploads:
-            await upload.abort()
+            try:
+                await upload.abort()
+            except DtaasError as error:
+                log.warning("upload_not_aborted", code=error.code, detail=error.detail)
 
 
 class S3Upload:
@@ -93,7 +104,7 @@ class S3Upload:
             await self.send(last)
         while len(self._parts) < self._sent:
             await self._arrived.wait()
-        with s3_errors(self._what):
+        with s3_errors(self._what, self._uploader.limits.request_s):
             etag = await self._complete()
         self._upload_id = ""
         return etag
@@ -102,14 +113,14 @@ class S3Upload:
         """Remove the parts sent so far, unless the object is finished."""
         if not self._upload_id:
             return
-        with s3_errors(self._what):
+        with s3_errors(self._what, self._uploader.limits.request_s):
             await self._uploader.client.abort_multipart_upload(
                 **self._address, UploadId=self._upload_id
             )
         self._upload_id = ""
 
     async def _create(self) -> None:
-        with s3_errors(self._what):
+        with s3_errors(self._what, self._uploader.limits.request_s):
             reply = await self._uploader.client.create_multipart_upload(
                 **self._address, **self._object_arguments(), ChecksumAlgorithm="CRC32"
             )
@@ -118,7 +129,7 @@ class S3Upload:
     async def _send_part(self, number: int, part: bytes) -> None:
         try:
             checksum = await self._uploader.blocking(_checksum, part)
-            with s3_errors(self._what):
+            with s3_errors(self._what, self._uploader.limits.request_s):
                 reply = await self._uploader.client.upload_part(
                     **self._address,
                     UploadId=self._upload_id,
@@ -138,7 +149,7 @@ class S3Upload:
 
     async def _put(self, data: bytes) -> str:
         checksum = await self._uploader.blocking(_checksum, data)
-        with s3_errors(self._what):
+        with s3_errors(self._what, self._uploader.limits.request_s):
             reply = await self._uploader.client.put_object(
                 **self._address,
                 **self._object_arguments(),
