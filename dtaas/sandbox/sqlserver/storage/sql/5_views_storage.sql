@@ -45,6 +45,11 @@ STABLE LANGUAGE sql AS $$
     x.is_descending, (x.key_ordinal = 0)::int::smallint, 0::smallint
   FROM meta.index_columns x JOIN meta.objects o USING (object_id)
   WHERE o.database_id = db AND store.visible(o.object_id, db)
+  UNION ALL -- a partitioned heap has a row for the column it is partitioned by
+  SELECT h.object_id, 0, 1, o.partition_column, 0::smallint, 1::smallint, 0::smallint, 0::smallint,
+    0::smallint
+  FROM store.heaps(db) h JOIN meta.objects o USING (object_id)
+  WHERE o.partition_column IS NOT NULL AND store.visible(h.object_id, db)
 $$;
 
 CREATE FUNCTION sys.stats(db int) RETURNS TABLE (
