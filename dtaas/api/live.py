@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
-from dtaas.api.views import TaskView, task_view
+from dtaas.api.views import TaskBrief, TaskView, task_brief, task_view
 from dtaas.model.events import (
     ConnectorChanged,
     Event,
@@ -61,7 +61,7 @@ class Totals(Struct, frozen=True, kw_only=True):
 class LiveTask(Struct, frozen=True, kw_only=True):
     """A task and its figures, null while it does not work."""
 
-    task: TaskView
+    task: TaskBrief
     progress: Totals | None
 
 
@@ -145,7 +145,7 @@ class TasksTopic:
     def __init__(self, tasks: Iterable[Task], running: Iterable[ExecutionProgress]) -> None:
         progress = {p.task_id: totals(p) for p in running}
         self._tasks = {
-            t.id: LiveTask(task=task_view(t), progress=progress.get(t.id)) for t in tasks
+            t.id: LiveTask(task=task_brief(t), progress=progress.get(t.id)) for t in tasks
         }
         self._changed: dict[TaskId, None] = {}
         self._removed: dict[TaskId, None] = {}
@@ -163,7 +163,7 @@ class TasksTopic:
             case TaskChanged(task=task):
                 known = self._tasks.get(task.id)
                 working = task.status in ACTIVE_STATUSES
-                self._set(task_view(task), known.progress if known and working else None)
+                self._set(task_brief(task), known.progress if known and working else None)
             case TaskRemoved(task_id=task_id):
                 self._remove(task_id)
             case ExecutionChanged(execution=execution):
@@ -208,7 +208,7 @@ class TasksTopic:
         self._moved.clear()
         return [Due(MessageType.DELTA, TasksDelta(progress=moved))] if moved else []
 
-    def _set(self, task: TaskView, progress: Totals | None) -> None:
+    def _set(self, task: TaskBrief, progress: Totals | None) -> None:
         self._tasks[task.id] = LiveTask(task=task, progress=progress)
         self._changed[task.id] = None
         self._removed.pop(task.id, None)

@@ -20,8 +20,10 @@ from dtaas.model.ports import Capabilities, ConnectorType
 from dtaas.model.schema import TableInfo, TableRef
 from dtaas.model.task import (
     DesiredState,
+    ScheduleType,
     Task,
     TaskAction,
+    TaskMode,
     TaskSpec,
     TaskStatus,
     allowed_actions,
@@ -125,6 +127,28 @@ class TaskView(TaskSpec, frozen=True, kw_only=True):
     last_error: str | None
 
 
+class TaskBrief(Struct, frozen=True, kw_only=True):
+    """A row of a list of tasks: of the same size however many tables a task has."""
+
+    id: TaskId
+    name: str
+    mode: TaskMode
+    source_connector_id: ConnectorId
+    destination_connector_id: ConnectorId
+    table_count: int
+    schedule_type: ScheduleType
+    schedule_interval_seconds: int | None
+    is_active: bool
+    status: TaskStatus
+    desired: DesiredState
+    allowed_actions: tuple[TaskAction, ...]
+    current_progress_percent: float
+    updated_at: datetime
+    last_run_at: datetime | None
+    last_error_code: str | None
+    last_error: str | None
+
+
 class ChangedTaskView(TaskView, frozen=True, kw_only=True):
     """A changed task. `applies` is `now`, or `next_start` when the present execution goes on."""
 
@@ -210,6 +234,12 @@ def connector_type_view(kind: ConnectorType, config_schema: dict[str, Any]) -> C
 def task_view(task: Task) -> TaskView:
     """Return a task as it may be seen."""
     return TaskView(**_task_fields(task))
+
+
+def task_brief(task: Task) -> TaskBrief:
+    """Return a task as a row of a list."""
+    fields: dict[str, Any] = _task_fields(task) | {"table_count": len(task.spec.source_tables)}
+    return TaskBrief(**{name: fields[name] for name in TaskBrief.__struct_fields__})
 
 
 def changed_task_view(task: Task, applies: str) -> ChangedTaskView:
