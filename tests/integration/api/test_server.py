@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from anyio import CancelScope, create_task_group, current_time, fail_after
+from anyio import CancelScope, connect_tcp, create_task_group, current_time, fail_after
+from anyio.lowlevel import checkpoint
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -117,6 +118,18 @@ def test_a_folder_that_may_not_be_written_is_named():
     with pytest.raises(PermissionDeniedError) as caught:
         listen_unix(Path("/proc/dtaas/admin.sock"))
     assert "/proc/dtaas/admin.sock" in caught.value.detail
+
+
+async def test_who_leaves_in_the_middle_of_a_request_is_no_crash(served: Served):
+    port = int(served.url.rpartition(":")[2])
+    head = b"POST /api/tasks/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    async with await connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(head + b"Content-Length: 100\r\n\r\n{")
+    with fail_after(10):
+        while not (answers := [e for e in served.logs if e["event"] == "request_served"]):
+            await checkpoint()
+    assert [entry["status"] for entry in answers] == [400]
+    assert not any(entry["event"] == "request_crashed" for entry in served.logs)
 
 
 async def test_stopping_says_goodbye_and_ends_in_time(work: AtWork):
