@@ -158,8 +158,11 @@ class SimulatedEngine:
         # an unknown user costs the same time as a wrong password
         salt = record["salt"] if record else bytes(_SALT_BYTES)
         hashed = await self._hash(password, salt)
-        right = record is not None and hmac.compare_digest(hashed, record["password_hash"])
-        if not right or record["is_disabled"]:
+        if (
+            record is None
+            or record["is_disabled"]
+            or not hmac.compare_digest(hashed, record["password_hash"])
+        ):
             raise SqlError(18456, f"Login failed for user '{user}'.", severity=14)
         return Access(
             login=record["name"],

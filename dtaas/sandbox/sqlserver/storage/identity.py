@@ -3,6 +3,7 @@
 import asyncpg
 
 from dtaas.sandbox.sqlserver.catalog import TableDef
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 
 
 async def last_identity(
@@ -19,7 +20,7 @@ async def last_identity(
         return None
     sequence = table.storage_name.replace(".t_", ".s_")
     if not explicit:
-        made: int = await connection.fetchval(f"SELECT currval('{sequence}')")
+        made: int = await one_value(connection, f"SELECT currval('{sequence}')")
         return made
     greatest: int | None = await connection.fetchval(
         f"WITH sequence AS (SELECT seqincrement > 0 AS rises FROM pg_sequence"  # noqa: S608

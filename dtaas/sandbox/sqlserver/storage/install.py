@@ -34,7 +34,7 @@ _FIXED_SCHEMAS: Final = {
     16393: "db_denydatawriter",
 }
 _PACKAGE: Final = Path(__file__).parent
-_LIMIT_S: Final = 60.0
+_LIMIT_S: Final = 60
 
 
 async def install(url: str, carrier_url: str) -> None:

@@ -10,7 +10,7 @@ import asyncpg
 from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, load_catalogs
 from dtaas.sandbox.sqlserver.storage.forms import guid_to_storage, guid_to_wire
 
-_CONNECT_LIMIT_S: Final = 30.0
+_CONNECT_LIMIT_S: Final = 30
 _DAY_ZERO: Final = date(2000, 1, 1).toordinal()
 """PostgreSQL counts days from here."""
 

@@ -22,6 +22,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.constraints import add_constraint
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, dotted, shown_name
 from dtaas.sandbox.sqlserver.storage.ddl.indexes import remove_index
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 from dtaas.sandbox.sqlserver.tsql.compile import translate
 from dtaas.sandbox.sqlserver.tsql.tree import Parts
 from dtaas.sandbox.sqlserver.types import SqlType
@@ -148,7 +149,8 @@ async def check_constraints(context: Context, spec: ddl.CheckConstraints) -> Non
 
 async def _add_column(context: Context, table: Table, column: ddl.Column) -> None:
     known = await known_columns(context, table)
-    column_id: int = await context.connection.fetchval(
+    column_id: int = await one_value(
+        context.connection,
         "SELECT coalesce(max(attnum), 0)::int + 1 FROM pg_attribute WHERE attrelid = $1::regclass",
         table.storage,
     )

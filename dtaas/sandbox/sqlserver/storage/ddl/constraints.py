@@ -18,6 +18,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
 )
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, Place, dotted
 from dtaas.sandbox.sqlserver.storage.ddl.indexes import add_key
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 from dtaas.sandbox.sqlserver.tsql.compile import translate
 
 _ACTIONS: Final = ("NO ACTION", "CASCADE", "SET NULL", "SET DEFAULT")
@@ -283,7 +284,7 @@ async def _add(
 ) -> int:
     """Add the constraint's meta row; a made-up name gets a number that makes it unique."""
     if system_named:
-        number: int = await context.connection.fetchval("SELECT nextval('meta.object_ids')")
+        number: int = await one_value(context.connection, "SELECT nextval('meta.object_ids')")
         name = f"{name}__{number:08X}"
     place = Place(table.database_id, table.schema_id, table.schema, name)
     return await context.add_object(

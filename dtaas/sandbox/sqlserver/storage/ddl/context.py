@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, name_key
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 from dtaas.sandbox.sqlserver.tsql.tree import Parts
 
 TEMPDB_ID: Final = 2
@@ -121,7 +122,8 @@ class Context(Struct, frozen=True, kw_only=True):
         columns = ["database_id", "schema_id", "name", "type", "parent_object_id", *fields]
         values = [place.database_id, place.schema_id, place.name, type_, parent, *fields.values()]
         marks = ", ".join(f"${i}" for i in range(1, len(values) + 1))
-        object_id: int = await self.connection.fetchval(
+        object_id: int = await one_value(
+            self.connection,
             f"INSERT INTO meta.objects ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
             " RETURNING object_id",
             *values,

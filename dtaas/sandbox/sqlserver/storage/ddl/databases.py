@@ -8,6 +8,7 @@ from dtaas.sandbox.sqlserver.storage.collations import parse_collation
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, cannot_drop
 from dtaas.sandbox.sqlserver.storage.install import create_database
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION
 
 _LAST_SYSTEM_ID: Final = 4
@@ -60,7 +61,7 @@ async def create(context: Context, spec: ddl.CreateDatabase) -> None:
         )
     if spec.collation and parse_collation(spec.collation) is None:
         raise SqlError(448, f"Invalid collation '{spec.collation}'.", state=3)
-    database_id = await context.connection.fetchval("SELECT nextval('meta.database_ids')::int")
+    database_id = await one_value(context.connection, "SELECT nextval('meta.database_ids')::int")
     await create_database(
         context.connection, database_id, spec.name, spec.collation or DEFAULT_COLLATION
     )

@@ -22,6 +22,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
 )
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, Place, cannot_drop, dotted
 from dtaas.sandbox.sqlserver.storage.ddl.key_values import duplicate_value
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 from dtaas.sandbox.sqlserver.tsql.compile import translate
 from dtaas.sandbox.sqlserver.tsql.tree import Parts
 
@@ -220,7 +221,7 @@ async def _has_clustered(context: Context, table: Table) -> bool:
 
 
 async def _next_id(context: Context) -> int:
-    number: int = await context.connection.fetchval("SELECT nextval('meta.object_ids')")
+    number: int = await one_value(context.connection, "SELECT nextval('meta.object_ids')")
     return number
 
 

@@ -107,13 +107,12 @@ def _drop(cursor: Cursor) -> ddl.Statement:
 
 
 def _drop_index(cursor: Cursor, if_exists: bool) -> ddl.DropIndex:
-    parts = cursor.parts()
-    if len(parts) > 1:  # DROP INDEX table.index
-        return ddl.DropIndex(name=parts[-1], table=parts[:-1], if_exists=if_exists)
-    cursor.expect("ON")
-    table = cursor.parts()
-    skip_options(cursor)
-    return ddl.DropIndex(name=parts[0], table=table, if_exists=if_exists)
+    *table, name = cursor.parts()  # DROP INDEX table.index, or index ON table
+    if not table:
+        cursor.expect("ON")
+        table = [*cursor.parts()]
+        skip_options(cursor)
+    return ddl.DropIndex(name=name, table=tuple(table), if_exists=if_exists)
 
 
 def _view(cursor: Cursor, *, replace: bool = False, must_exist: bool = False) -> ddl.CreateView:

@@ -8,6 +8,7 @@ from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.catalog import name_key
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 
 _OBJECTS: Final = ("U", "V", "PK", "UQ", "F", "C", "D")
 
@@ -19,7 +20,7 @@ async def rename(context: Context, spec: ddl.Rename) -> None:
         SqlError: 15225 and 15248 there is none, 15335 the new name is taken, 15249 another kind.
     """
     kind = (spec.kind or "OBJECT").upper()
-    parts: list[str] = await context.connection.fetchval("SELECT store.name_parts($1)", spec.name)
+    parts: list[str] = await one_value(context.connection, "SELECT store.name_parts($1)", spec.name)
     try:
         match kind:
             case "OBJECT":
