@@ -152,6 +152,42 @@ async def test_database_without_change_data_capture_has_no_position(
     assert await source.position() == ""
 
 
+async def reader_of(database: Database, table: TableRef) -> SqlServerConfig:
+    """Return the configuration of a login that may read one table and nothing else."""
+    engine = database.server.engine
+    login = f"reader_{table.name}"
+    await engine.create_login(login, "Read-only 1")
+    await engine.create_user(login, database.config.database)
+    await database.run(f"GRANT SELECT ON dbo.{table.name} TO {login}")
+    return replace(database.config, username=login, password="Read-only 1")
+
+
+async def test_login_that_may_read_one_table_loads_it(database: Database, table: TableRef) -> None:
+    await database.create(table, "a int NOT NULL PRIMARY KEY", *(f"{i}" for i in range(10)))
+    source = SqlServerSource(await reader_of(database, table))
+    (info,) = await source.discover()
+    assert (info.table, info.row_count) == (table, 10)
+    chunks, _ = await load(source, table, chunk_rows=4)
+    assert len(chunks) == 3
+    report = await source.check(lambda _step: None)
+    rights = next(step for step in report.steps if step.name == "rights")
+    assert rights.status is StepStatus.WARNING
+    assert "GRANT VIEW DATABASE STATE" in rights.fix
+    await source.aclose()
+
+
+async def test_table_the_login_may_not_see_does_not_exist_for_it(
+    database: Database, table: TableRef
+) -> None:
+    other = TableRef("dbo", f"{table.name}_other")
+    await database.create(table, "a int NOT NULL PRIMARY KEY")
+    await database.create(other, "a int NOT NULL PRIMARY KEY")
+    source = SqlServerSource(await reader_of(database, table))
+    with pytest.raises(TableNotFoundError):
+        await source.describe(other)
+    await source.aclose()
+
+
 async def report_of(config: SqlServerConfig, **changes: Any) -> CheckReport:
     source = SqlServerSource(replace(config, login_timeout_s=5, **changes))
     try:
