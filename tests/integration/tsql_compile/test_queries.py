@@ -163,6 +163,15 @@ async def test_changes_and_output(filled: Tsql):
     assert sorted(merged) == [("INSERT", 500), ("UPDATE", 100)]
 
 
+async def test_update_sets_variables(filled: Tsql):
+    sql = "DECLARE @old decimal(10,2), @new money; UPDATE orders SET @old = amount, @new = amount = 9 "
+    assert await filled.rows(f"{sql} WHERE id = 2; SELECT @old, @new, @@ROWCOUNT") == [
+        (100, 90000, 1)
+    ]
+    only = "DECLARE @n int = 5; UPDATE orders SET @n += id WHERE id = 2; SELECT @n"
+    assert await filled.column(only) == [7]
+
+
 async def test_inserts(filled: Tsql):
     assert await filled.rows(
         "INSERT INTO numbered (code) OUTPUT inserted.id, inserted.code VALUES ('a'), (DEFAULT)"

@@ -61,6 +61,7 @@ from tests.integration.tsql_compile.conftest import Tsql
         ("CHOOSE(2, 'a', 'b')", "varchar(1)", "b"),
         ("CASE WHEN 'a' = 'A ' THEN 1 ELSE 0 END", "int", 1),
         ("CASE WHEN 0x01 = 0x0100 THEN 1 ELSE 0 END", "int", 1),
+        ("CASE WHEN CAST(0x01 AS binary(2)) = CAST(0x01 AS binary(4)) THEN 1 END", "int", 1),
         ("CASE WHEN 'a' = 'A' COLLATE Latin1_General_BIN2 THEN 1 ELSE 0 END", "int", 0),
         ("CASE WHEN 'é' = 'e' COLLATE Latin1_General_CI_AI THEN 1 ELSE 0 END", "int", 1),
     ],

@@ -23,10 +23,10 @@ from dtaas.sandbox.sqlserver.tsql.type_rules import (
     common_type,
 )
 from dtaas.sandbox.sqlserver.tsql.value import Coercibility, Value
-from dtaas.sandbox.sqlserver.types import SqlType
+from dtaas.sandbox.sqlserver.types import MAX, SqlType
 
 _NOT_COMPARABLE = frozenset({"text", "ntext", "image", "xml", "geometry", "geography"})
-_COMPARED_AS = {"text": "varchar", "ntext": "nvarchar"}
+_FIXED = frozenset({"binary", "timestamp"})
 
 
 def key(value: Value) -> str:
@@ -34,7 +34,7 @@ def key(value: Value) -> str:
     name = value.type.name
     if name in CHARACTERS:
         return sort_key(value.sql, value.type)
-    if name in BINARIES and name != "timestamp":
+    if name in BINARIES - _FIXED:
         return f"rtrim({value.sql}, '\\x00'::bytea)"
     if name == "datetimeoffset":
         return f"substring({value.sql} FROM 1 FOR 8)"
@@ -76,10 +76,24 @@ def operands(left: Value, right: Value, operator: str) -> tuple[str, str]:
     if target.name in CHARACTERS:
         return _text_operands(left, right, operator)
     if target.name in BINARIES and left.type.name in BINARIES and right.type.name in BINARIES:
-        if left.type == right.type and left.type.name in {"binary", "timestamp"}:
-            return left.sql, right.sql
-        return key(replace(left, type=target)), key(replace(right, type=target))
+        return _binary_operands(left, right)
     return key(_meet(left, target)), key(_meet(right, target))
+
+
+def _binary_operands(left: Value, right: Value) -> tuple[str, str]:
+    """Compare binaries as if the shorter ended in zeros; a fixed-size column keeps its index."""
+    if left.type == right.type and left.type.name in _FIXED:
+        return left.sql, right.sql
+    if left.type.name in _FIXED and _fits(right, left.type.length):
+        return left.sql, f"tsql.pad_bytes({right.sql}, {left.type.length})"
+    if right.type.name in _FIXED and _fits(left, right.type.length):
+        return f"tsql.pad_bytes({left.sql}, {right.type.length})", right.sql
+    varying = SqlType("varbinary", MAX)
+    return key(replace(left, type=varying)), key(replace(right, type=varying))
+
+
+def _fits(value: Value, size: int) -> bool:
+    return value.constant and 0 < value.type.length <= size
 
 
 def _variant_operands(left: Value, right: Value, operator: str) -> tuple[str, str]:

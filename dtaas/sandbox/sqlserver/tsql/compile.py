@@ -58,6 +58,7 @@ def compile_statement(statement: str | changes.Statement, scope: Scope) -> Compi
         sql=sql,
         arguments=arguments,
         columns=written.columns,
+        assignments=written.assignments,
         command=written.command,
         sets_identity=written.identity_table,
     )

@@ -7,8 +7,10 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.forms import to_wire
 from dtaas.sandbox.sqlserver.tsql import changes, tree
 from dtaas.sandbox.sqlserver.tsql.block import Block
+from dtaas.sandbox.sqlserver.tsql.compiled import Assignment
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.conversion import convert
 from dtaas.sandbox.sqlserver.tsql.errors import invalid_column
@@ -19,7 +21,7 @@ from dtaas.sandbox.sqlserver.tsql.queries import bind_with, new_block
 from dtaas.sandbox.sqlserver.tsql.sources import bind_source, table_relation
 from dtaas.sandbox.sqlserver.tsql.storing import check_writable, default_value, store
 from dtaas.sandbox.sqlserver.tsql.tree import JoinKind
-from dtaas.sandbox.sqlserver.tsql.value import BIGINT
+from dtaas.sandbox.sqlserver.tsql.value import BIGINT, Value
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -48,10 +50,43 @@ def bind_update(update: changes.Update, names: Names) -> Written:
     prefix = bind_with(update.with_tables, names, update.max_recursion)
     target = _target(update.table, update.source, names)
     block = new_block(names)
+    assigned = _assigned(update, target, block)
+    others = _others(names, target)
+    returned, columns = returning(
+        update.output, target.table, target.database, names, others=others
+    )
+    variables, assignments = _variables(update, target, names)
+    if variables and (returned or target.own is not None or update.top is not None):
+        raise SqlError(102, "Incorrect syntax near '='.", severity=15)
+    if target.own is None and update.top is None:
+        where = _where(target, update.where, block)
+        rest = f" FROM {', '.join(target.rest)}" if target.rest else ""
+        listed = ", ".join(f"{name} = {sql}" for name, sql in assigned.items())
+        head = f"UPDATE {target.table.storage_name} AS {target.alias} SET {listed}"
+        return Written(
+            sql=f"{prefix}{head}{rest}{where}{returned}{variables}",
+            columns=columns,
+            command=0xC5,
+            assignments=assignments,
+        )
+    _refuse_others(update.output, returned, others)
+    picked = names.compilation.alias()
+    values = ", ".join(f"{sql} AS {name}" for name, sql in assigned.items())
+    source = _picked(target, update.where, update.top, block, f", {values}")
+    listed = ", ".join(f"{name} = {picked}.{name}" for name in assigned)
+    sql = (
+        f"{prefix}UPDATE {target.table.storage_name} AS u SET {listed} FROM ({source}) AS {picked} "
+        f"WHERE u.ctid = {picked}.row{returned}"
+    )
+    return Written(sql=sql, columns=columns, command=0xC5)
+
+
+def _assigned(update: changes.Update, target: Target, block: Block) -> dict[str, str]:
+    """Return the new values of columns by their names in the storage."""
     assigned: dict[str, str] = {}
     for assignment in update.assignments:
-        if assignment.column is None or assignment.variable is not None:
-            raise SqlError(102, f"Incorrect syntax near '{assignment.variable}'.", severity=15)
+        if assignment.column is None:
+            continue
         column = _column(assignment.column[-1], target.table)
         check_writable(column, inserting=False)
         if column.storage_name in assigned:
@@ -65,26 +100,35 @@ def bind_update(update: changes.Update, names: Names) -> Written:
             else bind(assignment.value, block)
         )
         assigned[column.storage_name] = store(value, column, target.table, target.database)
-    others = _others(names, target)
-    returned, columns = returning(
-        update.output, target.table, target.database, names, others=others
-    )
-    if target.own is None and update.top is None:
-        where = _where(target, update.where, block)
-        rest = f" FROM {', '.join(target.rest)}" if target.rest else ""
-        listed = ", ".join(f"{name} = {sql}" for name, sql in assigned.items())
-        head = f"UPDATE {target.table.storage_name} AS {target.alias} SET {listed}"
-        return Written(sql=f"{prefix}{head}{rest}{where}{returned}", columns=columns, command=0xC5)
-    _refuse_others(update.output, returned, others)
-    picked = names.compilation.alias()
-    values = ", ".join(f"{sql} AS {name}" for name, sql in assigned.items())
-    source = _picked(target, update.where, update.top, block, f", {values}")
-    listed = ", ".join(f"{name} = {picked}.{name}" for name in assigned)
-    sql = (
-        f"{prefix}UPDATE {target.table.storage_name} AS u SET {listed} FROM ({source}) AS {picked} "
-        f"WHERE u.ctid = {picked}.row{returned}"
-    )
-    return Written(sql=sql, columns=columns, command=0xC5)
+    if not assigned:  # only variables are set, yet the rows are locked as if changed
+        own = target.table.columns[0].storage_name
+        assigned[own] = f"{target.alias}.{own}"
+    return assigned
+
+
+def _variables(
+    update: changes.Update, target: Target, names: Names
+) -> tuple[str, tuple[Assignment, ...]]:
+    """Return what gives `@v = x` its value: of the old row, or the new value of a column."""
+    old = Names(names.compilation, common=names.common)
+    old.relations = [
+        replace(r, alias="old") if r.alias == target.alias else r for r in names.relations
+    ]
+    block = new_block(old)
+    listed: list[str] = []
+    assignments: list[Assignment] = []
+    for assignment in update.assignments:
+        if assignment.variable is None:
+            continue
+        if assignment.column is not None:
+            column = _column(assignment.column[-1], target.table)
+            value = Value(sql=f"new.{column.storage_name}", type=column.type)
+        else:
+            value = bind(assignment.value, block)
+        value = convert(value, names.compilation.variable_type(assignment.variable))
+        assignments.append(Assignment(variable=assignment.variable, index=len(listed)))
+        listed.append(to_wire(value.sql, value.type))
+    return (f" RETURNING {', '.join(listed)}" if listed else ""), tuple(assignments)
 
 
 def bind_delete(delete: changes.Delete, names: Names) -> Written:

@@ -79,6 +79,13 @@ def test_select_into_describes_the_table():
     ]
 
 
+def test_fixed_binaries_keep_their_index():
+    sql = "SELECT id FROM numbered WHERE version > @v AND 0x01 <= version"
+    compiled = compile_statement(sql, scope(v=SqlType("varbinary", 8)))
+    assert "(t1.c4 > tsql.pad_bytes($1::bytea, 8))" in compiled.sql
+    assert "<= t1.c4)" in compiled.sql
+
+
 def test_conditions_are_bits():
     compiled = compile_scalar("1 = 2 OR NOT EXISTS (SELECT 1)", scope())
     assert compiled.columns is not None
