@@ -15,6 +15,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
     finish_column,
     frame_of,
     known_columns,
+    not_deterministic,
     resolve_column,
     table_of,
 )
@@ -165,6 +166,8 @@ async def _add_column(context: Context, table: Table, column: ddl.Column) -> Non
         definition = f"{definition} DEFAULT {sql}"
     try:
         await context.connection.execute(f"ALTER TABLE {table.storage} ADD COLUMN {definition}")
+    except asyncpg.InvalidObjectDefinitionError as error:
+        raise not_deterministic(table, (column,)) from error
     except asyncpg.NotNullViolationError as error:
         raise SqlError(
             4901,

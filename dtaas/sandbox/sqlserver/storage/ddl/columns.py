@@ -1,11 +1,11 @@
 """Columns: their meta rows and their definitions in the storage."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import asyncpg
 from msgspec import Struct
-from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
@@ -64,7 +64,7 @@ async def resolve_column(
         SqlError: 2715 no such type, 448 no such collation, 2749 wrong type for identity.
     """
     if spec.computed is not None:
-        frame = _frame(table, known)
+        frame = frame_of(table, known)
         type_, nullable = type_of(spec.computed, frame, context.catalog)
         return TypedColumn(
             spec=spec,
@@ -180,7 +180,7 @@ def column_definition(
     spec = column.spec
     parts = [f"c{column.column_id}", storage_type(column.type)]
     if spec.computed is not None:
-        frame = _frame(table, known)
+        frame = frame_of(table, known)
         sql = translate(spec.computed, column.type, frame, context.catalog)
         return f"{' '.join(parts)} GENERATED ALWAYS AS ({sql}) STORED"
     if not column.nullable:
@@ -219,6 +219,16 @@ async def finish_column(context: Context, table: Table, column: TypedColumn) -> 
 def sequence(table: Table) -> str:
     """Return the name of the sequence behind a table's identity column."""
     return f"d{table.database_id}.s_{table.object_id}"
+
+
+def not_deterministic(table: Table, columns: Iterable[ddl.Column]) -> SqlError:
+    """Return error 4936: the storage keeps computed columns, so they must be deterministic."""
+    names = "', '".join(c.name for c in columns if c.computed is not None)
+    return SqlError(
+        4936,
+        f"Computed column '{names}' in table '{table.name}' cannot be persisted because the column "
+        "is non-deterministic.",
+    )
 
 
 def column_def(column: TypedColumn) -> ColumnDef:
@@ -268,11 +278,6 @@ async def known_columns(context: Context, table: Table) -> tuple[ColumnDef, ...]
     )
 
 
-def frame_of(table: Table, columns: tuple[ColumnDef, ...]) -> TableDef:
-    """Return the table as the compiler resolves the names of a check or computed column in it."""
-    return _frame(table, columns)
-
-
 def stored_definition(text: str) -> str:
     """Return a definition as SQL Server keeps it: in parentheses, numbers in two pairs."""
     inner = text.strip()
@@ -281,12 +286,8 @@ def stored_definition(text: str) -> str:
     return f"(({inner}))" if _NUMBER.fullmatch(inner) else f"({inner})"
 
 
-def with_nullability(spec: ddl.Column, nullable: bool) -> ddl.Column:
-    """Return a column with its nullability said."""
-    return replace(spec, nullable=nullable)
-
-
-def _frame(table: Table, columns: tuple[ColumnDef, ...]) -> TableDef:
+def frame_of(table: Table, columns: tuple[ColumnDef, ...]) -> TableDef:
+    """Return the table as the compiler resolves the names of a check or computed column in it."""
     return TableDef(
         object_id=table.object_id,
         schema=table.schema,

@@ -14,6 +14,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
     column_def,
     create_sequence,
     finish_column,
+    not_deterministic,
     resolve_column,
 )
 from dtaas.sandbox.sqlserver.storage.ddl.constraints import add_constraint
@@ -52,9 +53,12 @@ async def create_table(context: Context, spec: ddl.CreateTable) -> int:
         if column.spec.identity is not None:
             await create_sequence(context, table, column.spec.identity)
     unlogged = "UNLOGGED " if place.is_temporary else ""
-    await context.connection.execute(
-        f"CREATE {unlogged}TABLE {table.storage} ({', '.join(definitions)})"
-    )
+    try:
+        await context.connection.execute(
+            f"CREATE {unlogged}TABLE {table.storage} ({', '.join(definitions)})"
+        )
+    except asyncpg.InvalidObjectDefinitionError as error:
+        raise not_deterministic(table, spec.columns) from error
     for column in columns:
         await finish_column(context, table, column)
     await _add_constraints(context, table, spec)
