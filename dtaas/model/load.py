@@ -18,7 +18,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
         lower: exact text of the exclusive lower bound per column, None for the first chunk.
         upper: exact text of the inclusive upper bound, None for the last chunk, which therefore
             also takes rows that appear above every planned key.
-        expected_rows: rows counted when planning, None when not known.
+        expected_rows: rows counted, or estimated by the source, when planning; None when not known.
     """
 
     index: int
