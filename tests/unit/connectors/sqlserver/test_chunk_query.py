@@ -9,6 +9,7 @@ from dtaas.connectors.sqlserver.chunk_query import (
     longest_allowed,
     matching_columns,
 )
+from dtaas.connectors.sqlserver.quoting import ascii_batch
 from dtaas.connectors.sqlserver.statements import (
     KeyRange,
     count_rows,
@@ -114,3 +115,14 @@ def test_schema_must_still_hold() -> None:
 def test_bounds_of_a_column_that_is_gone() -> None:
     with pytest.raises(SchemaChangedError, match="old is gone"):
         key_range(table(ID), Chunk(index=0, columns=("old",), upper=("1",)))
+
+
+def test_statement_with_other_characters_travels_as_bytes() -> None:
+    assert ascii_batch("SELECT 1") == "SELECT 1"
+    batch = ascii_batch("SELECT N'é😀'")
+    assert batch.isascii()
+    units = "SELECT N'é😀'".encode("utf-16-le").hex()
+    assert batch == (
+        f"DECLARE @sql nvarchar(max) = CAST(0x{units} AS nvarchar(max)); "
+        "EXEC sys.sp_executesql @sql;"
+    )
