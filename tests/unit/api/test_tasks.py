@@ -3,7 +3,7 @@ from anyio import fail_after
 
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.task import Task, TaskStatus
-from tests.fakes.services_at_work import AtWork, Gate
+from tests.fakes.services_at_work import ORDERS, AtWork, Gate
 
 
 async def body(work: AtWork, **changed: object) -> dict:
@@ -79,7 +79,7 @@ async def test_a_refused_action_says_what_is_possible(http, work: AtWork):
 
 
 async def test_live_figures_of_a_running_execution(http, work: AtWork):
-    task = await work.task()
+    task = await work.task(ORDERS)
     await held(http, work, task)
     running = (await http.get(f"/api/tasks/{task.id}/executions?status=running")).json()
     detail = (await http.get(f"/api/executions/{running['items'][0]['id']}")).json()
