@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 import aioboto3
@@ -11,13 +12,16 @@ from aiobotocore.credentials import (
     AioDeferredRefreshableCredentials,
 )
 from aiobotocore.session import AioSession
+from botocore.loaders import Loader, create_loader
 from msgspec import Struct
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.model.connectors import S3Config, S3Credentials
 from dtaas.model.errors import AuthenticationError
 
 POOL_CONNECTIONS: Final = 24
 _SESSION_NAME: Final = "dtaas"
+_THREAD: Final = Blocking(1)
 
 
 class ClientLimits(Struct, frozen=True, kw_only=True):
@@ -47,6 +51,7 @@ async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIt
         AuthenticationError: there are no credentials to sign with.
     """
     session = AioSession()
+    session.register_component("data_loader", await _THREAD(_descriptions))
     if config.credentials is not S3Credentials.INSTANCE and config.access_key_id:
         session.set_credentials(
             config.access_key_id, config.secret_access_key, config.session_token or None
@@ -67,6 +72,20 @@ async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIt
     )
     async with client as s3:
         yield s3
+
+
+@cache
+def _descriptions() -> Loader:
+    """Return botocore's descriptions of S3: read once, in a thread, for every client.
+
+    A client of its own would read them on the event loop, a tenth of a second each time.
+    """
+    loader: Loader = create_loader()
+    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+        loader.load_data(name)
+    for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
+        loader.load_service_model("s3", kind)
+    return loader
 
 
 def _client_config(config: S3Config, limits: ClientLimits) -> AioConfig:
