@@ -1,10 +1,8 @@
 """EXECUTE: procedures, dynamic batches, sp_executesql, and INSERT … EXEC."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Final, Protocol, assert_never
-
-from msgspec import Struct
 
 from dtaas.sandbox.sqlserver.results import (
     Columns,
@@ -12,12 +10,18 @@ from dtaas.sandbox.sqlserver.results import (
     Done,
     Item,
     OutputValue,
-    Parameter,
     ReturnStatus,
     Rows,
     SqlError,
 )
 from dtaas.sandbox.sqlserver.tsql import program
+from dtaas.sandbox.sqlserver.tsql.arguments import (
+    Bound,
+    match_arguments,
+    missing_argument,
+    output_values,
+    text_argument,
+)
 from dtaas.sandbox.sqlserver.tsql.context import Context
 from dtaas.sandbox.sqlserver.tsql.declarations import (
     Declaration,
@@ -44,21 +48,6 @@ class Runner(Protocol):
     def run(self, frame: Frame) -> AsyncGenerator[Item]:
         """Run a frame."""
         ...
-
-
-class Bound(Struct, frozen=True, kw_only=True):
-    """An argument with its value.
-
-    Attributes:
-        source: caller's variable an OUTPUT argument goes back to, empty for other arguments.
-        is_default: DEFAULT was written, `value` does not count.
-    """
-
-    name: str
-    type: SqlType
-    value: Any
-    source: str = ""
-    is_default: bool = False
 
 
 class Calling:
@@ -120,7 +109,7 @@ class Calling:
         yield ReturnStatus(frame.status)
         for item in await self._after(frame, database):
             yield item
-        for item in self._outputs(declarations, arguments, frame):
+        for item in output_values(declarations, arguments, frame.values):
             yield item
         after = self._context.transactions.count
         if after != count and not self._context.transactions.doomed:
@@ -185,10 +174,10 @@ class Calling:
     # --- what a name stands for
 
     async def _execute_sql(self, arguments: Sequence[Bound], caller: Frame) -> AsyncGenerator[Item]:
-        statement = _text_argument("sp_executesql", "@statement", arguments, 0)
+        statement = text_argument("sp_executesql", "@statement", arguments, 0)
         declared: list[Declaration] = []
         if len(arguments) > 1:
-            text = _text_argument("sp_executesql", "@params", arguments, 1)
+            text = text_argument("sp_executesql", "@params", arguments, 1)
             catalog, _ = await self._context.storage.catalogs()
             declared = parse_declarations(text, catalog)
         async with aclosing(self.dynamic(statement, declared, arguments[2:], caller)) as items:
@@ -269,7 +258,7 @@ class Calling:
                 if isinstance(value, str) and declaration.type.name not in {"nvarchar", "varchar"}:
                     value = await self._converted(value, _TEXT, declaration.type, frame)
             else:
-                raise _missing(procedure, declaration.name, query)
+                raise missing_argument(procedure, declaration.name, query)
             frame.values[declaration.name] = value
 
     async def _converted(self, value: Any, source: SqlType, target: SqlType, frame: Frame) -> Any:
@@ -310,24 +299,6 @@ class Calling:
             item.value, item.type, frame.types[variable], frame
         )
 
-    def _outputs(
-        self, declared: Sequence[Declaration], arguments: Sequence[Bound], frame: Frame
-    ) -> list[Item]:
-        outputs: list[Item] = []
-        for ordinal, argument in enumerate(arguments):
-            name = argument.name or (declared[ordinal].name if ordinal < len(declared) else "")
-            declaration = next((d for d in declared if d.name == name), None)
-            if argument.source and declaration is not None and declaration.output:
-                outputs.append(
-                    OutputValue(
-                        ordinal=ordinal,
-                        name=name,
-                        type=declaration.type,
-                        value=frame.values.get(name),
-                    )
-                )
-        return outputs
-
     async def _after(self, frame: Frame, database: str) -> list[Item]:
         """Bring back what a frame may have changed for itself only."""
         items: list[Item] = []
@@ -340,80 +311,3 @@ class Calling:
             await self._context.storage.use(database)
             items.append(DatabaseChanged(database, now))
         return items
-
-
-def bound_of(parameter: Parameter) -> Bound:
-    """Return a parameter of the wire as an argument."""
-    return Bound(
-        name=parameter.name.lower(),
-        type=parameter.type,
-        value=parameter.value,
-        source=(parameter.name.lower() or "@") if parameter.output else "",
-    )
-
-
-def match_arguments(
-    declared: Sequence[Declaration], arguments: Sequence[Bound], procedure: str
-) -> Mapping[str, Bound]:
-    """Return arguments by the parameters they go to.
-
-    Raises:
-        SqlError: 8144 too many, 8145 an unknown name, 119 a positional one behind a named one.
-    """
-    given: dict[str, Bound] = {}
-    named = False
-    for ordinal, argument in enumerate(arguments):
-        named |= bool(argument.name)
-        if named and not argument.name:
-            raise SqlError(
-                119,
-                f"Must pass parameter number {ordinal + 1} and subsequent parameters as "
-                "'@name = value'. After the form '@name = value' has been used, all subsequent "
-                "parameters must be passed in the form '@name = value'.",
-                severity=15,
-            )
-        if not argument.name and ordinal >= len(declared):
-            raise SqlError(
-                8144,
-                f"Procedure or function {procedure} has too many arguments specified.",
-                state=2,
-            )
-        name = argument.name or declared[ordinal].name
-        if name not in {d.name for d in declared}:
-            raise SqlError(8145, f"{name} is not a parameter for procedure {procedure}.")
-        given[name] = argument
-    return given
-
-
-def _missing(procedure: str, name: str, query: str) -> SqlError:
-    if not procedure:
-        return SqlError(
-            8178,
-            f"The parameterized query '{query}' expects the parameter '{name}', which was not "
-            "supplied.",
-        )
-    return SqlError(
-        201,
-        f"Procedure or function '{procedure}' expects parameter '{name}', which was not supplied.",
-        state=4,
-    )
-
-
-def _text_argument(procedure: str, name: str, arguments: Sequence[Bound], index: int) -> str:
-    if index >= len(arguments):
-        raise SqlError(
-            201,
-            f"Procedure or function '{procedure}' expects parameter '{name}', which was not "
-            "supplied.",
-            state=10,
-        )
-    value = arguments[index].value
-    if value is None:
-        return ""
-    if not isinstance(value, str) or arguments[index].type.name in {"varchar", "char"}:
-        raise SqlError(
-            214,
-            f"Procedure expects parameter '{name}' of type 'ntext/nchar/nvarchar'.",
-            state=2,
-        )
-    return value

@@ -71,7 +71,8 @@ def _definition(column: ResultColumn, new: NewTable) -> str:
 
 
 def _made(catalog: Catalog, new: NewTable) -> TableDef:
-    made = catalog.table(new.parts[-2] if len(new.parts) > 1 else None, new.parts[-1])
+    *schema, name = new.parts
+    made = catalog.table(schema[-1] if schema else None, name)
     if made is None:
         raise invalid_object(".".join(new.parts))
     return made

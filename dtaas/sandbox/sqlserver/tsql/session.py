@@ -13,7 +13,8 @@ from dtaas.sandbox.sqlserver.results import (
     Session,
     SqlError,
 )
-from dtaas.sandbox.sqlserver.tsql.calling import Calling, bound_of
+from dtaas.sandbox.sqlserver.tsql.arguments import bound_of
+from dtaas.sandbox.sqlserver.tsql.calling import Calling
 from dtaas.sandbox.sqlserver.tsql.context import Client, Context
 from dtaas.sandbox.sqlserver.tsql.declarations import parse_declarations, resolve_variables
 from dtaas.sandbox.sqlserver.tsql.describing import describe
