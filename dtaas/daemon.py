@@ -18,6 +18,7 @@ from dtaas.api.server import serve_tcp, serve_unix
 from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.registry import Registry
 from dtaas.engine.execution import Workshop
+from dtaas.engine.failures import explain
 from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
 from dtaas.engine.supervisor import Supervisor
@@ -40,6 +41,13 @@ async def run_daemon(settings: Settings) -> None:
         DtaasError: the metadata store cannot be opened.
     """
     _require_loopback(settings.api.host)
+    try:
+        await _run(settings)
+    except ExceptionGroup as group:  # one cause is what a person can act on
+        raise explain(group) from group
+
+
+async def _run(settings: Settings) -> None:
     data_dir = settings.data_dir(os.environ)
     registry = Registry(memory=settings.daemon.memory_connectors)
     key_file = settings.store.key_file
@@ -56,6 +64,7 @@ async def run_daemon(settings: Settings) -> None:
                 notify("READY=1")
                 await anext(signals)
                 notify("STOPPING=1")
+                services.health.draining = True
                 log.info("draining", grace_s=settings.daemon.shutdown_grace_s)
                 await _drain(supervisor, signals)
                 group.cancel_scope.cancel()

@@ -106,6 +106,8 @@ class TaskActor:
         if self._leaving:
             self._execution.drain.request()
         status = await self._execution.run()
+        if task.spec.options.take_over and status is ExecutionStatus.COMPLETED:
+            await store.clear_take_over(task.id)
         return Ended(
             status=status,
             progress=self._execution.snapshot(),

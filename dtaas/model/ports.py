@@ -326,6 +326,10 @@ class ExecutionStore(Protocol):
         """Change a task's state and return it. An error of None clears the last error."""
         ...
 
+    async def clear_take_over(self, task_id: TaskId) -> None:
+        """Set the task's `take_over` back: it is meant for one execution. Idempotent."""
+        ...
+
     async def begin_execution(self, task_id: TaskId, kind: ExecutionType) -> Execution:
         """Return the task's running execution (after a crash or pause) or start a new one."""
         ...

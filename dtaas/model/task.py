@@ -109,7 +109,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         time_limit_s: an execution that runs longer fails; 0 is no limit.
         no_progress_s: the watchdog's limit without a single row or byte moving.
         max_attempts: lives of one table within an execution before it is given up.
-        take_over: take the target from the task that owns it, once, knowingly.
+        take_over: take the targets from the tasks that own them; reset once an execution completed.
     """
 
     write_mode: WriteMode = WriteMode.OVERWRITE

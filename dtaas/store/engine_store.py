@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sqlalchemy import Connection, func, insert, select, update
 
 from dtaas.model.connectors import Connector
@@ -27,7 +28,7 @@ from dtaas.store.executions import (
     table_values,
 )
 from dtaas.store.tables import table_executions, task_executions, tasks
-from dtaas.store.tasks import find_task, task_of
+from dtaas.store.tasks import find_task, spec_values, task_of
 from dtaas.store.upsert import upsert
 
 _MB: Final = 1_000_000
@@ -94,6 +95,16 @@ class EngineStore:
             return find_task(connection, task_id)
 
         return await self._database.write(work)
+
+    async def clear_take_over(self, task_id: TaskId) -> None:
+        """Set the task's `take_over` back: it is meant for one execution. Idempotent."""
+
+        def work(connection: Connection) -> None:
+            spec = find_task(connection, task_id).spec
+            spec = replace(spec, options=replace(spec.options, take_over=False))
+            connection.execute(update(tasks).where(tasks.c.id == task_id).values(spec_values(spec)))
+
+        await self._database.write(work)
 
     async def begin_execution(self, task_id: TaskId, kind: ExecutionType) -> Execution:
         """Return the task's running execution (after a crash or pause) or start a new one."""

@@ -193,6 +193,12 @@ class MemoryEngineStore:
         )
         return self._tasks[task_id]
 
+    async def clear_take_over(self, task_id: TaskId) -> None:
+        """Set the task's `take_over` back. Idempotent."""
+        task = await self.task(task_id)
+        options = replace(task.spec.options, take_over=False)
+        self.put(replace(task, spec=replace(task.spec, options=options)))
+
     async def begin_execution(self, task_id: TaskId, kind: ExecutionType) -> Execution:
         """Return the task's running execution (after a crash or pause) or start a new one."""
         task = await self.task(task_id)

@@ -91,7 +91,7 @@ class TaskRepository:
                 "created_at": now,
                 "updated_at": now,
             }
-            done = connection.execute(insert(tasks).values(_spec_values(spec) | state))
+            done = connection.execute(insert(tasks).values(spec_values(spec) | state))
             assert done.inserted_primary_key is not None  # noqa: S101 - INSERT of one row
             return find_task(connection, TaskId(done.inserted_primary_key[0]))
 
@@ -164,7 +164,7 @@ class TaskRepository:
             find_task(connection, task_id)
             _refuse_taken_name(connection, spec.name, task_id)
             _refuse_missing_connectors(connection, spec)
-            values = _spec_values(spec) | {"updated_at": self._now()}
+            values = spec_values(spec) | {"updated_at": self._now()}
             connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
             return find_task(connection, task_id)
 
@@ -238,7 +238,7 @@ def task_of(row: Row[Any]) -> Task:
     )
 
 
-def _spec_values(spec: TaskSpec) -> dict[str, Any]:
+def spec_values(spec: TaskSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "description": spec.description,

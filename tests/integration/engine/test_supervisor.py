@@ -297,6 +297,7 @@ async def test_a_target_has_one_owner(works: Works):
     taker = await works.make_task(ORDERS, take_over=True)
     await works.want(taker, DesiredState.RUNNING)
     assert (await works.ended()).status is ExecutionStatus.COMPLETED
+    assert not (await works.store.tasks.get(taker)).spec.options.take_over
 
 
 async def test_a_full_store_loses_nothing_and_goes_on_by_itself(works: Works, monkeypatch):
