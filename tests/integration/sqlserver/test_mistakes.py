@@ -19,6 +19,11 @@ MISTAKES = [
     ("SELECT id, FROM parent", 156, "Incorrect syntax near the keyword 'FROM'."),
     ("SELECT 'a", 105, "Unclosed quotation mark after the character string 'a'."),
     ("/* SELECT 1", 113, "Missing end comment mark '*/'."),
+    (
+        "RETURN 5",
+        178,
+        "A RETURN statement with a return value cannot be used in this context.",
+    ),
     ("SELECT @x", 137, 'Must declare the scalar variable "@x".'),
     ("SELECT nope FROM parent", 207, "Invalid column name 'nope'."),
     ("SELECT * FROM nope", 208, "Invalid object name 'nope'."),

@@ -22,12 +22,14 @@ class BatchCursor:
         tokens: all of them, the last has kind END.
         at: index of the next one.
         declared: variables declared so far, in lower case.
+        in_procedure: RETURN may give a value.
         catches: how many CATCH blocks are open.
         tables: quoted temporary tables that stand for table variables, by lower-case variable.
     """
 
-    def __init__(self, sql: str, declared: frozenset[str]) -> None:
+    def __init__(self, sql: str, declared: frozenset[str], *, in_procedure: bool = False) -> None:
         self.sql = sql
+        self.in_procedure = in_procedure
         self.tokens = tokenize(sql)
         self.at = 0
         self.declared = set(declared)

@@ -98,7 +98,9 @@ class Calling:
         procedure: str = "",
     ) -> AsyncGenerator[Item]:
         """Run a batch with parameters in a frame below `caller`; outputs come last."""
-        parsed = await self._context.parse(sql, frozenset(d.name for d in declarations))
+        parsed = await self._context.parse(
+            sql, frozenset(d.name for d in declarations), in_procedure=bool(procedure)
+        )
         frame = await self._frame(parsed, declarations, caller, procedure)
         listed = ",".join(f"{d.name} {type_text(d.type)}" for d in declarations)
         await self._bind(declarations, arguments, frame, procedure, f"({listed}){sql}")

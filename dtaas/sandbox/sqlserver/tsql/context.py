@@ -56,11 +56,13 @@ class Context:
         self._blocking = Blocking(1)
         self._compiled: dict[tuple[object, ...], tuple[Catalog, Compiled]] = {}
 
-    async def parse(self, sql: str, declared: frozenset[str] = frozenset()) -> Program:
+    async def parse(
+        self, sql: str, declared: frozenset[str] = frozenset(), *, in_procedure: bool = False
+    ) -> Program:
         """Return the program of a batch. Raises: SqlError, see `parse_batch`."""
         if len(sql) <= _SHORT_CHARACTERS:
-            return parse_batch(sql, declared)
-        return await self._blocking(parse_batch, sql, declared)
+            return parse_batch(sql, declared, in_procedure=in_procedure)
+        return await self._blocking(parse_batch, sql, declared, in_procedure=in_procedure)
 
     async def statement(self, text: str, frame: Frame, tree: Statement | None = None) -> Compiled:
         """Compile a query or DML. Raises: CompileError."""

@@ -106,8 +106,18 @@ def _waitfor(cursor: BatchCursor) -> Action:
 
 
 def _return(cursor: BatchCursor) -> Action:
+    line = cursor.line
     cursor.take()
-    return Return("" if cursor.ends_statement() else cursor.expression())
+    if cursor.ends_statement():
+        return Return()
+    if not cursor.in_procedure:
+        raise SqlError(
+            178,
+            "A RETURN statement with a return value cannot be used in this context.",
+            severity=15,
+            line=line,
+        )
+    return Return(cursor.expression())
 
 
 SIMPLE_STATEMENTS: Final[Mapping[str, Callable[[BatchCursor], Action]]] = {

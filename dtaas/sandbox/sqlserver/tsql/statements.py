@@ -25,24 +25,28 @@ _COMPOUND: Final = frozenset({"+=", "-=", "*=", "/=", "%=", "&=", "|=", "^="})
 _MAX_NESTING: Final = 64
 
 
-def parse_batch(sql: str, declared: frozenset[str] = frozenset()) -> Program:
+def parse_batch(
+    sql: str, declared: frozenset[str] = frozenset(), *, in_procedure: bool = False
+) -> Program:
     """Return the program of a batch.
 
     Args:
         declared: parameters the batch may use, in lower case with their `@`.
+        in_procedure: it is the body of a procedure: RETURN may give a value.
 
     Raises:
         SqlError: 102, 156, 105, 113 syntax; 137 undeclared and 134 twice declared variables;
-            135, 136 BREAK and CONTINUE without WHILE; 111 a module that is not first.
+            135, 136 BREAK and CONTINUE without WHILE; 111 a module that is not first; 178 RETURN
+            with a value.
     """
-    return _BatchParser(sql, declared).parse()
+    return _BatchParser(BatchCursor(sql, declared, in_procedure=in_procedure)).parse()
 
 
 class _BatchParser:
     """Recursive descent over control flow; statements in between are cut out as text."""
 
-    def __init__(self, sql: str, declared: frozenset[str]) -> None:
-        self._cursor = BatchCursor(sql, declared)
+    def __init__(self, cursor: BatchCursor) -> None:
+        self._cursor = cursor
         self._build = ProgramBuilder()
         self._nesting = 0
         self._compound: dict[str, Callable[[], None]] = {
