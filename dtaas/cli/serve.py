@@ -1,6 +1,7 @@
 """`dtaas serve`: the daemon."""
 
 from pathlib import Path
+from typing import Any
 
 import anyio
 import click
@@ -22,7 +23,7 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
     from dtaas.daemon import run_daemon  # noqa: PLC0415 - loads everything
     from dtaas.logs import configure_logs  # noqa: PLC0415
 
-    overrides = {
+    overrides: dict[str, dict[str, Any]] = {
         "api": {k: v for k, v in {"host": host, "port": port}.items() if v is not None},
         "daemon": {"data_dir": str(data_dir)} if data_dir else {},
     }
