@@ -160,3 +160,13 @@ async def test_parameters_of_prepared_statements(sql: OdbcSession) -> None:
         assert await sql.value("SELECT ? + 1", i) == i + 1
     assert await sql.value("SELECT ?", None) is None
     assert await sql.value("SELECT ?", Decimal("-123.4500")) == Decimal("-123.4500")
+
+
+async def test_table_variables_of_nested_batches_are_apart(sql: OdbcSession) -> None:
+    rows = await sql.rows(
+        "DECLARE @t TABLE (a int) INSERT @t VALUES (1) "
+        "EXEC ('DECLARE @t TABLE (a int) INSERT @t VALUES (2), (3)') SELECT a FROM @t"
+    )
+    assert rows == [(1,)]
+    left = "SELECT COUNT(*) FROM tempdb.sys.tables WHERE name LIKE '#@t%'"
+    assert await sql.value(left) == 0

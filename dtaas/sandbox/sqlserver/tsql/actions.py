@@ -181,10 +181,7 @@ class Actions:
 
     async def _declare_table(self, action: program.DeclareTable, frame: Frame) -> None:
         apply_options(frame.options, self._context)
-        storage = self._context.storage
-        if action.table not in frame.tables:
-            await storage.define(f"CREATE TABLE {action.table} {action.definition}")
-            frame.tables.append(action.table)
+        await self._context.make_table(action.table, action.definition, frame)
 
     async def _print(self, action: program.Print, frame: Frame) -> Item:
         text = await self._context.scalar(

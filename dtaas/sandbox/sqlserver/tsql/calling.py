@@ -304,8 +304,8 @@ class Calling:
     async def _after(self, frame: Frame, database: str) -> list[Item]:
         """Bring back what a frame may have changed for itself only."""
         items: list[Item] = []
-        for table in frame.tables:
-            await self._context.storage.define(f"DROP TABLE {table}")
+        if not self._context.transactions.doomed:
+            await self._context.drop_tables(frame)
         if frame.caller is not None:
             apply_options(frame.caller.options, self._context)
         now = self._context.storage.database

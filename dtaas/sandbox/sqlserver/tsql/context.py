@@ -53,8 +53,22 @@ class Context:
         self.client = client
         self.transactions = Transactions(storage)
         self.last = LastStatement()
+        self._tables: list[str] = []
         self._blocking = Blocking(1)
         self._compiled: dict[tuple[object, ...], tuple[Catalog, Compiled]] = {}
+
+    async def make_table(self, table: str, definition: str, frame: Frame) -> None:
+        """Make a table variable, once in a frame. Raises: SqlError."""
+        if table not in frame.tables:
+            await self.storage.define(f"CREATE TABLE {table} {definition}")
+            frame.tables.append(table)
+            self._tables.append(table)
+
+    async def drop_tables(self, frame: Frame | None = None) -> None:
+        """Drop a frame's table variables, or those that cancelled frames left behind."""
+        for table in [*(self._tables if frame is None else frame.tables)]:
+            await self.storage.define(f"DROP TABLE IF EXISTS {table}")
+            self._tables.remove(table)
 
     async def parse(
         self, sql: str, declared: frozenset[str] = frozenset(), *, in_procedure: bool = False

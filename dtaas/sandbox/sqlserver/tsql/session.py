@@ -53,6 +53,7 @@ class SqlSession:
 
     async def batch(self, sql: str) -> AsyncGenerator[Item]:
         """Run a T-SQL batch."""
+        await self._context.drop_tables()
         try:
             parsed = await self._context.parse(sql)
             catalog, _ = await self._storage.catalogs()
@@ -71,8 +72,7 @@ class SqlSession:
         finally:
             self._options = frame.options
             self._scope_identity = frame.scope_identity
-        for table in frame.tables:
-            await self._storage.define(f"DROP TABLE {table}")
+        await self._context.drop_tables(frame)
 
     def execute(
         self, sql: str, declarations: str, parameters: Sequence[Parameter]

@@ -4,6 +4,7 @@ Source: Microsoft Learn, "Control-of-flow language (Transact-SQL)".
 """
 
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 from dtaas.sandbox.sqlserver.results import SqlError
@@ -23,6 +24,8 @@ _DEFINITIONS: Final = frozenset(
 )
 _COMPOUND: Final = frozenset({"+=", "-=", "*=", "/=", "%=", "&=", "|=", "^="})
 _MAX_NESTING: Final = 64
+_TABLE_NUMBERS: Final = count(1)
+"""A batch called by another may have a table variable of the same name."""
 
 
 def parse_batch(
@@ -280,7 +283,7 @@ class _BatchParser:
                 raise cursor.error()
             cursor.skip_parentheses()
             definition = cursor.text(start, cursor.at)
-            cursor.tables[name] = table = f"[#{name}]"
+            cursor.tables[name] = table = f"[#{name}:{next(_TABLE_NUMBERS)}]"
             self._build.run(program.DeclareTable(table, definition), line)
         elif cursor.word == "CURSOR":  # cursors are refused
             raise cursor.error()

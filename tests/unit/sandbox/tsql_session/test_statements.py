@@ -157,9 +157,13 @@ def test_set_options() -> None:
 
 def test_table_variables_become_temporary_tables() -> None:
     declare, insert = actions("DECLARE @t TABLE (a int) INSERT INTO @t VALUES (1)")
-    assert declare == program.DeclareTable("[#@t]", "(a int)")
+    assert isinstance(declare, program.DeclareTable)
     assert isinstance(insert, program.Sql)
-    assert insert.text == "INSERT INTO [#@t] VALUES (1)"
+    assert declare.table.startswith("[#@t:")
+    assert declare.definition == "(a int)"
+    assert insert.text == f"INSERT INTO {declare.table} VALUES (1)"
+    (again, *_) = actions("DECLARE @t TABLE (a int)")
+    assert again != declare
 
 
 def test_line_numbers_count_from_the_batch() -> None:
