@@ -61,3 +61,20 @@ STORAGE_GAPS: Final = (
     ),
 )
 """One sentence or two a gap."""
+
+LANGUAGE_GAPS: Final = (
+    "No CREATE PROCEDURE, FUNCTION or TRIGGER, no cursors, no KILL, BACKUP or RESTORE.",
+    (
+        "SET options that would change answers are refused with error 195: ANSI_NULLS, "
+        "ANSI_PADDING, ANSI_WARNINGS, CONCAT_NULL_YIELDS_NULL and QUOTED_IDENTIFIER OFF, ROWCOUNT "
+        "above 0, DATEFORMAT other than mdy, SHOWPLAN and STATISTICS."
+    ),
+    "A table variable is a temporary table: a rollback takes back what was written to it.",
+    (
+        "sp_describe_undeclared_parameters always answers with error 11506; drivers then send "
+        "NULL parameters as varchar(1)."
+    ),
+    "A FOR clause, PIVOT, UNPIVOT, ROLLUP, CUBE, GROUPING SETS and OPENROWSET are refused.",
+    "sp_who knows its own session only, and WAITFOR TIME is refused.",
+)
+"""Of the T-SQL front."""
