@@ -84,10 +84,13 @@ def _write_private(path: Path, data: bytes) -> None:
 def gaps() -> None:
     """List what the simulated SQL Server does differently from a real one."""
     require_sandbox()
-    from dtaas.sandbox.sqlserver.gaps import STORAGE_GAPS  # noqa: PLC0415 - needs the extra
+    from dtaas.sandbox.sqlserver.gaps import (  # noqa: PLC0415 - needs the extra
+        LANGUAGE_GAPS,
+        STORAGE_GAPS,
+    )
     from dtaas.sandbox.sqlserver.wire.gaps import WIRE_GAPS  # noqa: PLC0415
 
-    for gap in (*STORAGE_GAPS, *WIRE_GAPS):
+    for gap in (*LANGUAGE_GAPS, *STORAGE_GAPS, *WIRE_GAPS):
         click.echo(f"- {gap}")
 
 
