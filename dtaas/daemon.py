@@ -18,7 +18,6 @@ from dtaas.api.server import serve_tcp, serve_unix
 from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.registry import Registry
 from dtaas.engine.execution import Workshop
-from dtaas.engine.failures import explain
 from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
 from dtaas.engine.supervisor import Supervisor
@@ -41,13 +40,6 @@ async def run_daemon(settings: Settings) -> None:
         DtaasError: the metadata store cannot be opened.
     """
     _require_loopback(settings.api.host)
-    try:
-        await _run(settings)
-    except ExceptionGroup as group:  # one cause is what a person can act on
-        raise explain(group) from group
-
-
-async def _run(settings: Settings) -> None:
     data_dir = settings.data_dir(os.environ)
     registry = Registry(memory=settings.daemon.memory_connectors)
     key_file = settings.store.key_file

@@ -19,13 +19,15 @@ from dtaas.connectors.lake.s3_store import S3Store
 from dtaas.model.connectors import S3Config
 
 _MARK = "~"
+_SCHEMA = "dbo/"
+"""The prefix template of the demo's connectors begins with the schema."""
 
 
 async def export(request: dict[str, Any], folder: Path) -> None:
     """Copy every object of a destination into `folder`, under its key."""
     blocking = Blocking(2)
     async with _store(request) as store:
-        for key in await store.list(""):
+        for key in await store.list(_SCHEMA):
             target = folder / key
             await blocking(target.parent.mkdir, parents=True, exist_ok=True)
             async with store.fetch(key) as path:
@@ -38,7 +40,7 @@ async def corrupt_rows(request: dict[str, Any], rows: int) -> None:
         return
     blocking = Blocking(1)
     async with _store(request) as store:
-        keys = [key for key in sorted(await store.list("")) if key.endswith(".parquet")]
+        keys = [key for key in sorted(await store.list(_SCHEMA)) if key.endswith(".parquet")]
         each = dict.fromkeys(keys, 0)
         for key in islice(cycle(keys), rows):
             each[key] += 1

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import anyio
 import click
 import msgspec
 from anyio import create_task_group, fail_after, open_signal_receiver, sleep, sleep_forever
@@ -29,6 +30,8 @@ from dtaas.sandbox.sandbox import SandboxAccess
 
 _SANDBOX_LIMIT_S = 3600.0
 _DAEMON_LIMIT_S = 60.0
+_ACCESS = "access.json"
+_SANDBOX_LOG = "sandbox.log"
 _LOOK_EVERY_S = 0.05
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -61,11 +64,12 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
     say = _quiet if plan.once else click.echo
     say("Starting a private SQL Server and S3, and filling TPC-H ...")
     async with (
-        _sandbox(plan) as access,
+        _sandbox(plan) as sandbox,
         _daemon(plan) as url,
         DemoApi(url) as api,
     ):
         _publish(lock, url)
+        access = await _access(plan, sandbox)
         folder = _folder(plan)
         body = s3_body(access) if plan.destination == "s3" else file_body(folder)
         task_id = await api.create_task(access, body, tpch.TABLES)
@@ -83,17 +87,29 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
 
 
 @asynccontextmanager
-async def _sandbox(plan: Demo) -> AsyncIterator[SandboxAccess]:
-    access_path = plan.data_dir / "access.json"
-    log_path = plan.data_dir / "sandbox.log"
-    argv = [sys.executable, "-m", "dtaas", "sandbox", "up", "--access-file", str(access_path)]
-    argv += ["--tpch", str(plan.scale), "--data-dir", str(plan.data_dir / "sandbox")]
-    async with child_process(argv, log_path=log_path) as process:
-        with fail_after(_SANDBOX_LIMIT_S):
-            while not access_path.exists():
-                _require_alive(process, "sandbox", log_path)
-                await sleep(_LOOK_EVERY_S)
-        yield msgspec.json.decode(access_path.read_bytes(), type=SandboxAccess)
+async def _sandbox(plan: Demo) -> AsyncIterator[Process]:
+    """Start the sandbox; `_access` waits for it."""
+    argv = [sys.executable, "-m", "dtaas", "sandbox", "up"]
+    argv += ["--access-file", str(plan.data_dir / _ACCESS), "--tpch", str(plan.scale)]
+    argv += ["--data-dir", str(plan.data_dir / "sandbox")]
+    log_path = plan.data_dir / _SANDBOX_LOG
+    # Its data are scratch: nothing is lost by ending it at once, and its own children end with it.
+    async with child_process(argv, log_path=log_path, stop_signal=signal.SIGKILL) as process:
+        yield process
+
+
+async def _access(plan: Demo, sandbox: Process) -> SandboxAccess:
+    """Return how to reach the sandbox once it is ready.
+
+    Raises:
+        FatalError: it ended; the detail carries the end of its log.
+    """
+    path = anyio.Path(plan.data_dir / _ACCESS)
+    with fail_after(_SANDBOX_LIMIT_S):
+        while not await path.exists():
+            _require_alive(sandbox, "sandbox", plan.data_dir / _SANDBOX_LOG)
+            await sleep(_LOOK_EVERY_S)
+    return msgspec.json.decode(await path.read_bytes(), type=SandboxAccess)
 
 
 @asynccontextmanager

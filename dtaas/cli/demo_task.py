@@ -107,6 +107,7 @@ class DemoApi:
                 "source_tables": [msgspec.to_builtins(table) for table in tables],
                 "mode": "full_load",
                 "s3_file_format": "parquet",
+                "options": {"take_over": True},  # of a folder an earlier demo wrote
             },
         )
         return int(task["id"])

@@ -11,6 +11,7 @@ from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
 from dtaas.cli.sandbox import sandbox
 from dtaas.cli.serve import serve
+from dtaas.engine.failures import InternalError, explain
 from dtaas.model.errors import DtaasError
 
 EXIT_FAILED = 1
@@ -38,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cli.main(args=arguments, prog_name="dtaas")
     except DtaasError as error:
         show_error(error)
+        sys.exit(EXIT_FAILED)
+    except ExceptionGroup as group:  # one cause is what a person can act on
+        cause = explain(group)
+        if isinstance(cause, InternalError):
+            raise
+        show_error(cause)
         sys.exit(EXIT_FAILED)
 
 

@@ -10,7 +10,6 @@ from anyio import TASK_STATUS_IGNORED, Event, create_task_group
 from anyio.abc import TaskStatus
 from msgspec import Struct
 
-from dtaas.concurrency.blocking import Blocking
 from dtaas.sandbox import tpch
 from dtaas.sandbox.seaweed import SeaweedServer, seaweed
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
@@ -118,16 +117,12 @@ async def _hold(
         await stop.wait()
 
 
-async def fill_with_tpch(server: SimulatedSqlServer, folder: Path, scale: float) -> int:
+async def fill_with_tpch(server: SimulatedSqlServer, folder: Path) -> int:
     """Make the database `tpch` with the eight tables and their rows; return the rows.
 
     Args:
-        folder: where the generator writes its files, which are removed afterwards.
-        scale: 0.1 gives 866,602 rows.
+        folder: holds what `tpch.generate` wrote; its files are removed afterwards.
     """
-    blocking = Blocking(1)
-    await blocking(folder.mkdir, parents=True, exist_ok=True)
-    await blocking(tpch.generate, folder, scale)
     await server.run_script(f"CREATE DATABASE {DATABASE}")
     await server.run_script("\nGO\n".join(tpch.DDL), database=DATABASE)
     rows = 0

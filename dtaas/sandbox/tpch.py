@@ -107,11 +107,12 @@ TABLES = tuple(
 
 
 def generate(folder: Path, scale: float) -> None:
-    """Write the tables as Parquet files into `folder`. Blocking: seconds per unit of scale.
+    """Write the tables as Parquet files into `folder`, made if need be. Blocking, for seconds.
 
     Raises:
         subprocess.CalledProcessError: the generator failed; its text is in `stderr`.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     generator = Path(sys.executable).with_name("tpchgen-cli")
     subprocess.run(  # noqa: S603 - our own arguments
         [generator, "parquet", "-s", str(scale), "--output-dir", str(folder)],

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from anyio import create_task_group, open_signal_receiver, sleep_forever
+from anyio import Event, create_task_group, open_signal_receiver, sleep_forever
 
+from dtaas.concurrency.blocking import Blocking
+from dtaas.sandbox import tpch
 from dtaas.sandbox.sandbox import (
     ACCESS_KEY,
     BUCKET,
@@ -36,11 +38,16 @@ async def run_sandbox(
     """
     async with create_task_group() as group:
         group.start_soon(_stop_on_signal, group.cancel_scope.cancel)
+        tables = data_dir / "tpch"
+        generated = Event()
+        if tpch_scale is not None:
+            group.start_soon(_generate, tables, tpch_scale, generated)
         async with sandbox(data_dir, sqlserver_port=sqlserver_port, s3_port=s3_port) as running:
             await running.s3.create_bucket(BUCKET)
             rows = 0
             if tpch_scale is not None:
-                rows = await fill_with_tpch(running.sqlserver, data_dir / "tpch", tpch_scale)
+                await generated.wait()
+                rows = await fill_with_tpch(running.sqlserver, tables)
             access = SandboxAccess(
                 sqlserver=SqlServerAccess(
                     host=running.sqlserver.host,
@@ -59,6 +66,12 @@ async def run_sandbox(
             )
             announce(msgspec.json.encode(access))
             await sleep_forever()
+
+
+async def _generate(folder: Path, scale: float, generated: Event) -> None:
+    """Make the rows while the servers start."""
+    await Blocking(1)(tpch.generate, folder, scale)
+    generated.set()
 
 
 async def _stop_on_signal(stop: Callable[[], None]) -> None:

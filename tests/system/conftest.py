@@ -16,6 +16,7 @@ from anyio.abc import Process
 from websockets.asyncio.client import connect
 
 from dtaas.model.schema import TableRef
+from dtaas.sandbox import tpch
 from dtaas.sandbox.sandbox import (
     ACCESS_KEY,
     BUCKET,
@@ -41,7 +42,8 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
     folder = tmp_path_factory.mktemp("sandbox")
     async with sandbox(folder) as running:
         await running.s3.create_bucket(BUCKET)
-        await fill_with_tpch(running.sqlserver, folder / "tpch", SCALE)
+        await anyio.to_thread.run_sync(tpch.generate, folder / "tpch", SCALE)
+        await fill_with_tpch(running.sqlserver, folder / "tpch")
         yield running
 
 

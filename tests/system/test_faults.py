@@ -41,7 +41,7 @@ async def test_connections_reset_in_mid_chunk(servers: Sandbox, daemon: Daemon):
     await daemon.control(task_id, "start")
     for rows in (10_000, 30_000, 60_000):
         await moved(daemon, task_id, rows)
-        servers.sqlserver.drop_connections()
+        servers.sqlserver.tds.drop_connections()
     await daemon.until_status(task_id, "idle")
     execution = await daemon.newest(task_id)
     assert execution["status"] == "completed"
@@ -66,7 +66,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_full_destination_disk_is_said_and_repaired(daemon: Daemon, small_disk: Path):
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(7 * MIB))
+    ballast.write_bytes(bytes(8 * MIB - 200_000))
     source = await daemon.source()
     target = await daemon.folder(small_disk)
     task_id = await daemon.task(source, target, ORDERS)
