@@ -13,6 +13,7 @@ from anyio import create_task_group, open_signal_receiver
 from anyio.abc import TaskGroup
 
 from dtaas import __version__
+from dtaas.allocator import spare_the_collector
 from dtaas.api.app import create_app
 from dtaas.api.server import serve_tcp, serve_unix
 from dtaas.concurrency.bus import EventBus
@@ -53,6 +54,7 @@ async def run_daemon(settings: Settings) -> None:
             supervisor, services = _build(settings, registry, store)
             async with create_task_group() as group:
                 await _start(group, settings, store, supervisor, services)
+                spare_the_collector()
                 notify("READY=1")
                 await anext(signals)
                 notify("STOPPING=1")

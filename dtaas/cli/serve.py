@@ -20,6 +20,7 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
     A stop drains: what was read is written and recorded, within [daemon] shutdown_grace_s. A
     second signal cuts it short. Killed at any instant, it goes on where it was at the next start.
     """
+    from dtaas.allocator import return_freed_memory  # noqa: PLC0415
     from dtaas.daemon import run_daemon  # noqa: PLC0415 - loads everything
     from dtaas.logs import configure_logs  # noqa: PLC0415
 
@@ -29,4 +30,5 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
     }
     settings = load_settings(config, overrides=overrides)
     configure_logs(level=settings.log.level, form=settings.log.format)
+    return_freed_memory()
     anyio.run(run_daemon, settings)

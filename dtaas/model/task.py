@@ -117,7 +117,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     concurrent_tables: Annotated[int, Meta(ge=1, le=64)] = 2
     concurrent_chunks: Annotated[int, Meta(ge=1, le=64)] = 2
     chunk_rows: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 500_000
-    in_flight_mb: Annotated[int, Meta(ge=8, le=16_384)] = 64
+    in_flight_mb: Annotated[int, Meta(ge=8, le=16_384)] = 24
     time_limit_s: Annotated[int, Meta(ge=0)] = 12 * 3600
     no_progress_s: Annotated[int, Meta(ge=5)] = 600
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
@@ -134,7 +134,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source_tables: Annotated[tuple[TableRef, ...], Meta(min_length=1, max_length=10_000)]
     table_mappings: tuple[TableMapping, ...] = ()
     mode: TaskMode = TaskMode.FULL_LOAD
-    batch_size_mb: Annotated[int, Meta(ge=1, le=64)] = 8
+    batch_size_mb: Annotated[int, Meta(ge=1, le=64)] = 4
     batch_rows: Annotated[int, Meta(ge=100, le=1_000_000)] = 65_536
     schedule_type: ScheduleType = ScheduleType.MANUAL
     schedule_interval_seconds: Annotated[int, Meta(ge=10)] | None = None

@@ -60,7 +60,7 @@ class Race:
         """Return the connection string for Microsoft's driver."""
         return (
             f"Driver={{{find_driver()}}};Server=127.0.0.1,{self.port};Database=bench;"
-            "UID=sa;PWD=bench;Encrypt=yes;TrustServerCertificate=yes"
+            "UID=sa;PWD=bench;Encrypt=no;TrustServerCertificate=yes"
         )
 
     def _look(self, ended: threading.Event) -> None:

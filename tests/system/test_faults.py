@@ -73,7 +73,8 @@ async def test_a_full_destination_disk_is_said_and_repaired(daemon: Daemon, smal
     execution = await daemon.run(task_id)
     (table,) = execution["tables"]
     assert (execution["status"], table["error_code"]) == ("failed", "destination_full")
-    assert str(small_disk) in table["error"]
+    assert "No space left on device" in table["error"]
+    assert table["hint"]
     assert not list(small_disk.rglob("current.json"))
     ballast.unlink()
     execution = await daemon.run(task_id)

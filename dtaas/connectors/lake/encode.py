@@ -15,7 +15,7 @@ from dtaas.model.load import FileFormat
 
 MIB: Final = 1024 * 1024
 ROW_GROUP_ROWS: Final = 128 * 1024
-ROW_GROUP_BYTES: Final = 32 * MIB
+ROW_GROUP_BYTES: Final = 16 * MIB
 TEXT_SLICE_BYTES: Final = 4 * MIB
 JSON_SLICE_ROWS: Final = 4096  # its encoder holds the interpreter's lock: keep the event loop alive
 _SAMPLE_ROWS: Final = 10_000

@@ -12,7 +12,9 @@ from tests.bench.straightforward import QUERY
 
 
 def prepare(race: Race):
-    url = f"mssql://sa:bench@127.0.0.1:{race.port}/bench?encrypt=true&trust_server_certificate=true"
+    url = (
+        f"mssql://sa:bench@127.0.0.1:{race.port}/bench?encrypt=false&trust_server_certificate=true"
+    )
 
     def run() -> int:
         table: pa.Table = connectorx.read_sql(url, QUERY, return_type="arrow")
