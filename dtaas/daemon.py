@@ -16,8 +16,9 @@ from dtaas import __version__
 from dtaas.allocator import spare_the_collector
 from dtaas.api.app import create_app
 from dtaas.api.server import serve_tcp, serve_unix
+from dtaas.concurrency.blocking import Blocking
 from dtaas.concurrency.bus import EventBus
-from dtaas.connectors.registry import Registry
+from dtaas.connectors.registry import Registry, warm_up
 from dtaas.engine.execution import Workshop
 from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
@@ -87,6 +88,7 @@ async def _start(
     """Start every part, each ready before the next."""
     data_dir = settings.data_dir(os.environ)
     await group.start(supervisor.serve, name="supervisor")
+    group.start_soon(Blocking(1), warm_up, name="warm up")
     group.start_soon(Scheduler(store.engine, services.control.start).serve, name="scheduler")
     sampler = Sampler(store.metrics, supervisor, data_dir=data_dir, now=utc_now)
     group.start_soon(sampler.serve, name="sampler")

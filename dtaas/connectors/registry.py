@@ -63,6 +63,13 @@ def _memory_destination(config: MemoryDestinationConfig, _naming: NamingContext)
     return MemoryDestination(config)
 
 
+def warm_up() -> None:
+    """Read what libraries read at their first use, so that the first load need not. Blocking."""
+    from dtaas.connectors.lake.s3_client import descriptions  # noqa: PLC0415
+
+    descriptions()
+
+
 class _SourceRow(Struct, frozen=True):
     type: ConnectorType
     build: Callable[[ConnectionConfig], Source]

@@ -51,7 +51,7 @@ async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIt
         AuthenticationError: there are no credentials to sign with.
     """
     session = AioSession()
-    session.register_component("data_loader", await _THREAD(_descriptions))
+    session.register_component("data_loader", await _THREAD(descriptions))
     if config.credentials is not S3Credentials.INSTANCE and config.access_key_id:
         session.set_credentials(
             config.access_key_id, config.secret_access_key, config.session_token or None
@@ -68,6 +68,8 @@ async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIt
         "s3",
         region_name=config.region,
         endpoint_url=config.endpoint_url or None,
+        # Without TLS there is nothing to verify, and no need to read every certificate authority.
+        verify=False if config.endpoint_url.startswith("http://") else None,
         config=_client_config(config, limits),
     )
     async with client as s3:
@@ -75,7 +77,7 @@ async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIt
 
 
 @cache
-def _descriptions() -> Loader:
+def descriptions() -> Loader:
     """Return botocore's descriptions of S3: read once, in a thread, for every client.
 
     A client of its own would read them on the event loop, a tenth of a second each time.

@@ -9,7 +9,7 @@ import anyio
 from dtaas.allocator import return_freed_memory, spare_the_collector
 from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.lake.destination import LakeDestination  # noqa: F401 - before the clock
-from dtaas.connectors.registry import Registry
+from dtaas.connectors.registry import Registry, warm_up
 from dtaas.connectors.sqlserver.source import SqlServerSource  # noqa: F401 - before the clock
 from dtaas.engine.execution import Workshop
 from dtaas.engine.supervisor import Supervisor
@@ -27,6 +27,7 @@ from tests.bench.shape import SCHEMA_NAME, TABLE_NAME
 
 def prepare(race: Race):
     return_freed_memory()
+    warm_up()
     return lambda: anyio.run(_run, race)
 
 
