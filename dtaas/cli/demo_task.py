@@ -48,13 +48,15 @@ class DemoProgress:
         for table in msgspec.convert(data.get("tables", []), list[TableProgress]):
             self.tables[str(table.table)] = table
         totals = data.get("progress") or {}
-        for name in ("percent", "rows_done", "rows_s", "elapsed_s"):
+        for name in ("percent", "rows_s", "elapsed_s"):
             setattr(self, name, totals.get(name, getattr(self, name)))
+        self.rows_done = sum(table.rows_done for table in self.tables.values())
         status = data.get("task", {}).get("status")
         if status in ACTIVE_STATUSES:
             self._began = True
         elif status is not None:
             self.ended = self._began
+            self.percent, self.rows_s = 100.0, 0.0
 
 
 class DemoApi:
