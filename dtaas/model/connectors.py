@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from string import Formatter
 from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
@@ -72,6 +73,27 @@ class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
     ] = 256 * 1024 * 1024
 
 
+_PLACEHOLDERS = ("database", "schema", "table", "task")
+
+
+def _check_prefix(prefix: str) -> None:
+    """Refuse a prefix template when it is saved, not when it is used.
+
+    Raises:
+        ValueError: it has a stray brace, or a placeholder there is not.
+    """
+    try:
+        parts = list(Formatter().parse(prefix))
+    except ValueError as exc:
+        raise ValueError(f"prefix {prefix!r} has a stray brace: {exc}") from exc
+    for _, name, spec, conversion in parts:
+        if name is not None and (name not in _PLACEHOLDERS or spec or conversion):
+            raise ValueError(
+                f"prefix {prefix!r} has no placeholder {name!r}; there are "
+                + ", ".join(f"{{{known}}}" for known in _PLACEHOLDERS)
+            )
+
+
 class S3Credentials(StrEnum):
     """Where S3 credentials come from."""
 
@@ -109,6 +131,10 @@ class S3Config(ConnectionConfig, frozen=True, kw_only=True):
     kms_key_id: str = ""
     keep_loads: Annotated[int, Meta(ge=1, le=100, description="Old loads kept readable")] = 2
 
+    def __post_init__(self) -> None:
+        """Refuse a wrong prefix template."""
+        _check_prefix(self.prefix)
+
 
 class FileConfig(ConnectionConfig, frozen=True, kw_only=True):
     """A local folder written as a destination, with the layout of S3."""
@@ -116,6 +142,10 @@ class FileConfig(ConnectionConfig, frozen=True, kw_only=True):
     path: Annotated[str, Meta(min_length=1, description="Absolute path of an existing folder")]
     prefix: str = "{schema}/{table}"
     keep_loads: Annotated[int, Meta(ge=1, le=100)] = 2
+
+    def __post_init__(self) -> None:
+        """Refuse a wrong prefix template."""
+        _check_prefix(self.prefix)
 
 
 class MemorySourceConfig(ConnectionConfig, frozen=True, kw_only=True):
