@@ -7,6 +7,7 @@ import structlog
 from anyio import CapacityLimiter, create_task_group
 from msgspec import Struct
 
+from dtaas.allocator import trim
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.chunk import ChunkCopy
 from dtaas.engine.drain import Drain
@@ -151,6 +152,7 @@ class TableLoader:
                 await context.ledger.save_receipt(load.load_id, receipt)
                 receipts[chunk.index] = receipt
                 self._meter.chunk_done(receipt)
+                trim()
 
     async def _publish(self, load: TableLoad, receipts: dict[int, ChunkReceipt]) -> None:
         self._meter.enter(TablePhase.COMMITTING)
