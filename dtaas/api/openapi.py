@@ -1,6 +1,7 @@
 """The OpenAPI document: the framework's operations, msgspec's schemas, our one shape of errors."""
 
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
@@ -103,7 +104,7 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
     _, shapes = msgspec.json.schema_components(_SHAPES, ref_template=_REF)
     for name, example in _EXAMPLES.items():
         shapes[name]["examples"] = [example]
-    return {
+    whole = {
         **document,
         "paths": {
             path: {method: _with_errors(operation) for method, operation in operations.items()}
@@ -111,6 +112,8 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
         },
         "components": {**document["components"], "schemas": shapes},
     }
+    plain: dict[str, Any] = _dedented(msgspec.json.decode(msgspec.json.encode(whole)))
+    return plain
 
 
 def _with_errors(operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,3 +123,19 @@ def _with_errors(operation: Mapping[str, Any]) -> dict[str, Any]:
         if status.startswith("2")
     }
     return {**operation, "responses": {**succeeded, "default": _ERROR}}
+
+
+def _dedented(node: Any) -> Any:
+    """Return a document whose descriptions are not indented, as Python 3.13 keeps docstrings."""
+    match node:
+        case dict():
+            return {
+                key: cleandoc(value)
+                if key == "description" and isinstance(value, str)
+                else _dedented(value)
+                for key, value in node.items()
+            }
+        case list():
+            return [_dedented(value) for value in node]
+        case _:
+            return node
