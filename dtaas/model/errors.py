@@ -68,6 +68,12 @@ class SourceBusyError(RetryableError):
     code = "source_busy"
 
 
+class CaptureStoppedError(RetryableError):
+    """Changes are not captured because the source's capture process does not run or fails."""
+
+    code = "capture_stopped"
+
+
 class DestinationUnavailableError(RetryableError):
     """The destination is throttling or failing on its side."""
 
@@ -164,6 +170,30 @@ class ValueTooLargeError(FatalError):
     """A value is longer than the configured limit; nothing is ever truncated."""
 
     code = "value_too_large"
+
+
+class CaptureNotEnabledError(FatalError):
+    """Change data capture is off for the database or a table; the hint holds the T-SQL."""
+
+    code = "capture_not_enabled"
+
+
+class CaptureGapError(FatalError):
+    """Changes the position still needs were cleaned away: the table must be loaded anew."""
+
+    code = "capture_gap"
+
+
+class CaptureLostError(FatalError):
+    """A capture instance vanished, was disabled, or was made again under the same name."""
+
+    code = "capture_lost"
+
+
+class SourceRestoredError(FatalError):
+    """The source went back in time (restore, fail-over): positions mean something else."""
+
+    code = "source_restored"
 
 
 class BucketNotFoundError(FatalError):

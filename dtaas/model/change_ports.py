@@ -1,0 +1,193 @@
+"""The ports of change data capture: what the engine asks beyond full loads.
+
+A source or destination that can do it has these methods beside those of `Source` and `Destination`;
+its `Capabilities` say so. Contract suites in `tests/contract` prove them for every implementation.
+All raise `DtaasError` only.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from dtaas.model.changes import (
+    ChangeReceipt,
+    ChangeWindow,
+    SourceState,
+    StreamState,
+    TableStream,
+    TrackedTable,
+)
+from dtaas.model.fingerprint import TableFingerprint
+from dtaas.model.ids import TaskId
+from dtaas.model.ports import BatchReader
+from dtaas.model.schema import TableRef, TableSchema
+
+
+@runtime_checkable
+class ChangeSource(Protocol):
+    """The part of a source that reads changes. Its methods may overlap."""
+
+    async def track(
+        self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool
+    ) -> Sequence[TrackedTable]:
+        """Find, or with `enable` make, what records the changes of each table. Idempotent.
+
+        Args:
+            keys: keys the user declared, for tables without one or to be applied by another.
+            enable: switch change data capture on where it is missing and the rights allow.
+
+        Raises:
+            CaptureNotEnabledError: it is off; `hint` holds the exact T-SQL for a DBA.
+            TableNotFoundError: a table does not exist.
+            UnsupportedTypeError: a column cannot be moved without loss.
+        """
+        ...
+
+    async def untrack(self, tracked: TrackedTable) -> None:
+        """Drop a capture instance that we made; never anybody else's. Idempotent."""
+        ...
+
+    async def anchor(self, tracked: Sequence[TrackedTable]) -> bytes:
+        """Return the position a full load may begin at: all of `tracked` are captured since.
+
+        Waits, within a limit, until the capture process has recognised every instance. What
+        committed at or before the position is visible to every read made after this call returns.
+
+        Raises:
+            CaptureStoppedError: the capture process does not run; names what to start.
+        """
+        ...
+
+    async def poll(self, tracked: Sequence[TrackedTable]) -> SourceState:
+        """Ask once, with one query however many tables there are, what is new.
+
+        Raises:
+            CaptureLostError: an instance vanished; `tables` of the error names whose.
+        """
+        ...
+
+    async def cut(
+        self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
+    ) -> ChangeWindow:
+        """Return the next window after `after`: whole transactions, about `most_rows` rows.
+
+        A single larger transaction still comes whole. `to` bounds the window; when nothing changed
+        the window ends there.
+        """
+        ...
+
+    def changes(
+        self, tracked: TrackedTable, window: ChangeWindow, *, batch_rows: int, batch_bytes: int
+    ) -> AbstractAsyncContextManager[BatchReader]:
+        """Open a reader over a window, in the order of `ORDER`, each change exactly once.
+
+        Batches have `change_schema(tracked.schema)`. The reader checks before the first and after
+        the last row that nothing was cleaned away meanwhile.
+
+        Raises:
+            CaptureGapError: changes of the window are no longer kept: the table needs a new load.
+            CaptureLostError: the instance is gone or is another one of the same name.
+        """
+        ...
+
+    async def reread(
+        self, schema: TableSchema, keys: pa.Table, *, batch_rows: int
+    ) -> Sequence[pa.RecordBatch]:
+        """Return the present rows of the given keys; keys that are gone are missing.
+
+        Args:
+            keys: the key columns only, at most some 10,000 rows.
+        """
+        ...
+
+
+class ChangeWriter(Protocol):
+    """A window being written. Leaving the context without `finish` leaves nothing visible."""
+
+    async def write(self, batch: pa.RecordBatch) -> None:
+        """Take one batch of change rows. Returns when there is room for more."""
+        ...
+
+    async def finish(self) -> ChangeReceipt:
+        """Make the window durable and visible, at once and whole, with its position."""
+        ...
+
+
+@runtime_checkable
+class ChangeDestination(Protocol):
+    """The part of a destination that takes changes."""
+
+    async def open_stream(self, stream: TableStream) -> bytes | None:
+        """Prepare the target; idempotent. Return the position the target itself holds.
+
+        None when it holds none for this generation: the stream then begins at its base. The
+        position in the target decides over the one in the metadata store.
+
+        Raises:
+            DestinationInUseError: another task, or a newer life of this one, owns the target.
+        """
+        ...
+
+    def apply(
+        self, stream: TableStream, window: ChangeWindow
+    ) -> AbstractAsyncContextManager[ChangeWriter]:
+        """Open a writer for one window. Applying a window twice leaves its effect there once."""
+        ...
+
+    async def skip(self, stream: TableStream, to: bytes) -> None:
+        """Note that nothing changed up to `to`, where the target holds positions. Idempotent."""
+        ...
+
+    async def evolve(self, stream: TableStream, before: TableSchema) -> None:
+        """Make the target take rows of `stream.tracked.schema`: add columns, widen, relax NOT NULL.
+
+        Nothing that is there is lost; a dropped column stays and is NULL from now on.
+
+        Raises:
+            SchemaChangedError: the target cannot follow; names the column and the way out.
+        """
+        ...
+
+    async def state_at(self, stream: TableStream) -> tuple[TableFingerprint, bytes]:
+        """Read the target back as changes left it: fingerprint, and the position it stands at."""
+        ...
+
+
+class StreamStore(Protocol):
+    """Streams per task and table. A position only moves forward within a generation."""
+
+    async def stream(self, task_id: TaskId, table: TableRef) -> StreamState | None:
+        """Return the stream, None before the first."""
+        ...
+
+    async def streams(self, task_id: TaskId) -> Sequence[StreamState]:
+        """Return all streams of a task by table."""
+        ...
+
+    async def open(self, state: StreamState) -> None:
+        """Store a new generation of a stream, replacing an older one. Durable on return."""
+        ...
+
+    async def intend(self, task_id: TaskId, table: TableRef, window: ChangeWindow) -> None:
+        """Store the window about to be applied. Durable on return."""
+        ...
+
+    async def advance(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
+        """Store that everything up to `position` is durable, and clear the intent.
+
+        Raises:
+            CheckpointRegressionError: it lies before the stored one, which stays.
+        """
+        ...
+
+    async def advance_idle(
+        self, task_id: TaskId, tables: Collection[TableRef], position: bytes
+    ) -> None:
+        """Move tables without changes to `position` in one write. Never moves one back."""
+        ...
+
+    async def forget(self, task_id: TaskId, table: TableRef) -> None:
+        """Remove the stream. Idempotent."""
+        ...

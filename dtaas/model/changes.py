@@ -1,0 +1,186 @@
+"""Changes of a table: positions, windows of whole transactions, and the form change rows have."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import pyarrow as pa
+from msgspec import Struct
+
+from dtaas.model.ids import LoadId, TaskId
+from dtaas.model.load import Owner, TargetTable, WriteOptions
+from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.types import arrow_type
+
+POSITION_BYTES: Final = 10
+"""A position is 10 bytes, big-endian: byte order is log order. Shorter counters are padded left."""
+OP: Final = "_op"
+LSN: Final = "_lsn"
+COMMAND_ID: Final = "_command_id"
+SEQVAL: Final = "_seqval"
+COMMIT_TIME: Final = "_commit_time"
+UNCHANGED: Final = "_unchanged"
+ORDER: Final = (LSN, COMMAND_ID, SEQVAL, OP)
+"""Sort and dedupe key of change rows. A delete comes before the insert of the same operation."""
+
+CHANGE_FIELDS: Final = (
+    pa.field(OP, pa.string(), nullable=False),
+    pa.field(LSN, pa.string(), nullable=False),
+    pa.field(COMMAND_ID, pa.int32(), nullable=False),
+    pa.field(SEQVAL, pa.string(), nullable=False),
+    pa.field(COMMIT_TIME, pa.timestamp("us", tz="UTC"), nullable=True),
+    pa.field(UNCHANGED, pa.string(), nullable=True),
+)
+
+
+class ChangeOp(StrEnum):
+    """What happened to a row. A change of the key is a delete and an insert."""
+
+    INSERT = "I"
+    UPDATE = "U"
+    DELETE = "D"
+
+
+def change_schema(schema: TableSchema) -> pa.Schema:
+    """Return the schema of every change batch of a table.
+
+    First `CHANGE_FIELDS`: `_op` is 'I', 'U' or 'D', `_lsn` and `_seqval` are 20 lower-case hex
+    digits. Then the table's columns, all of them nullable. A delete carries the key; its other
+    columns may be NULL. `_unchanged` is NULL, or a JSON array of the names of columns whose value
+    the source did not log because the update left it as it was: the target keeps its own.
+    """
+    columns = (pa.field(c.name, arrow_type(c.type), nullable=True) for c in schema.columns)
+    return pa.schema([*CHANGE_FIELDS, *columns])
+
+
+class TrackingMethod(StrEnum):
+    """How a source knows what changed."""
+
+    CAPTURE = "cdc"
+    CHANGE_TRACKING = "change_tracking"
+    WATERMARK = "watermark"
+
+
+class TrackedTable(Struct, frozen=True, kw_only=True):
+    """A table whose changes can be read, and from where.
+
+    Attributes:
+        schema: columns as the change rows carry them; the key is the one changes are applied by.
+        instance: the capture instance, '' where there is none.
+        instance_id: identity of this very instance (object id and creation time), so that one
+            dropped and made again under the same name is noticed.
+        start: lowest position from which changes are complete.
+        made_by_us: whether a task of ours enabled it, so that it may be disabled again.
+        successor: a newer instance of the same table that takes over at its own start.
+    """
+
+    schema: TableSchema
+    method: TrackingMethod
+    instance: str = ""
+    instance_id: str = ""
+    start: bytes = b""
+    made_by_us: bool = False
+    successor: str | None = None
+
+    @property
+    def table(self) -> TableRef:
+        """Return the table's name."""
+        return self.schema.table
+
+
+class SourceState(Struct, frozen=True, kw_only=True):
+    """What one poll of a source said, about all tracked tables at once.
+
+    Attributes:
+        position: everything up to here is captured; where idle tables move to.
+        identity: which history the positions belong to (recovery fork); a change means a restore.
+        high: last changed position by table; tables without any change are missing.
+        low: lowest position still kept, by table.
+        committed_at: commit time of `position` at the source, in UTC.
+        polled_at: the source's own clock, in UTC: lag is measured on one clock only.
+        capture_lag_s: seconds the source's capture is behind its log; 0 when it is caught up.
+        retention_s: seconds changes are kept, None when not known.
+        trouble: why nothing is captured, in words; '' while it works.
+    """
+
+    position: bytes
+    identity: str
+    high: dict[TableRef, bytes]
+    low: dict[TableRef, bytes]
+    committed_at: datetime | None
+    polled_at: datetime
+    capture_lag_s: float
+    retention_s: float | None = None
+    trouble: str = ""
+
+
+class ChangeWindow(Struct, frozen=True, kw_only=True):
+    """Changes of one table with `after < position <= to`: whole transactions. Enough to redo them.
+
+    Attributes:
+        expected_rows: change rows counted when the window was cut, None when not known.
+        commit_time: commit time of `to`, for lag and for commit-date partitions.
+    """
+
+    table: TableRef
+    after: bytes
+    to: bytes
+    expected_rows: int | None = None
+    commit_time: datetime | None = None
+
+
+class TableStream(Struct, frozen=True, kw_only=True):
+    """The flow of one table's changes into one target.
+
+    Attributes:
+        generation: id of the full load the changes follow, or of the stream itself when there was
+            none. A re-load opens a new generation; change files of older ones do not count.
+        base: position the full load is consistent with, changes after it belong to the stream.
+        epoch: rises with every owner of the task; a lower one is fenced off at the destination.
+    """
+
+    task_id: TaskId
+    owner: Owner
+    target: TargetTable
+    options: WriteOptions
+    tracked: TrackedTable
+    generation: LoadId
+    base: bytes
+    epoch: int = 0
+
+
+class ChangeReceipt(Struct, frozen=True, kw_only=True):
+    """Proof that a window is durable at the destination and visible to its readers.
+
+    Attributes:
+        rows: change rows applied; 0 when the window had none.
+        already_applied: true when a replay found its own work done.
+    """
+
+    position: bytes
+    rows: int
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+    bytes: int = 0
+    files: int = 0
+    already_applied: bool = False
+
+
+class StreamState(Struct, frozen=True, kw_only=True):
+    """What the metadata store keeps of one table's stream, written as one row.
+
+    Attributes:
+        position: the last window's end that is durable at the destination.
+        intent: the window being applied, stored before its first byte is written and redone exactly
+            after a crash; None between windows.
+        verified_through: position up to which both ends were proved equal, None when never.
+        watermark: exact text of the last value read, for watermark streams.
+    """
+
+    stream: TableStream
+    position: bytes
+    identity: str = ""
+    intent: ChangeWindow | None = None
+    verified_through: bytes | None = None
+    watermark: str | None = None
