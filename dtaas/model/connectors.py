@@ -47,6 +47,14 @@ class Encryption(StrEnum):
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
+class Reader(StrEnum):
+    """What reads the rows of a SQL Server: our own decoder, or Microsoft's ODBC driver."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    ODBC = "odbc"
+
+
 class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
     """A SQL Server database read as a source."""
 
@@ -65,6 +73,9 @@ class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
     query_timeout_s: Annotated[
         int, Meta(ge=1, le=3600, description="Limit of one catalog or planning statement")
     ] = 300
+    reader: Annotated[
+        Reader, Meta(description="What reads tables in bulk; auto is native where it can")
+    ] = Reader.AUTO
     read_rate_limit_mb_s: Annotated[
         float, Meta(ge=0, description="Megabytes a second read over all tables; 0 is no limit")
     ] = 0.0

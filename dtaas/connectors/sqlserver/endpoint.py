@@ -22,6 +22,7 @@ class Endpoint:
 
     def __init__(self, config: SqlServerConfig, *, driver: str, application: str) -> None:
         self.config = config
+        self.application = application
         self.string = connection_string(config, driver=driver, application=application)
 
     @asynccontextmanager

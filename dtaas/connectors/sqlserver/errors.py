@@ -22,6 +22,7 @@ from dtaas.model.errors import (
     TableNotFoundError,
     TimedOutError,
 )
+from dtaas.tds.errors import EncryptionError, LinkError, ProtocolError, ServerError
 
 _PYODBC_NATIVE = re.compile(r"\((-?\d+)\) \(SQL\w+\)")
 """pyodbc ends each message with the native number and the ODBC function it came from."""
@@ -42,8 +43,8 @@ class _Kind(Struct, frozen=True):
     retry_after_s: float = 0.0
 
 
-class OdbcFailure(Struct, frozen=True, kw_only=True):
-    """What a driver said.
+class Failure(Struct, frozen=True, kw_only=True):
+    """What a driver or our own reader said.
 
     Attributes:
         state: SQLSTATE, '' when there is none.
@@ -137,20 +138,24 @@ _BY_STATE: dict[str, _Kind] = {
 """Consulted when the number says nothing. 01000 alone is unixODBC's "can't open lib"."""
 
 
-def parse_failure(exc: BaseException) -> OdbcFailure:
-    """Return state, number and text of an exception of pyodbc or arrow-odbc."""
+def parse_failure(exc: BaseException) -> Failure:
+    """Return state, number and text of an exception of pyodbc, arrow-odbc or our own reader."""
+    if isinstance(exc, ServerError):
+        return Failure(state="", number=exc.number, text=exc.text)
+    if isinstance(exc, EncryptionError):
+        return Failure(state="08001", number=0, text=str(exc))
+    if isinstance(exc, LinkError | ProtocolError):
+        return Failure(state="08S01", number=0, text=str(exc))
     if isinstance(exc, pyodbc.Error):
         state, text = (*map(str, exc.args), "", "")[:2]
         found = _PYODBC_NATIVE.search(text)
         number = int(found.group(1)) if found else 0
-        return OdbcFailure(state=state, number=number, text=_plain(text[: _end(found, text)]))
+        return Failure(state=state, number=number, text=_plain(text[: _end(found, text)]))
     text = str(exc)
     fields = _ARROW_ODBC.search(text)
     if fields is None:
-        return OdbcFailure(state="", number=0, text=text)
-    return OdbcFailure(
-        state=fields.group(1), number=int(fields.group(2)), text=_plain(fields.group(3))
-    )
+        return Failure(state="", number=0, text=text)
+    return Failure(state=fields.group(1), number=int(fields.group(2)), text=_plain(fields.group(3)))
 
 
 def to_dtaas_error(exc: BaseException, *, where: str) -> DtaasError:
@@ -177,7 +182,7 @@ def is_buffer_too_small(exc: arrow_odbc.Error) -> bool:
     return _TOO_LARGE in str(exc)
 
 
-def _kind(failure: OdbcFailure) -> _Kind:
+def _kind(failure: Failure) -> _Kind:
     if failure.state == "08001" and _CERTIFICATE in failure.text:
         # OpenSSL's own words, passed on by the driver: state and number are those of any TCP error
         return _Kind(

@@ -1,14 +1,16 @@
 """The SQL Server source: the port, put together from catalog, planner and reader."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import anyio
 import structlog
+from msgspec import Struct
 
 from dtaas.connectors.sqlserver import queries
+from dtaas.connectors.sqlserver.adaptive import AdaptiveReader
 from dtaas.connectors.sqlserver.bulk import BulkSession
-from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable
+from dtaas.connectors.sqlserver.catalog import Catalog
 from dtaas.connectors.sqlserver.check import check_source
 from dtaas.connectors.sqlserver.chunk_query import (
     ChunkQuery,
@@ -26,21 +28,33 @@ from dtaas.connectors.sqlserver.isolation import (
     in_isolation,
     isolation_statement,
 )
+from dtaas.connectors.sqlserver.native import NativeReader
 from dtaas.connectors.sqlserver.planner import Planner
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.reader import ChunkReader
-from dtaas.connectors.sqlserver.statements import longest_values
+from dtaas.connectors.sqlserver.statements import KeyRange, longest_values, read_rows
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
-from dtaas.connectors.sqlserver.types import is_unbounded
+from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded
 from dtaas.model.check import CheckReport, OnStep
-from dtaas.model.connectors import SqlServerConfig
-from dtaas.model.errors import DatabaseNotFoundError
+from dtaas.model.connectors import Reader, SqlServerConfig
+from dtaas.model.errors import DatabaseNotFoundError, DriverMissingError
 from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader, Source
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
+from dtaas.tds.library import why_missing
 
 _MEGABYTE = 1_000_000
 log = structlog.get_logger()
+
+
+class _Work(Struct, frozen=True):
+    """What one reader reads."""
+
+    schema: TableSchema
+    columns: tuple[SqlColumn, ...]
+    rows: KeyRange
+    batch_rows: int
+    batch_bytes: int
 
 
 class SqlServerSource:
@@ -60,7 +74,7 @@ class SqlServerSource:
             driver: path or name of the ODBC driver, '' for the best one found.
 
         Raises:
-            DriverMissingError: there is no ODBC driver.
+            DriverMissingError: there is no ODBC driver, or no native reader where it is demanded.
         """
         self._config = config
         found = find_driver(driver)
@@ -70,7 +84,8 @@ class SqlServerSource:
         self._rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
         self._isolation: Isolation | None = None
         self._deciding = anyio.Lock()
-        self._readers: set[ChunkReader] = set()
+        self._readers: set[ChunkReader | AdaptiveReader] = set()
+        self._reads_natively = _reads_natively(config)
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test the connection step by step."""
@@ -97,31 +112,11 @@ class SqlServerSource:
     ) -> AsyncIterator[BatchReader]:
         """Open a reader over one chunk, in a session of its own."""
         table = await self._catalog.table(schema.table)
-        query = await self._chunk_query(table, schema, chunk, most_rows=batch_rows)
-        settings = isolation_statement(await self._isolation_level())
-        what = f"Reading {schema.table}"
-        session = BulkSession(self._endpoint, what=what)
-        reader = ChunkReader(
-            session,
-            query,
-            schema,
-            batch_rows=batch_rows,
-            batch_bytes=batch_bytes,
-            rate=self._rate,
-            guard=SurrogateGuard(
-                query,
-                lambda: BulkSession(self._endpoint, what=what),
-                settings=settings,
-                where=str(schema.table),
-            ),
-        )
-        self._readers.add(reader)
-        try:
-            await session.open(settings)
+        columns = matching_columns(table, schema)
+        work = _Work(schema, columns, key_range(table, chunk), batch_rows, batch_bytes)
+        opened = self._native(work) if self._reads_natively else self._odbc(work)
+        async with opened as reader:
             yield reader
-        finally:
-            self._readers.discard(reader)
-            await reader.aclose()
 
     async def position(self) -> str:
         """Return the highest captured LSN as 20 hex digits, '' without change data capture."""
@@ -138,19 +133,80 @@ class SqlServerSource:
             await self._readers.pop().aclose()
         await self._pool.aclose()
 
-    async def _chunk_query(
-        self, table: SqlTable, schema: TableSchema, chunk: Chunk, *, most_rows: int
-    ) -> ChunkQuery:
-        columns = matching_columns(table, schema)
-        rows = key_range(table, chunk)
+    @asynccontextmanager
+    async def _native(self, work: "_Work") -> AsyncIterator[BatchReader]:
+        """Open a reader that needs no ODBC, and goes over to it where it must."""
+        native = NativeReader(
+            self._endpoint,
+            read_rows(work.rows, work.columns),
+            work.schema,
+            work.columns,
+            batch_rows=work.batch_rows,
+            batch_bytes=work.batch_bytes,
+            rate=self._rate,
+        )
+        async with AsyncExitStack() as stack:
+
+            async def fall_back() -> BatchReader:
+                return await stack.enter_async_context(self._odbc(work))
+
+            reader = AdaptiveReader(native, fall_back, table=str(work.schema.table))
+            with self._breakable(reader):
+                try:
+                    await native.open(isolation_statement(await self._isolation_level()))
+                    yield reader
+                finally:
+                    await reader.aclose()
+
+    @asynccontextmanager
+    async def _odbc(self, work: "_Work") -> AsyncIterator[BatchReader]:
+        """Open a reader on ODBC."""
+        query = await self._chunk_query(work)
+        settings = isolation_statement(await self._isolation_level())
+        what = f"Reading {work.schema.table}"
+        session = BulkSession(self._endpoint, what=what)
+        reader = ChunkReader(
+            session,
+            query,
+            work.schema,
+            batch_rows=work.batch_rows,
+            batch_bytes=work.batch_bytes,
+            rate=self._rate,
+            guard=SurrogateGuard(
+                query,
+                lambda: BulkSession(self._endpoint, what=what),
+                settings=settings,
+                where=str(work.schema.table),
+            ),
+        )
+        with self._breakable(reader):
+            try:
+                await session.open(settings)
+                yield reader
+            finally:
+                await reader.aclose()
+
+    @contextmanager
+    def _breakable(self, reader: "ChunkReader | AdaptiveReader") -> Iterator[None]:
+        """Let `aclose` break the reader off."""
+        self._readers.add(reader)
+        try:
+            yield
+        finally:
+            self._readers.discard(reader)
+
+    async def _chunk_query(self, work: "_Work") -> ChunkQuery:
         longest = 0
-        if any(is_unbounded(c) for c in columns):
-            sql = in_isolation(await self._isolation_level(), longest_values(rows, columns))
-            found = await self._pool.fetch(f"Measuring the values of {schema.table}", sql)
-            longest = longest_allowed(
-                columns, found[0], most_bytes=self._config.max_lob_bytes, where=str(schema.table)
+        where = str(work.schema.table)
+        if any(is_unbounded(c) for c in work.columns):
+            sql = in_isolation(
+                await self._isolation_level(), longest_values(work.rows, work.columns)
             )
-        return chunk_query(rows, columns, longest=longest, most_rows=most_rows)
+            found = await self._pool.fetch(f"Measuring the values of {where}", sql)
+            longest = longest_allowed(
+                work.columns, found[0], most_bytes=self._config.max_lob_bytes, where=where
+            )
+        return chunk_query(work.rows, work.columns, longest=longest, most_rows=work.batch_rows)
 
     async def _isolation_level(self) -> Isolation:
         """Return the level of this source's reads, decided at the first use."""
@@ -165,6 +221,22 @@ class SqlServerSource:
                 self._isolation = choose_isolation(rcsi=bool(rows[0][3]), snapshot_state=rows[0][2])
                 log.info("isolation_chosen", isolation=self._isolation.value)
             return self._isolation
+
+
+def _reads_natively(config: SqlServerConfig) -> bool:
+    """Return whether tables are read by our own decoder.
+
+    Raises:
+        DriverMissingError: it is demanded and this installation has none.
+    """
+    missing = why_missing()
+    if config.reader is Reader.NATIVE and missing:
+        raise DriverMissingError(
+            f"The native reader is not there: {missing}.",
+            hint="Install DTaaS where there is a C compiler, or set reader to auto or odbc.",
+            field="$.connection_config.reader",
+        )
+    return config.reader is not Reader.ODBC and not missing
 
 
 _: type[Source] = SqlServerSource

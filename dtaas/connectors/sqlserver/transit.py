@@ -62,11 +62,7 @@ class Transit:
         """
         for index, column in enumerate(self._schema.columns):
             if index >= len(found) or not _converts(found.field(index).type, column.type):
-                raise SchemaChangedError(
-                    f"Column {column.name} of {self._schema.table} is not {column.native_type} "
-                    "any more.",
-                    hint="Start the task with force to load the table anew.",
-                )
+                raise type_changed(self._schema, index)
         return pa.schema(
             [
                 pa.field(field.name, field.type if structure is None else structure.kind)
@@ -80,16 +76,36 @@ class Transit:
         Raises:
             SchemaChangedError: a column that was NOT NULL holds NULL.
         """
-        arrays = []
+        refuse_nulls(fetched, self._schema)
         columns = zip(self._final, self._structures, fetched.columns, strict=True)
-        for field, structure, array in columns:
-            if array.null_count and not field.nullable:
-                raise SchemaChangedError(
-                    f"Column {field.name} of {self._schema.table} was NOT NULL and now holds NULL.",
-                    hint="Start the task with force to load the table anew.",
-                )
-            arrays.append(array if structure is None else structure.convert(array, field.type))
+        arrays = [
+            array if structure is None else structure.convert(array, field.type)
+            for field, structure, array in columns
+        ]
         return pa.RecordBatch.from_arrays(arrays, schema=self._final)
+
+
+def type_changed(schema: TableSchema, index: int) -> SchemaChangedError:
+    """Return the error for a column of a result that is not of the type described."""
+    column = schema.columns[index]
+    return SchemaChangedError(
+        f"Column {column.name} of {schema.table} is not {column.native_type} any more.",
+        hint="Start the task with force to load the table anew.",
+    )
+
+
+def refuse_nulls(batch: pa.RecordBatch, schema: TableSchema) -> None:
+    """Refuse NULL where there should be none.
+
+    Raises:
+        SchemaChangedError: a column that was NOT NULL holds NULL.
+    """
+    for column, array in zip(schema.columns, batch.columns, strict=True):
+        if array.null_count and not column.nullable:
+            raise SchemaChangedError(
+                f"Column {column.name} of {schema.table} was NOT NULL and now holds NULL.",
+                hint="Start the task with force to load the table anew.",
+            )
 
 
 def holds_replacement(array: pa.Array) -> bool:

@@ -1,6 +1,7 @@
 """One simulated SQL Server for the folder; every test makes tables of its own."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from itertools import count
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from dtaas.connectors.sqlserver.source import SqlServerSource
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
+from tests.integration.sqlserver_source import scripted
 from tests.integration.sqlserver_source.database import Database
 
 _PASSWORD = "Sand;b}ox€ 1"
@@ -32,6 +34,12 @@ async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
     database = Database(server, "source_tests", _PASSWORD)
     yield database
     await database.aclose()
+
+
+@pytest.fixture(params=["odbc", "native"])
+def reading(request: pytest.FixtureRequest) -> scripted.Reading:
+    """Opens a reader on a scripted server: once on ODBC, once on our own decoder."""
+    return partial(scripted.reading, kind=request.param)
 
 
 @pytest.fixture

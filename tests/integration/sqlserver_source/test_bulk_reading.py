@@ -17,13 +17,15 @@ from dtaas.model.errors import (
     SourceBusyError,
     TimedOutError,
     UnsupportedTypeError,
+    ValueTooLargeError,
 )
 from dtaas.sandbox.sqlserver.results import Columns, Done, Item, Parameter, Rows, SqlError
 from dtaas.sandbox.sqlserver.server import TdsServer
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 from dtaas.sandbox.sqlserver.wire.faults import StreamError
 from tests.fakes.scripted_server import Hang, ScriptedEngine, rows
-from tests.integration.sqlserver_source.scripted import drain, endpoint, reading, wire_column
+from tests.integration.sqlserver_source import scripted
+from tests.integration.sqlserver_source.scripted import drain, endpoint, Reading, wire_column
 
 ID = wire_column("id", SqlType("bigint"), nullable=False)
 NAME = wire_column("name", SqlType("nvarchar", length=50, collation=DEFAULT_COLLATION))
@@ -41,7 +43,7 @@ def serving(columns: Sequence[object], values: Sequence[Sequence[object]]) -> Sc
     return engine
 
 
-async def test_rows_come_once_in_batches_of_the_size_asked_for() -> None:
+async def test_rows_come_once_in_batches_of_the_size_asked_for(reading: Reading) -> None:
     engine = serving([ID, NAME], [(i, f"name {i}") for i in range(MANY)])
     async with (
         TdsServer.listen(engine) as server,
@@ -57,7 +59,7 @@ async def test_rows_come_once_in_batches_of_the_size_asked_for() -> None:
     assert len(sizes) < 2 * MANY // 7_000
 
 
-async def test_batches_are_bounded_in_bytes() -> None:
+async def test_batches_are_bounded_in_bytes(reading: Reading) -> None:
     engine = serving([BODY], [("x" * 1000,)] * 500)
     async with (
         TdsServer.listen(engine) as server,
@@ -83,7 +85,7 @@ class Gate(RateLimit):
         await super().take(taken_bytes)
 
 
-async def test_cancel_while_the_rate_limit_waits_loses_no_row() -> None:
+async def test_cancel_while_the_rate_limit_waits_loses_no_row(reading: Reading) -> None:
     gate = Gate()
     engine = serving([ID], [(1,), (2,)])
     async with TdsServer.listen(engine) as server, reading(server, [ID], rate=gate) as reader:
@@ -96,13 +98,13 @@ async def test_cancel_while_the_rate_limit_waits_loses_no_row() -> None:
             assert (await drain(reader)).column("id").to_pylist() == [1, 2]
 
 
-async def test_empty_result() -> None:
+async def test_empty_result(reading: Reading) -> None:
     async with TdsServer.listen(serving([ID], [])) as server, reading(server, [ID]) as reader:
         assert await reader.next() is None
 
 
 @pytest.mark.parametrize("phase", ["execute", "fetch"])
-async def test_cancelling_ends_a_blocked_call_at_once(phase: str) -> None:
+async def test_cancelling_ends_a_blocked_call_at_once(phase: str, reading: Reading) -> None:
     first: list[Item] = [Columns((ID,)), Rows([(1,)])] if phase == "fetch" else []
     hang = Hang(*first)
     engine = ScriptedEngine()
@@ -125,7 +127,7 @@ async def test_cancelling_ends_a_blocked_call_at_once(phase: str) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def test_reading_goes_on_after_a_cancelled_reader() -> None:
+async def test_reading_goes_on_after_a_cancelled_reader(reading: Reading) -> None:
     hang = Hang()
     engine = ScriptedEngine()
     engine.scripts["SELECT"] = hang
@@ -141,7 +143,7 @@ async def test_reading_goes_on_after_a_cancelled_reader() -> None:
             assert (await drain(reader)).num_rows == 2
 
 
-async def test_connection_lost_in_the_middle() -> None:
+async def test_connection_lost_in_the_middle(reading: Reading) -> None:
     engine = serving([ID, NAME], [(i, "x" * 50) for i in range(MANY)])
     async with TdsServer.listen(engine) as server:
         server.faults.reset_after_bytes = 3_000_000
@@ -152,7 +154,7 @@ async def test_connection_lost_in_the_middle() -> None:
                 await reader.next()
 
 
-async def test_deadlock_in_the_middle_never_looks_like_the_end() -> None:
+async def test_deadlock_in_the_middle_never_looks_like_the_end(reading: Reading) -> None:
     engine = serving([ID], [(i,) for i in range(MANY)])
     text = "Transaction (Process ID 51) was deadlocked on lock resources with another process."
     async with TdsServer.listen(engine) as server:
@@ -162,7 +164,7 @@ async def test_deadlock_in_the_middle_never_looks_like_the_end() -> None:
                 await drain(reader)
 
 
-async def test_server_that_says_nothing_is_given_up() -> None:
+async def test_server_that_says_nothing_is_given_up(reading: Reading) -> None:
     engine = ScriptedEngine()
     engine.scripts["SELECT"] = Hang()
     async with (
@@ -177,7 +179,9 @@ async def test_server_that_says_nothing_is_given_up() -> None:
     ("change", "kind"),
     [({"password": "wrong"}, AuthenticationError), ({"database": "nope"}, DatabaseNotFoundError)],
 )
-async def test_login_refused(change: dict[str, str], kind: type[Exception]) -> None:
+async def test_login_refused(
+    change: dict[str, str], kind: type[Exception], reading: Reading
+) -> None:
     async with TdsServer.listen(ScriptedEngine()) as server:
         with pytest.raises(kind):
             async with reading(server, [ID], **change):
@@ -188,13 +192,23 @@ async def test_value_longer_than_measured_is_read_again_not_cut() -> None:
     engine = serving([BODY], [("x" * 10,), ("y" * 9_000,)])
     async with (
         TdsServer.listen(engine) as server,
-        reading(server, [BODY], longest=10) as reader,
+        scripted.reading(server, [BODY], longest=10) as reader,
     ):
         with pytest.raises(SourceBusyError, match="grew while"):
             await drain(reader)
 
 
-async def test_result_of_another_shape_is_a_changed_schema() -> None:
+async def test_value_over_the_limit_is_refused_and_named() -> None:
+    engine = serving([ID, BODY], [(1, "x" * 1024), (2, "y" * 1025)])
+    async with (
+        TdsServer.listen(engine) as server,
+        scripted.reading(server, [ID, BODY], kind="native", max_lob_bytes=1024) as reader,
+    ):
+        with pytest.raises(ValueTooLargeError, match="Column body of dbo.t .* 1024"):
+            await drain(reader)
+
+
+async def test_result_of_another_shape_is_a_changed_schema(reading: Reading) -> None:
     engine = serving([NAME], [("x",)])
     async with TdsServer.listen(engine) as server, reading(server, [ID]) as reader:
         with pytest.raises(SchemaChangedError, match="is not bigint any more"):
@@ -224,14 +238,14 @@ class TextThenBytes:
         return engine
 
 
-async def test_lone_surrogate_is_an_error_that_names_the_column() -> None:
+async def test_lone_surrogate_is_an_error_that_names_the_column(reading: Reading) -> None:
     table = TextThenBytes("fine", "a\ud83db")
     async with TdsServer.listen(table.engine()) as server, reading(server, [NAME]) as reader:
         with pytest.raises(UnsupportedTypeError, match=r"Column \[name\] of dbo.t .*ud83d"):
             await drain(reader)
 
 
-async def test_genuine_replacement_character_passes() -> None:
+async def test_genuine_replacement_character_passes(reading: Reading) -> None:
     table = TextThenBytes("fine", "a\N{REPLACEMENT CHARACTER}b", "😀")
     async with TdsServer.listen(table.engine()) as server, reading(server, [NAME]) as reader:
         found = await drain(reader)
@@ -279,7 +293,7 @@ async def test_sessions_say_who_they_are() -> None:
     assert any("SET LOCK_TIMEOUT 30000" in call.text for call in calls)
 
 
-async def test_a_value_of_100_mb_comes_whole() -> None:
+async def test_a_value_of_100_mb_comes_whole(reading: Reading) -> None:
     long = "x" * 50_000_000  # 100 MB of UTF-16
     engine = serving([ID, BODY], [(1, "short"), (2, long), (3, None)])
     async with (

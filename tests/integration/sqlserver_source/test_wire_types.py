@@ -11,7 +11,7 @@ import pytest
 from dtaas.sandbox.sqlserver.server import TdsServer
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 from tests.fakes.scripted_server import ScriptedEngine, rows
-from tests.integration.sqlserver_source.scripted import drain, reading, wire_column
+from tests.integration.sqlserver_source.scripted import drain, Reading, wire_column
 
 TICKS_A_DAY = 864_000_000_000
 GUID = bytes.fromhex("ff19966f868b11d0b42d00c04fc964ff")
@@ -131,7 +131,9 @@ def plain(column: pa.ChunkedArray) -> list[Any]:
     CASES,
     ids=[f"{k.name}-{k.length or k.precision}-{k.scale}-{i}" for i, (k, _) in enumerate(CASES)],
 )
-async def test_value_arrives_exactly(kind: SqlType, values: list[tuple[Any, Any]]) -> None:
+async def test_value_arrives_exactly(
+    kind: SqlType, values: list[tuple[Any, Any]], reading: Reading
+) -> None:
     nullable = kind.name != "timestamp"
     sent = [*([(None, None)] if nullable else []), *values]
     column = wire_column("c", kind, nullable=nullable)
