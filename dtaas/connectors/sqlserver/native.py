@@ -167,7 +167,8 @@ class NativeReader:
         if bad.reason == "lone_surrogate":
             what = f"a lone surrogate in {first_invalid([bad.value])!r}"
         return UnsupportedTypeError(
-            f"Column {identifier(name)} of {self._schema.table} holds text that is not Unicode: {what}.",
+            f"Column {identifier(name)} of {self._schema.table} holds text that is not Unicode: "
+            f"{what}.",
             hint="Correct the value in the source; no file format could hold it.",
         )
 

@@ -25,7 +25,7 @@ from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 from dtaas.sandbox.sqlserver.wire.faults import StreamError
 from tests.fakes.scripted_server import Hang, ScriptedEngine, rows
 from tests.integration.sqlserver_source import scripted
-from tests.integration.sqlserver_source.scripted import drain, endpoint, Reading, wire_column
+from tests.integration.sqlserver_source.scripted import Reading, drain, endpoint, wire_column
 
 ID = wire_column("id", SqlType("bigint"), nullable=False)
 NAME = wire_column("name", SqlType("nvarchar", length=50, collation=DEFAULT_COLLATION))
@@ -204,7 +204,7 @@ async def test_value_over_the_limit_is_refused_and_named() -> None:
         TdsServer.listen(engine) as server,
         scripted.reading(server, [ID, BODY], kind="native", max_lob_bytes=1024) as reader,
     ):
-        with pytest.raises(ValueTooLargeError, match="Column body of dbo.t .* 1024"):
+        with pytest.raises(ValueTooLargeError, match=r"Column body of dbo\.t .* 1024"):
             await drain(reader)
 
 

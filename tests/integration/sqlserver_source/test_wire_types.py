@@ -11,7 +11,7 @@ import pytest
 from dtaas.sandbox.sqlserver.server import TdsServer
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 from tests.fakes.scripted_server import ScriptedEngine, rows
-from tests.integration.sqlserver_source.scripted import drain, Reading, wire_column
+from tests.integration.sqlserver_source.scripted import Reading, drain, wire_column
 
 TICKS_A_DAY = 864_000_000_000
 GUID = bytes.fromhex("ff19966f868b11d0b42d00c04fc964ff")
