@@ -13,6 +13,7 @@ from dtaas import __version__
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.executions import ExecutionController
+from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
 from dtaas.api.doorway import Doorway, rules
@@ -49,6 +50,7 @@ def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
         route_handlers=[
             ConnectorController,
             TaskController,
+            ScheduleController,
             ExecutionController,
             DashboardController,
             SystemController,

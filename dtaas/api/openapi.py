@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
 from dtaas.api.problems import MEDIA_TYPE, Problem
@@ -27,6 +28,7 @@ from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscr
 from dtaas.model.task import TaskSpec
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
+from dtaas.services.schedules import NextStarts
 
 _SHAPES: Final = (
     ConnectorSpec,
@@ -38,6 +40,8 @@ _SHAPES: Final = (
     TaskList,
     ChangedTaskView,
     ControlRequest,
+    PreviewRequest,
+    NextStarts,
     ExecutionList,
     ExecutionView,
     DashboardMetrics,

@@ -17,10 +17,10 @@ from dtaas.model.connectors import (
 from dtaas.model.execution import Execution, TableProgress
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.ports import Capabilities, ConnectorType
+from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableInfo, TableRef
 from dtaas.model.task import (
     DesiredState,
-    ScheduleType,
     Task,
     TaskAction,
     TaskMode,

@@ -1,55 +1,238 @@
-"""Starts tasks whose interval has passed."""
+"""Starts tasks when their schedule says so."""
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
 from anyio import sleep
+from msgspec import Struct
 
 from dtaas.engine.progress import utc_now
-from dtaas.model.errors import DtaasError
+from dtaas.model.errors import ActionNotAllowedError, DtaasError
+from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
 from dtaas.model.ports import ExecutionStore
-from dtaas.model.task import DesiredState, ScheduleType, Task, TaskStatus
+from dtaas.model.schedule import CatchUp, Outcome, Overlap, Schedule, ScheduleType
+from dtaas.model.task import DesiredState, Task, TaskStatus
+from dtaas.model.timetable import Timetable
 
 log = structlog.get_logger()
-_LOOK_EVERY_S = 1.0
-_STARTABLE = frozenset({TaskStatus.IDLE, TaskStatus.SCHEDULED, TaskStatus.FAILED})
+_LOOK_EVERY_S: Final = 1.0
+_STARTABLE: Final = frozenset({TaskStatus.IDLE, TaskStatus.SCHEDULED, TaskStatus.FAILED})
 """Not `stopped`: what a person stopped, a person starts again."""
+_BUSY: Final = frozenset(
+    {TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.STREAMING, TaskStatus.RETRYING}
+)
+_ON_TIME: Final = timedelta(seconds=60)
+"""A start later than this was missed, and `catch_up` decides."""
+_FIRST_PAUSE_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 600.0
+
+
+class _Plan(Struct):
+    """What is known of one task's next start.
+
+    Attributes:
+        written: the schedule as the user wrote it; another one makes another plan.
+        due: when time alone starts it next.
+        seen: ends of the other task up to here were acted upon.
+        pending: a start came while the task ran, and waits for its end.
+        failures: starts in a row of a continuous task that ended in `failed`.
+    """
+
+    written: tuple[ScheduleType, int | None, Schedule]
+    timetable: Timetable
+    due: datetime | None
+    seen: datetime
+    pending: bool = False
+    failures: int = 0
 
 
 class Scheduler:
-    """Looks every second which task is due. A task that still runs is left alone."""
+    """Looks every second which task is due."""
 
-    def __init__(self, store: ExecutionStore, start: Callable[[TaskId], Awaitable[object]]) -> None:
+    def __init__(
+        self,
+        store: ExecutionStore,
+        start: Callable[[TaskId], Awaitable[object]],
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._store = store
         self._start = start
+        self._now = now
+        self._plans: dict[TaskId, _Plan] = {}
 
     async def serve(self) -> None:
         """Start due tasks until cancelled."""
         while True:
             try:
-                for task in await self._store.scheduled():
-                    if await self._due(task):
-                        log.info("task_due", task_id=task.id)
-                        await self._start(task.id)
+                await self.look()
             except DtaasError as error:  # the next look tries again
                 log.warning("schedule_not_read", code=error.code, error=error.detail)
             await sleep(_LOOK_EVERY_S)
 
-    async def _due(self, task: Task) -> bool:
-        interval_s = task.spec.schedule_interval_seconds
-        if (
-            task.spec.schedule_type is not ScheduleType.INTERVAL
-            or interval_s is None
-            or task.desired is not DesiredState.STOPPED
-            or task.status not in _STARTABLE
-        ):
+    async def look(self) -> None:
+        """Start what is due now. A task that cannot start hinders no other.
+
+        Raises:
+            StoreUnavailableError: the tasks cannot be read.
+        """
+        tasks = await self._store.scheduled()
+        for gone in self._plans.keys() - {task.id for task in tasks}:
+            del self._plans[gone]
+        for task in tasks:
+            try:
+                await self._look_at(task)
+            except DtaasError as error:
+                log.warning(
+                    "task_not_started", task_id=task.id, code=error.code, error=error.detail
+                )
+
+    async def _look_at(self, task: Task) -> None:
+        now = self._now()
+        plan = await self._plan(task, now)
+        if not await self._is_due(task, plan, now):
+            return
+        if task.desired is not DesiredState.STOPPED or task.status not in _STARTABLE:
+            self._met_while_busy(task, plan, now)
+            return
+        if plan.timetable.in_blackout(now) is not None or await self._was_started(task, plan, now):
+            return
+        log.info("task_due", task_id=task.id, schedule_type=task.spec.schedule_type)
+        plan.pending = False
+        plan.due = plan.timetable.next_after(now)
+        try:
+            await self._start(task.id)
+        except ActionNotAllowedError as error:
+            log.info("task_start_refused", task_id=task.id, code=error.code, error=error.detail)
+
+    async def _was_started(self, task: Task, plan: _Plan, now: datetime) -> bool:
+        """Return whether somebody else started the task for this time, and plan the next."""
+        if plan.pending or plan.due is None or task.spec.schedule_type is ScheduleType.CONTINUOUS:
             return False
-        began = await self._store.last_started(task.id)
-        return is_due(began, interval_s, utc_now())
+        last = await self._store.last_started(task.id)
+        if last is None:
+            return False
+        if task.spec.schedule_type is ScheduleType.INTERVAL:
+            due = plan.timetable.next_after(last)
+            if due is None or due <= now:
+                return False
+            plan.due = due
+            return True
+        if last < plan.due:
+            return False
+        plan.due = plan.timetable.next_after(last)
+        return True
+
+    async def _plan(self, task: Task, now: datetime) -> _Plan:
+        spec = task.spec
+        written = (spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
+        known = self._plans.get(task.id)
+        if known is not None and known.written == written:
+            return known
+        timetable = Timetable(
+            spec.schedule_type, spec.schedule_interval_seconds, spec.schedule, task_id=task.id
+        )
+        last = await self._store.last_started(task.id)
+        due = self._first_due(task, timetable, last, now, edited=known is not None)
+        # An end that came while nobody looked counts, unless the task changed or ran since.
+        fresh = known is not None or spec.schedule.catch_up is CatchUp.NONE
+        seen = now if fresh else max(last or task.created_at, task.updated_at)
+        plan = _Plan(written=written, timetable=timetable, due=due, seen=seen)
+        self._plans[task.id] = plan
+        return plan
+
+    def _first_due(
+        self,
+        task: Task,
+        timetable: Timetable,
+        last: datetime | None,
+        now: datetime,
+        *,
+        edited: bool,
+    ) -> datetime | None:
+        """Return the start a task is planned for when it is first looked at."""
+        match task.spec.schedule_type:
+            case ScheduleType.CONTINUOUS:
+                return now
+            case ScheduleType.INTERVAL if last is None:
+                return now
+            case ScheduleType.INTERVAL:
+                due = timetable.next_after(last or now)
+            case _:
+                anchor = now if edited else max(last or task.created_at, task.updated_at)
+                due = timetable.next_after(anchor)
+        late = due is not None and due + _ON_TIME < now
+        if not late or task.spec.schedule.catch_up is CatchUp.ONCE:
+            return due
+        log.info("start_missed", task_id=task.id, due=str(due))
+        return _next_multiple(task, last, now) or timetable.next_after(now)
+
+    async def _is_due(self, task: Task, plan: _Plan, now: datetime) -> bool:
+        if plan.pending:
+            return True
+        if task.spec.schedule_type is ScheduleType.AFTER_TASK:
+            return await self._other_ended(task, plan)
+        if task.spec.schedule_type is ScheduleType.CONTINUOUS:
+            return self._continues(task, plan, now)
+        return plan.due is not None and plan.due <= now
+
+    async def _other_ended(self, task: Task, plan: _Plan) -> bool:
+        other = task.spec.schedule.after_task_id
+        if other is None:
+            return False
+        ended = await self._store.last_ended(other, outcomes_of(task.spec.schedule.on))
+        if ended is None or ended <= plan.seen:
+            return False
+        if ended + plan.timetable.jitter(ended) > self._now():
+            return False
+        plan.seen = ended
+        plan.pending = True  # until it could start: a blackout may be in the way
+        return True
+
+    @staticmethod
+    def _continues(task: Task, plan: _Plan, now: datetime) -> bool:
+        if task.status in _BUSY:
+            plan.due = None
+            return False
+        if plan.due is None:
+            plan.failures = plan.failures + 1 if task.status is TaskStatus.FAILED else 0
+            pause_s = float(task.spec.schedule_interval_seconds or 0)
+            if plan.failures:
+                doubled_s = _FIRST_PAUSE_S * 2 ** min(plan.failures - 1, 10)
+                pause_s = max(pause_s, min(doubled_s, _LONGEST_PAUSE_S))
+            plan.due = now + timedelta(seconds=pause_s)
+        return plan.due <= now
+
+    @staticmethod
+    def _met_while_busy(task: Task, plan: _Plan, now: datetime) -> None:
+        """Keep or drop a start that comes while the task runs; a stopped one keeps none."""
+        queued = task.spec.schedule.overlap is Overlap.QUEUE and task.status in _BUSY
+        if not plan.pending or not queued:
+            log.info("task_due_while_busy", task_id=task.id, status=task.status, queued=queued)
+        plan.pending = queued
+        if plan.due is not None and plan.due <= now:
+            later = plan.timetable.next_after(plan.due)
+            plan.due = later if later is None or later > now else plan.timetable.next_after(now)
 
 
-def is_due(last_started: datetime | None, interval_s: int, now: datetime) -> bool:
-    """Return whether an interval has passed since the last start; a first start is due at once."""
-    return last_started is None or last_started + timedelta(seconds=interval_s) <= now
+def _next_multiple(task: Task, last: datetime | None, now: datetime) -> datetime | None:
+    """Return the first whole number of intervals after the last start that is to come."""
+    interval_s = task.spec.schedule_interval_seconds
+    if task.spec.schedule_type is not ScheduleType.INTERVAL or last is None or interval_s is None:
+        return None
+    passed = math.floor((now - last).total_seconds() / interval_s)
+    return last + timedelta(seconds=interval_s * (passed + 1))
+
+
+def outcomes_of(on: Outcome) -> frozenset[ExecutionStatus]:
+    """Return the final states of an execution that an outcome means."""
+    match on:
+        case Outcome.SUCCESS:
+            return frozenset({ExecutionStatus.COMPLETED})
+        case Outcome.FAILURE:
+            return frozenset({ExecutionStatus.PARTIAL, ExecutionStatus.FAILED})
+        case Outcome.ANY:
+            return frozenset(ExecutionStatus) - {ExecutionStatus.RUNNING}

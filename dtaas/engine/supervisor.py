@@ -33,8 +33,9 @@ from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import TaskId
 from dtaas.model.ports import ConnectorRegistry
+from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, ScheduleType, Task, TaskStatus
+from dtaas.model.task import DesiredState, Task, TaskStatus
 
 P = ParamSpec("P")
 log = structlog.get_logger()

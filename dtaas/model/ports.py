@@ -372,3 +372,9 @@ class ExecutionStore(Protocol):
     async def last_started(self, task_id: TaskId) -> datetime | None:
         """Return when the task's latest execution began, None before the first."""
         ...
+
+    async def last_ended(
+        self, task_id: TaskId, statuses: frozenset[ExecutionStatus]
+    ) -> datetime | None:
+        """Return when the task's latest execution with one of these final states ended."""
+        ...

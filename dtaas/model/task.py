@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, WriteMode
+from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
 from dtaas.model.schema import TableRef
 
 
@@ -78,13 +79,6 @@ def allowed_actions(status: TaskStatus) -> tuple[TaskAction, ...]:
     return (TaskAction.STOP,)  # stopping: stop with force cuts the drain short
 
 
-class ScheduleType(StrEnum):
-    """When a task starts by itself."""
-
-    MANUAL = "manual"
-    INTERVAL = "interval"
-
-
 class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one source table inside a task.
 
@@ -138,6 +132,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_rows: Annotated[int, Meta(ge=100, le=1_000_000)] = 65_536
     schedule_type: ScheduleType = ScheduleType.MANUAL
     schedule_interval_seconds: Annotated[int, Meta(ge=10)] | None = None
+    schedule: Schedule = NO_SCHEDULE
     s3_file_format: FileFormat = FileFormat.PARQUET
     transformations: tuple[dict[str, Any], ...] = ()
     handle_schema_drift: bool = False

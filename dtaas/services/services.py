@@ -13,6 +13,7 @@ from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
 from dtaas.services.health import HealthService
 from dtaas.services.ports import TaskRunner
+from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.tasks import TaskService
 from dtaas.store.store import Store
@@ -24,6 +25,7 @@ class Services(Struct, frozen=True, kw_only=True):
     connectors: ConnectorService
     tasks: TaskService
     control: TaskControl
+    schedules: ScheduleService
     dashboard: DashboardService
     health: HealthService
     bus: EventBus
@@ -62,6 +64,7 @@ def build_services(
             changing=changing,
         ),
         control=TaskControl(store=store.engine, runner=runner, bus=bus, now=now, changing=changing),
+        schedules=ScheduleService(store.engine, now),
         dashboard=DashboardService(
             dashboard=store.dashboard,
             tasks=store.tasks,

@@ -9,20 +9,19 @@ from dtaas.model.ports import Capabilities
 from dtaas.model.schema import TableRef
 from dtaas.model.task import (
     ACTIVE_STATUSES,
-    ScheduleType,
     TableMapping,
     TaskMode,
     TaskSpec,
     TaskStatus,
 )
+from dtaas.services.schedules import check_schedule
 
 UNDER_WAY: Final = ACTIVE_STATUSES | {TaskStatus.PAUSED}
 """States with an execution that is not over: what is moved where may not change."""
 
-LONGEST_INTERVAL_S: Final = 366 * 24 * 3600
 _PARTS: Final = ("value", "year", "month", "day", "hour")
 _APPLIED_AT_ONCE: Final = frozenset(
-    {"description", "schedule_type", "schedule_interval_seconds", "is_active"}
+    {"description", "schedule_type", "schedule_interval_seconds", "schedule", "is_active"}
 )
 _TUNING: Final = frozenset({"batch_size_mb", "batch_rows", "handle_schema_drift"})
 
@@ -43,18 +42,7 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
             hint="Use write_mode overwrite.",
             field="$.options.write_mode",
         )
-    if spec.schedule_type is ScheduleType.INTERVAL and spec.schedule_interval_seconds is None:
-        raise ValidationFailedError(
-            "A schedule of type interval needs schedule_interval_seconds.",
-            hint="Give the seconds between two starts, at least 10.",
-            field="$.schedule_interval_seconds",
-        )
-    if (spec.schedule_interval_seconds or 0) > LONGEST_INTERVAL_S:
-        raise ValidationFailedError(
-            "A task starts at least once a year.",
-            hint=f"Give at most {LONGEST_INTERVAL_S} seconds.",
-            field="$.schedule_interval_seconds",
-        )
+    check_schedule(spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
     if spec.transformations:
         raise ValidationFailedError(
             "Transformations are not available in this version.",

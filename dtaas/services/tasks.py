@@ -19,9 +19,11 @@ from dtaas.model.events import TaskChanged, TaskRemoved
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus, TableProgress
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.ports import ConnectorRegistry, ExecutionStore
-from dtaas.model.task import ScheduleType, Task, TaskSpec, TaskStatus
+from dtaas.model.schedule import ScheduleType
+from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.services.every_task import every_task
 from dtaas.services.ports import TaskRunner
+from dtaas.services.schedules import check_chain, refuse_awaited
 from dtaas.services.targets import Places, TargetKeeper
 from dtaas.services.task_rules import UNDER_WAY, applies_at_once, check_spec, fields_for_rest
 from dtaas.store.connectors import ConnectorRepository
@@ -151,6 +153,7 @@ class TaskService:
         Raises:
             NotFoundError: no such task.
             TaskRunningError: it runs.
+            InUseError: other tasks start after it.
         """
         async with self._changing:
             task = await self._tasks.get(task_id)
@@ -158,6 +161,7 @@ class TaskService:
                 raise TaskRunningError(
                     f"Task {task.spec.name!r} is {task.status}.", hint="Stop it first."
                 )
+            refuse_awaited(task, await self.every())
             places = await self._places(task.spec)
             loads = await self._keeper.take_loads(task_id, task.spec.source_tables)
             await self._tasks.delete(task_id)
@@ -204,6 +208,7 @@ class TaskService:
             self._registry.type_of(ConnectorRole.SOURCE, source.kind).capabilities,
             self._registry.type_of(ConnectorRole.DESTINATION, destination.kind).capabilities,
         )
+        check_chain(task_id, spec, await self.every())
         places = await self._keeper.places(spec, source, destination)
         if not spec.options.take_over:
             await self._refuse_taken(task_id, places)

@@ -17,7 +17,8 @@ from dtaas.model.execution import (
 )
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.ports import ExecutionStore
-from dtaas.model.task import DesiredState, ScheduleType, Task, TaskStatus
+from dtaas.model.schedule import ScheduleType
+from dtaas.model.task import DesiredState, Task, TaskStatus
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.database import Database
 from dtaas.store.executions import (
@@ -234,6 +235,16 @@ class EngineStore:
         """Return when the task's latest execution began, None before the first."""
         query = select(func.max(task_executions.c.started_at)).where(
             task_executions.c.task_id == task_id
+        )
+        return await self._database.read(lambda c: c.scalar(query))
+
+    async def last_ended(
+        self, task_id: TaskId, statuses: frozenset[ExecutionStatus]
+    ) -> datetime | None:
+        """Return when the task's latest execution with one of these final states ended."""
+        query = select(func.max(task_executions.c.completed_at)).where(
+            task_executions.c.task_id == task_id,
+            task_executions.c.status.in_([status.value for status in statuses]),
         )
         return await self._database.read(lambda c: c.scalar(query))
 

@@ -20,8 +20,9 @@ from dtaas.model.execution import (
 from dtaas.model.ids import ConnectorId, ExecutionId, LoadId, TaskId
 from dtaas.model.load import ChunkReceipt, CommitResult, TableLoad
 from dtaas.model.ports import CheckpointStore, ExecutionStore, LoadLedger
+from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, ScheduleType, Task, TaskStatus
+from dtaas.model.task import DesiredState, Task, TaskStatus
 
 _MB: Final = 1_000_000
 
@@ -283,6 +284,17 @@ class MemoryEngineStore:
         """Return when the task's latest execution began, None before the first."""
         began = (e.started_at for e in self._executions.values() if e.task_id == task_id)
         return max(began, default=None)
+
+    async def last_ended(
+        self, task_id: TaskId, statuses: frozenset[ExecutionStatus]
+    ) -> datetime | None:
+        """Return when the task's latest execution with one of these final states ended."""
+        ended = (
+            e.completed_at
+            for e in self._executions.values()
+            if e.task_id == task_id and e.status in statuses and e.completed_at is not None
+        )
+        return max(ended, default=None)
 
     def _execution(self, execution_id: ExecutionId) -> Execution:
         if execution_id not in self._executions:

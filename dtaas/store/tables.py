@@ -119,6 +119,7 @@ tasks = Table(
     Column("batch_rows", Integer, nullable=False),
     Column("schedule_type", String(20), nullable=False),
     Column("schedule_interval_seconds", Integer),
+    Column("schedule", Text, nullable=False, server_default="{}"),
     Column("s3_file_format", String(20), nullable=False),
     Column("transformations", Text, nullable=False),
     Column("handle_schema_drift", Boolean, nullable=False),

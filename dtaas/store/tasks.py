@@ -17,11 +17,11 @@ from dtaas.model.errors import (
 )
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat
+from dtaas.model.schedule import Schedule, ScheduleType
 from dtaas.model.schema import TableRef
 from dtaas.model.task import (
     ACTIVE_STATUSES,
     DesiredState,
-    ScheduleType,
     TableMapping,
     Task,
     TaskMode,
@@ -216,6 +216,7 @@ def task_of(row: Row[Any]) -> Task:
         batch_rows=row.batch_rows,
         schedule_type=ScheduleType(row.schedule_type),
         schedule_interval_seconds=row.schedule_interval_seconds,
+        schedule=_decode(row.schedule, Schedule),
         s3_file_format=FileFormat(row.s3_file_format),
         transformations=_decode(row.transformations, tuple[dict[str, Any], ...]),
         handle_schema_drift=row.handle_schema_drift,
@@ -251,6 +252,7 @@ def spec_values(spec: TaskSpec) -> dict[str, Any]:
         "batch_rows": spec.batch_rows,
         "schedule_type": spec.schedule_type.value,
         "schedule_interval_seconds": spec.schedule_interval_seconds,
+        "schedule": _encode(spec.schedule),
         "s3_file_format": spec.s3_file_format.value,
         "transformations": _encode(spec.transformations),
         "handle_schema_drift": spec.handle_schema_drift,

@@ -126,6 +126,22 @@ class ExecutionStoreContract:
         assert await engine_store.last_started(task.id) == clock.now
         assert (await engine_store.task(task.id)).last_run_at == clock.now
 
+    async def test_knows_when_a_task_last_ended_and_how(
+        self, engine_store: ExecutionStore, new_task: NewTask, clock: Clock
+    ) -> None:
+        task = await new_task()
+        ends = {}
+        for status in (ExecutionStatus.FAILED, ExecutionStatus.COMPLETED):
+            clock.pass_s(60)
+            began = await engine_store.begin_execution(task.id, FULL)
+            assert await engine_store.last_ended(task.id, frozenset({status})) is None
+            clock.pass_s(60)
+            await engine_store.end_execution(began.id, status, progress(task.id, began.id))
+            ends[status] = clock.now
+        for status, at in ends.items():
+            assert await engine_store.last_ended(task.id, frozenset({status})) == at
+        assert await engine_store.last_ended(task.id, frozenset(ends)) == clock.now
+
     async def test_later_table_states_replace_earlier_ones(
         self, engine_store: ExecutionStore, new_task: NewTask, clock: Clock
     ) -> None:

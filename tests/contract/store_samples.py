@@ -21,8 +21,9 @@ from dtaas.model.load import (
     TargetTable,
     WriteOptions,
 )
+from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import Column, TableRef, TableSchema
-from dtaas.model.task import ScheduleType, Task, TaskSpec
+from dtaas.model.task import Task, TaskSpec
 from dtaas.model.types import Decimal, Integer, String
 
 NewTask = Callable[..., Awaitable[Task]]

@@ -5,6 +5,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
+from dtaas.api.controllers.schedules import StartCount
 from dtaas.api.paging import DEFAULT, Limit, Offset, Search, Sort
 from dtaas.api.path_ids import connector_id_of, task_id_of
 from dtaas.api.views import (
@@ -19,6 +20,7 @@ from dtaas.model.execution import ExecutionStatus
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskAction, TaskMode, TaskSpec, TaskStatus
 from dtaas.services.control import TaskControl
+from dtaas.services.schedules import NextStarts, ScheduleService
 from dtaas.services.tasks import TaskService
 from dtaas.store.page import Window
 from dtaas.store.tasks import TaskFilter
@@ -147,3 +149,13 @@ class TaskController(Controller):
         return ExecutionList(
             items=page.items, total=page.total, limit=page.limit, offset=page.offset
         )
+
+    @get("/{task_id:int}/schedule/next", summary="Read the next starts of a task")
+    async def next_starts(
+        self,
+        schedules: NamedDependency[ScheduleService],
+        task_id: FromPath[int],
+        count: StartCount = 5,
+    ) -> NextStarts:
+        """Blackouts and jitter are in them."""
+        return await schedules.upcoming(task_id_of(task_id), count)

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from dtaas.connectors.registry import Registry
@@ -21,24 +22,27 @@ from dtaas.store.tables import metadata
 from tests.contract.store_samples import Clock
 from tests.contract.stored import connect
 
-GOOD = """
+HEAD = ScriptDirectory(str(MIGRATIONS)).get_current_head() or ""
+GOOD_REVISION, BAD_REVISION = f"{int(HEAD) + 1:04d}", f"{int(HEAD) + 2:04d}"
+
+GOOD = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{GOOD_REVISION}"
+down_revision = "{HEAD}"
 
 
 def upgrade():
     op.add_column("connectors", sa.Column("colour", sa.Text(), server_default="blue"))
     op.create_table("extras", sa.Column("id", sa.Integer(), primary_key=True))
 """
-BAD = """
+BAD = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "{BAD_REVISION}"
+down_revision = "{GOOD_REVISION}"
 
 
 def upgrade():
@@ -51,7 +55,7 @@ def upgrade():
 def migrations(folder: Path, *more: str) -> Path:
     """Copy the real migrations and add some."""
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for number, text in enumerate(more, 2):
+    for number, text in enumerate(more, int(HEAD) + 1):
         (folder / "versions" / f"{number:04d}.py").write_text(text)
     return folder
 
@@ -84,7 +88,7 @@ async def test_a_migrated_store_is_left_alone(url: str, tmp_path: Path) -> None:
     for _ in range(2):
         async with open_store(url, data_dir=tmp_path, registry=Registry(memory=True)) as store:
             before = await shape_of(store)
-    assert before["revision"] == ["0001"]
+    assert before["revision"] == [HEAD]
     assert not (tmp_path / "backups").exists()
 
 
@@ -99,7 +103,7 @@ async def test_an_upgrade_keeps_what_was_stored(url: str, tmp_path: Path, clock:
             assert await store.connectors.get(source.id) == source
             assert "colour" in (await shape_of(store))["connectors"]
     backups = sorted(p.name for p in tmp_path.glob("backups/*"))
-    assert backups == ([] if url else ["dtaas-0001-20260301T120000Z.db"])
+    assert backups == ([] if url else [f"dtaas-{HEAD}-20260301T120000Z.db"])
 
 
 async def test_the_backup_is_the_database_as_it_was(tmp_path: Path, clock: Clock) -> None:
@@ -111,7 +115,7 @@ async def test_the_backup_is_the_database_as_it_was(tmp_path: Path, clock: Clock
         "", data_dir=tmp_path, registry=Registry(memory=True), migrations=newer, now=clock
     ) as store:
         assert await shape_of(store) != before
-    backup = tmp_path / "backups" / "dtaas-0001-20260301T120000Z.db"
+    backup = tmp_path / "backups" / f"dtaas-{HEAD}-20260301T120000Z.db"
     assert backup.stat().st_mode & 0o077 == 0
     with closing(sqlite3.connect(backup)) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -187,7 +191,7 @@ async def test_a_newer_database_is_refused_and_not_touched(url: str, tmp_path: P
     newer = migrations(tmp_path / "newer", GOOD)
     async with open_store(url, data_dir=tmp_path, registry=Registry(), migrations=newer) as store:
         before = await shape_of(store)
-    with pytest.raises(StoreVersionError, match="0002"):
+    with pytest.raises(StoreVersionError, match=GOOD_REVISION):
         async with open_store(url, data_dir=tmp_path, registry=Registry()):
             pass
     async with open_store(url, data_dir=tmp_path, registry=Registry(), migrations=newer) as store:

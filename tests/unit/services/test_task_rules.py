@@ -7,8 +7,9 @@ from dtaas.model.errors import TargetCollisionError, ValidationFailedError
 from dtaas.model.ids import ConnectorId
 from dtaas.model.load import PartitionField, TargetTable, WriteMode
 from dtaas.model.ports import Capabilities
+from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
-from dtaas.model.task import ScheduleType, TableMapping, TaskMode, TaskOptions, TaskSpec
+from dtaas.model.task import TableMapping, TaskMode, TaskOptions, TaskSpec
 from dtaas.services.task_rules import (
     applies_at_once,
     changed_fields,

@@ -1,0 +1,40 @@
+"""`/api/schedules/`."""
+
+from typing import Annotated, TypeAlias
+
+from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
+from msgspec import Meta, Struct
+
+from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
+from dtaas.services.schedules import MOST_RUNS, NextStarts, ScheduleService
+
+StartCount: TypeAlias = Annotated[
+    int, QueryParameter(ge=1, le=MOST_RUNS, description="Most starts of the answer")
+]
+
+
+class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A schedule as a task has it."""
+
+    schedule_type: ScheduleType
+    schedule_interval_seconds: Annotated[int, Meta(ge=10)] | None = None
+    schedule: Schedule = NO_SCHEDULE
+    count: Annotated[int, Meta(ge=1, le=MOST_RUNS)] = 5
+
+
+class ScheduleController(Controller):
+    """When tasks start by themselves."""
+
+    path = "/api/schedules"
+    tags = ("Tasks",)
+
+    @post("/preview", summary="See what a schedule means", status_code=200, sync_to_thread=False)
+    def preview(
+        self, schedules: NamedDependency[ScheduleService], data: JSONBody[PreviewRequest]
+    ) -> NextStarts:
+        """The next starts; nothing is stored. Refused as a task with that schedule would be."""
+        return schedules.preview(
+            data.schedule_type, data.schedule_interval_seconds, data.schedule, data.count
+        )
