@@ -18,7 +18,7 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 _KIB: Final = 1024
-_MAP_FROM_BYTES: Final = 1024 * _KIB
+_MAP_FROM_BYTES: Final = 512 * _KIB
 _TRIM_FROM_BYTES: Final = 1024 * _KIB
 _ARENAS: Final = 2
 

@@ -9,6 +9,7 @@ import msgspec
 
 from dtaas import __version__
 from dtaas.settings import load_settings
+from dtaas.tds.library import why_missing
 
 
 @click.command("check-config")
@@ -46,9 +47,11 @@ def openapi(output: Path | None) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def version(*, as_json: bool) -> None:
-    """Print the version of DTaaS and of the Python it runs on."""
+    """Print the version of DTaaS, the Python it runs on, and what reads SQL Server's tables."""
     found = {"dtaas": __version__, "python": platform.python_version()}
+    missing = why_missing()
+    found["reader"] = f"odbc ({missing})" if missing else "native"
     if as_json:
         click.echo(json.dumps(found))
     else:
-        click.echo(f"dtaas {__version__}, Python {found['python']}")
+        click.echo(f"dtaas {__version__}, Python {found['python']}, reader: {found['reader']}")

@@ -1,4 +1,4 @@
-/* Rows of a TDS answer to Arrow columns: what Python sees of it. See decoder.c. */
+/* Rows of a TDS answer to Arrow columns: what Python sees of it. See stream.c. */
 #ifndef DTAAS_TDS_DECODER_H
 #define DTAAS_TDS_DECODER_H
 

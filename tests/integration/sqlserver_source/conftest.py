@@ -5,8 +5,10 @@ from functools import partial
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from dtaas.connectors.sqlserver.source import SqlServerSource
+from dtaas.model.connectors import Reader
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 from tests.integration.sqlserver_source import scripted
@@ -43,8 +45,12 @@ def reading(request: pytest.FixtureRequest) -> scripted.Reading:
 
 
 @pytest.fixture
-async def source(database: Database) -> AsyncIterator[SqlServerSource]:
-    source = SqlServerSource(database.config, application="dtaas/tests")
+async def source(
+    request: pytest.FixtureRequest, database: Database
+) -> AsyncIterator[SqlServerSource]:
+    """A source; `BOTH_READERS` runs a test with each of its readers."""
+    config = replace(database.config, reader=getattr(request, "param", Reader.AUTO))
+    source = SqlServerSource(config, application="dtaas/tests")
     yield source
     await source.aclose()
 

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from dtaas.connectors.sqlserver.control import ControlPool, Row
 from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.quoting import identifier, table_name
 from dtaas.connectors.sqlserver.source import SqlServerSource
-from dtaas.model.connectors import SqlServerConfig
+from dtaas.model.connectors import Reader, SqlServerConfig
 from dtaas.model.load import Chunk
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
+
+BOTH_READERS = pytest.mark.parametrize("source", [Reader.NATIVE, Reader.ODBC], indirect=True)
+"""Runs each test of a module or class with the native reader and with ODBC."""
 
 
 class Database:

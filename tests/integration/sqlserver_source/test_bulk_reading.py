@@ -6,25 +6,34 @@ from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
 
+from dtaas.connectors.sqlserver import source as source_module
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
+from dtaas.connectors.sqlserver.source import SqlServerSource
+from dtaas.model.connectors import Reader
 from dtaas.model.errors import (
     AuthenticationError,
     ConnectionLostError,
     DatabaseNotFoundError,
+    DriverMissingError,
     SchemaChangedError,
     SourceBusyError,
     TimedOutError,
     UnsupportedTypeError,
     ValueTooLargeError,
 )
+from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.results import Columns, Done, Item, Parameter, Rows, SqlError
 from dtaas.sandbox.sqlserver.server import TdsServer
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
+from dtaas.sandbox.sqlserver.wire.collations import collation_named
 from dtaas.sandbox.sqlserver.wire.faults import StreamError
 from tests.fakes.scripted_server import Hang, ScriptedEngine, rows
 from tests.integration.sqlserver_source import scripted
+from tests.integration.sqlserver_source.database import Database, column_of
 from tests.integration.sqlserver_source.scripted import Reading, drain, endpoint, wire_column
 
 ID = wire_column("id", SqlType("bigint"), nullable=False)
@@ -302,3 +311,41 @@ async def test_a_value_of_100_mb_comes_whole(reading: Reading) -> None:
     ):
         table = await drain(reader)
     assert [len(v) if v else v for v in table.column("body").to_pylist()] == [5, len(long), None]
+
+
+@pytest.mark.parametrize("name", ["Latin1_General_CI_AS", "Cyrillic_General_CI_AS", "Greek_CI_AS"])
+async def test_every_byte_of_a_code_page_reads_the_same_on_both(name: str) -> None:
+    codec = collation_named(name).codec
+    texts = [text for b in range(1, 256) if (text := bytes((b,)).decode(codec, "ignore"))]
+    column = wire_column("c", SqlType("varchar", length=10, collation=name))
+    async with TdsServer.listen(serving([column], [(text,) for text in texts])) as server:
+        found = []
+        for kind in ("odbc", "native"):
+            async with scripted.reading(server, [column], kind=kind) as reader:
+                found.append((await drain(reader)).column(0).to_pylist())
+    assert found[0] == found[1] == texts
+
+
+async def test_a_code_page_of_several_bytes_is_left_to_odbc(
+    database: Database, table: TableRef
+) -> None:
+    await database.create(
+        table, "a int PRIMARY KEY, b varchar(20) COLLATE Japanese_CI_AS", "1, N'日本'"
+    )
+    source = SqlServerSource(database.config, application="dtaas/tests")
+    with capture_logs() as logs:
+        assert await column_of(source, table, "b") == ["日本"]
+    await source.aclose()
+    chosen = [log for log in logs if log["event"] == "reader_chosen"]
+    assert [(log["reader"], log["table"]) for log in chosen] == [("odbc", str(table))]
+    assert "code page" in chosen[0]["reason"]
+
+
+async def test_a_demanded_native_reader_that_is_missing_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_module, "why_missing", lambda: "there is no compiler")
+    with pytest.raises(DriverMissingError, match="there is no compiler"):
+        SqlServerSource(replace(database.config, reader=Reader.NATIVE))
+    source = SqlServerSource(database.config)
+    await source.aclose()

@@ -14,7 +14,7 @@ from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Decimal, Integer, String, Uuid
 from dtaas.sandbox.sqlserver.server import TdsServer
 from tests.contract.source import House, SourceContract
-from tests.integration.sqlserver_source.database import Database
+from tests.integration.sqlserver_source.database import BOTH_READERS, Database
 
 
 def declared(column: Column) -> str:
@@ -90,6 +90,7 @@ async def _keep_dropping(server: TdsServer) -> None:
         server.drop_connections()
 
 
+@BOTH_READERS
 class TestSqlServerSource(SourceContract):
     @pytest.fixture
     def house(self, source: SqlServerSource, database: Database) -> House:

@@ -8,7 +8,9 @@ import pytest
 
 from dtaas.connectors.sqlserver.source import SqlServerSource
 from dtaas.model.schema import TableRef
-from tests.integration.sqlserver_source.database import Database, column_of
+from tests.integration.sqlserver_source.database import BOTH_READERS, Database, column_of
+
+pytestmark = BOTH_READERS
 
 LONG_TEXT = "日本é😀" * 5_000
 
