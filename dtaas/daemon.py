@@ -24,6 +24,9 @@ from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
 from dtaas.engine.supervisor import Supervisor
 from dtaas.model.errors import SettingsError
+from dtaas.services.cleaner import Cleaner
+from dtaas.services.heartbeat import Heartbeat
+from dtaas.services.meterman import Meterman
 from dtaas.services.sampler import Sampler
 from dtaas.services.services import Services, build_services
 from dtaas.settings import Settings
@@ -62,6 +65,7 @@ async def run_daemon(settings: Settings) -> None:
                 services.health.draining = True
                 log.info("draining", grace_s=settings.daemon.shutdown_grace_s)
                 await _drain(supervisor, signals)
+                await services.logs.store_waiting()
                 group.cancel_scope.cancel()
     log.info("stopped")
 
@@ -86,12 +90,10 @@ async def _start(
     services: Services,
 ) -> None:
     """Start every part, each ready before the next."""
-    data_dir = settings.data_dir(os.environ)
     await group.start(supervisor.serve, name="supervisor")
     group.start_soon(Blocking(1), warm_up, name="warm up")
     group.start_soon(Scheduler(store.engine, services.control.start).serve, name="scheduler")
-    sampler = Sampler(store.metrics, supervisor, data_dir=data_dir, now=utc_now)
-    group.start_soon(sampler.serve, name="sampler")
+    _start_watching(group, settings, store, supervisor, services)
     admin_socket = settings.admin_socket(os.environ)
     await group.start(
         serve_unix, create_app(services, settings.api, trusted=True), admin_socket, name="admin"
@@ -112,6 +114,33 @@ async def _start(
         store=store.label,
         installation=store.installation,
     )
+
+
+def _start_watching(
+    group: TaskGroup,
+    settings: Settings,
+    store: Store,
+    supervisor: Supervisor,
+    services: Services,
+) -> None:
+    """Start what measures, keeps and forgets."""
+    heartbeat = Heartbeat(services.instruments, notify, os.environ)
+    group.start_soon(heartbeat.serve, name="heartbeat")
+    sampler = Sampler(
+        store.metrics,
+        supervisor,
+        data_dir=settings.data_dir(os.environ),
+        now=utc_now,
+        take_lag_s=heartbeat.take_worst_s,
+    )
+    group.start_soon(sampler.serve, name="sampler")
+    meterman = Meterman(services.instruments, services.bus, store.executions)
+    group.start_soon(meterman.serve, name="meterman")
+    group.start_soon(services.logs.serve, name="log keeper")
+    cleaner = Cleaner(
+        metrics=store.metrics, retention=store.retention, settings=settings.retention, now=utc_now
+    )
+    group.start_soon(cleaner.serve, name="cleaner")
 
 
 async def _drain(supervisor: Supervisor, signals: AsyncIterator[signal.Signals]) -> None:

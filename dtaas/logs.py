@@ -7,7 +7,7 @@ import structlog
 from structlog.typing import Processor
 
 
-def configure_logs(*, level: str, form: str) -> None:
+def configure_logs(*, level: str, form: str, book: Processor | None = None) -> None:
     """Send the logs of the daemon and of its libraries to standard error.
 
     Events are constant snake_case words, facts are keys with their unit, and no value is ever a
@@ -16,6 +16,7 @@ def configure_logs(*, level: str, form: str) -> None:
     Args:
         level: debug, info, warning or error.
         form: json, text, or auto: text on a terminal.
+        book: is shown every line before it is rendered.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -39,7 +40,11 @@ def configure_logs(*, level: str, form: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([book] if book is not None else []),
+                *last,
+            ],
         )
     )
     root = logging.getLogger()
@@ -47,3 +52,13 @@ def configure_logs(*, level: str, form: str) -> None:
     root.setLevel(level.upper())
     for noisy in ("alembic", "aiobotocore", "aiosqlite", "botocore", "httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def set_level(level: str) -> None:
+    """Change the level of the running process; of noisy libraries only warnings are ever shown."""
+    logging.getLogger().setLevel(level.upper())
+
+
+def present_level() -> str:
+    """Return the level in force."""
+    return logging.getLevelName(logging.getLogger().level).lower()

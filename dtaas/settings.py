@@ -75,6 +75,27 @@ class LogSettings(_Section, frozen=True, kw_only=True):
     format: Annotated[str, Meta(pattern="^(auto|json|text)$")] = "auto"
 
 
+Days = Annotated[int, Meta(ge=1, le=36_500)]
+
+
+class RetentionSettings(_Section, frozen=True, kw_only=True):
+    """`[retention]`: how long the metadata database keeps what it could do without.
+
+    Attributes:
+        metrics_days: samples of the daemon's figures.
+        logs_days: log lines of executions.
+        executions_days: executions with their tables.
+        executions_per_task: newest executions of each task that stay however old they are.
+        alerts_days: alerts that are over.
+    """
+
+    metrics_days: Days = 30
+    logs_days: Days = 30
+    executions_days: Days = 180
+    executions_per_task: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    alerts_days: Days = 180
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All sections."""
 
@@ -82,6 +103,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     store: StoreSettings = field(default_factory=StoreSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     def data_dir(self, environ: Mapping[str, str]) -> Path:
         """Return the folder of the daemon's own state."""

@@ -13,6 +13,8 @@ from dtaas import __version__
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.executions import ExecutionController
+from dtaas.api.controllers.logs import LogController
+from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
@@ -36,7 +38,7 @@ def create_app(services: Services, settings: ApiSettings, *, trusted: bool = Fal
     given = {name: getattr(services, name) for name in services.__struct_fields__}
     app = application(given, settings)
     entrance = None if trusted else rules(settings.allowed_hosts, settings.cors_origins)
-    app.asgi_handler = Doorway(app.asgi_handler, entrance)
+    app.asgi_handler = Doorway(app.asgi_handler, entrance, services.instruments)
     return app
 
 
@@ -53,6 +55,8 @@ def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
             ScheduleController,
             ExecutionController,
             DashboardController,
+            LogController,
+            MetricsController,
             SystemController,
             live,
         ],

@@ -1,14 +1,17 @@
 """What every request passes: who may come in, under which id, and with which headers it leaves."""
 
+import logging
 import re
 import secrets
 from collections.abc import Iterable
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
+from anyio import current_time
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 from structlog.contextvars import bound_contextvars
@@ -20,8 +23,10 @@ from dtaas.api.problems import (
     problem_of,
 )
 from dtaas.model.errors import RequestError
+from dtaas.services.instruments import Instruments
 
 log = structlog.get_logger()
+access = structlog.get_logger("dtaas.access")
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -91,14 +96,16 @@ class Rules(msgspec.Struct, frozen=True):
 class Doorway:
     """The outermost ASGI layer, around routing, so that refusals and 404 pass it too."""
 
-    def __init__(self, app: ASGIApp, rules: Rules | None) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules | None, instruments: Instruments) -> None:
         """Wrap `app`.
 
         Args:
             rules: None lets everybody in: for the admin socket, which file rights protect.
+            instruments: told of every answer.
         """
         self._app = app
         self._rules = rules
+        self._instruments = instruments
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -108,7 +115,9 @@ class Doorway:
         scope.setdefault("state", {})["request_id"] = request_id
         with bound_contextvars(request_id=request_id):
             if scope["type"] == ScopeType.HTTP:
-                await self._http(scope, receive, _with_headers(scope, send, request_id), headers)
+                await self._http(
+                    scope, receive, self._with_headers(scope, send, request_id), headers
+                )
             else:
                 await self._websocket(scope, receive, send, headers)
 
@@ -148,6 +157,36 @@ class Doorway:
             headers.get(b"origin"), headers.get(b"sec-fetch-site"), headers.get(b"host")
         )
 
+    def _with_headers(self, scope: HTTPScope, send: Send, request_id: str) -> Send:
+        extra = [*_HEADERS, (b"x-request-id", request_id.encode())]
+        if scope["path"].startswith("/api/"):
+            extra += _API_HEADERS
+        began = current_time()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *extra]
+                self._note(scope, message["status"], current_time() - began)
+            await send(message)
+
+        return send_with_headers
+
+    def _note(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        route = scope.get("path_template") or "(none)"
+        self._instruments.request_served(scope["method"], route, status, seconds)
+        client = scope.get("client")
+        # Reading is what a page does all day: only changes and refusals are worth a line.
+        quiet = scope["method"] in _SAFE_METHODS and status < HTTPStatus.BAD_REQUEST
+        access.log(
+            logging.DEBUG if quiet else logging.INFO,
+            "request_served",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            duration_ms=round(seconds * 1000, 1),
+            client=client[0] if client else "socket",
+        )
+
 
 def rules(hosts: Iterable[str], origins: Iterable[str]) -> Rules:
     """Return the rules for the settings `allowed_hosts` and `cors_origins`."""
@@ -172,25 +211,6 @@ def _is_loopback(name: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _with_headers(scope: HTTPScope, send: Send, request_id: str) -> Send:
-    extra = [*_HEADERS, (b"x-request-id", request_id.encode())]
-    if scope["path"].startswith("/api/"):
-        extra += _API_HEADERS
-
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *extra]
-            log.debug(
-                "request_served",
-                method=scope["method"],
-                path=scope["path"],
-                status=message["status"],
-            )
-        await send(message)
-
-    return send_with_headers
 
 
 async def _refuse(send: Send, error: RequestError, request_id: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
@@ -18,6 +19,7 @@ from dtaas.api.views import (
     ConnectorTest,
     ConnectorTypeList,
     ExecutionList,
+    ExecutionLogList,
     ExecutionView,
     Health,
     TableList,
@@ -28,6 +30,7 @@ from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscr
 from dtaas.model.task import TaskSpec
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
+from dtaas.services.history import History
 from dtaas.services.schedules import NextStarts
 
 _SHAPES: Final = (
@@ -44,7 +47,11 @@ _SHAPES: Final = (
     NextStarts,
     ExecutionList,
     ExecutionView,
+    ExecutionLogList,
+    LogLines,
+    LogLevel,
     DashboardMetrics,
+    History,
     Health,
     Version,
     Problem,

@@ -28,6 +28,7 @@ from dtaas.model.task import (
     TaskStatus,
     allowed_actions,
 )
+from dtaas.store.execution_logs import ExecutionLogLine
 
 
 class _Part(Struct, frozen=True, kw_only=True):
@@ -165,6 +166,12 @@ class ExecutionList(_Part, frozen=True, kw_only=True):
     """A part of a task's executions."""
 
     items: tuple[Execution, ...]
+
+
+class ExecutionLogList(_Part, frozen=True, kw_only=True):
+    """A part of an execution's log."""
+
+    items: tuple[ExecutionLogLine, ...]
 
 
 class ExecutionView(Execution, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
     second signal cuts it short. Killed at any instant, it goes on where it was at the next start.
     """
     from dtaas.allocator import return_freed_memory  # noqa: PLC0415
+    from dtaas.concurrency.logbook import LOGBOOK  # noqa: PLC0415
     from dtaas.daemon import run_daemon  # noqa: PLC0415 - loads everything
     from dtaas.logs import configure_logs  # noqa: PLC0415
 
@@ -29,6 +30,6 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
         "daemon": {"data_dir": str(data_dir)} if data_dir else {},
     }
     settings = load_settings(config, overrides=overrides)
-    configure_logs(level=settings.log.level, form=settings.log.format)
+    configure_logs(level=settings.log.level, form=settings.log.format, book=LOGBOOK)
     return_freed_memory()
     anyio.run(run_daemon, settings)

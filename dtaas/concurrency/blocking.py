@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from anyio import CapacityLimiter, to_thread
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_LIMITERS: Final[WeakSet[CapacityLimiter]] = WeakSet()
 
 
 class Blocking:
@@ -19,7 +21,13 @@ class Blocking:
 
     def __init__(self, threads: int) -> None:
         self._limiter = CapacityLimiter(threads)
+        _LIMITERS.add(self._limiter)
 
     async def __call__(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` in a thread, waiting for a free one, and return what it returns."""
         return await to_thread.run_sync(partial(fn, *args, **kwargs), limiter=self._limiter)
+
+
+def threads_at_work() -> int:
+    """Return how many threads work for anybody now. Called on the event loop."""
+    return sum(limiter.statistics().borrowed_tokens for limiter in tuple(_LIMITERS))

@@ -1,7 +1,9 @@
 """The task actor: one life of one task, from its connectors to the end of its execution."""
 
+import structlog
 from anyio import move_on_after
 from msgspec import Struct
+from structlog.contextvars import bind_contextvars
 
 from dtaas.engine.execution import TaskExecution, Workshop
 from dtaas.engine.progress import utc_now
@@ -21,6 +23,7 @@ from dtaas.model.ports import ConnectorRegistry, Destination, Source
 from dtaas.model.schema import TableRef
 from dtaas.model.task import Task
 
+log = structlog.get_logger()
 _CLOSE_LIMIT_S = 10.0
 
 
@@ -89,7 +92,9 @@ class TaskActor:
         _refuse_collisions(task, destination)
         store = self._workshop.store
         execution = await store.begin_execution(task.id, ExecutionType.FULL_LOAD)
+        bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         tables = await self._tables(task, execution)
+        log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
         self._execution = TaskExecution(
             self._workshop,

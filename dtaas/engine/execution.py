@@ -153,7 +153,9 @@ class TaskExecution:
             if self.drain.requested:
                 meter.enter(TablePhase.STOPPED)
             else:
+                log.info("table_begun", table=str(table))
                 await self._load_table(table, meter)
+                _log_end(meter.snapshot())
                 await self._record()
 
     async def _load_table(self, table: TableRef, meter: TableMeter) -> None:
@@ -264,3 +266,17 @@ class TaskExecution:
             f"{len(failed)} of {len(tables)} tables failed; {first.table}: {first.error}",
             hint=first.hint or "",
         )
+
+
+def _log_end(table: TableProgress) -> None:
+    log.info(
+        "table_ended",
+        table=str(table.table),
+        phase=table.phase,
+        rows=table.rows_done,
+        written_bytes=table.written_bytes,
+        chunks=table.chunks_done,
+        retries=table.retries,
+        code=table.error_code,
+        location=table.location,
+    )

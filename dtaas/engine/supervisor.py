@@ -287,7 +287,15 @@ class Supervisor:
         )
 
     def _announce(self, execution: Execution) -> None:
-        log.info("execution_ended", execution_id=execution.id, status=execution.status)
+        log.info(
+            "execution_ended",
+            execution_id=execution.id,
+            status=execution.status,
+            rows=execution.processed_rows,
+            duration_s=execution.duration_seconds,
+            code=execution.error_code,
+            error=execution.error_message,
+        )
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
 
     async def _show(

@@ -7,11 +7,15 @@ from anyio import Lock
 from msgspec import Struct
 
 from dtaas.concurrency.bus import EventBus
+from dtaas.concurrency.logbook import LOGBOOK
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
 from dtaas.services.health import HealthService
+from dtaas.services.history import HistoryService
+from dtaas.services.instruments import Instruments
+from dtaas.services.log_keeper import LogService
 from dtaas.services.ports import TaskRunner
 from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
@@ -27,7 +31,10 @@ class Services(Struct, frozen=True, kw_only=True):
     control: TaskControl
     schedules: ScheduleService
     dashboard: DashboardService
+    history: HistoryService
     health: HealthService
+    logs: LogService
+    instruments: Instruments
     bus: EventBus
 
 
@@ -73,6 +80,9 @@ def build_services(
             runner=runner,
             now=now,
         ),
+        history=HistoryService(store.metrics, now),
         health=HealthService(store.ping),
+        logs=LogService(LOGBOOK, store.execution_logs),
+        instruments=Instruments(runner),
         bus=bus,
     )

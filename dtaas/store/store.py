@@ -22,11 +22,13 @@ from dtaas.store.database import Database
 from dtaas.store.engine_store import EngineStore
 from dtaas.store.errors import translated
 from dtaas.store.exclusive import exclusive
+from dtaas.store.execution_logs import ExecutionLogs
 from dtaas.store.executions import ExecutionRepository
 from dtaas.store.installation import identify
 from dtaas.store.loads import Loads
 from dtaas.store.metrics import MetricsRepository
 from dtaas.store.migrate import MIGRATIONS, migrate
+from dtaas.store.retention import Retention
 from dtaas.store.tasks import TaskRepository
 
 KEY_FILE: Final = "dtaas.key"
@@ -38,7 +40,8 @@ class Store(Struct, frozen=True, kw_only=True):
     Attributes:
         installation: identity of the store, 32 hex digits.
         label: the database's path, or its URL without password, for people.
-        connectors, tasks, executions, metrics, dashboard: for the services.
+        connectors, tasks, executions, metrics, dashboard, execution_logs: for the services.
+        retention: forgets what is old.
         engine, checkpoints, loads: the ports `ExecutionStore`, `CheckpointStore`, `LoadLedger`.
     """
 
@@ -49,6 +52,8 @@ class Store(Struct, frozen=True, kw_only=True):
     executions: ExecutionRepository
     metrics: MetricsRepository
     dashboard: DashboardRepository
+    execution_logs: ExecutionLogs
+    retention: Retention
     engine: EngineStore
     checkpoints: Checkpoints
     loads: Loads
@@ -113,6 +118,8 @@ async def open_store(
                 executions=ExecutionRepository(database),
                 metrics=MetricsRepository(database),
                 dashboard=DashboardRepository(database, now),
+                execution_logs=ExecutionLogs(database),
+                retention=Retention(database),
                 engine=EngineStore(database, connectors, identity.id, now),
                 checkpoints=Checkpoints(database, now),
                 loads=Loads(database, now),

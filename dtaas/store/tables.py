@@ -206,6 +206,23 @@ table_executions = Table(
     UniqueConstraint("execution_id", "table_schema", "table_name"),
 )
 
+execution_logs = Table(
+    "execution_logs",
+    metadata,
+    _id(),
+    Column(
+        "execution_id",
+        BigId,
+        ForeignKey("task_executions.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("level", Integer, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Index("ix_execution_logs_execution_id_id", "execution_id", "id"),
+)
+
 system_metrics = Table(
     "system_metrics",
     metadata,

@@ -1,9 +1,15 @@
 """`/api/dashboard/`."""
 
+from datetime import datetime
+from typing import Annotated
+
 from litestar import Controller, get
 from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
 
+from dtaas.model.errors import ValidationFailedError
 from dtaas.services.dashboard import DashboardMetrics, DashboardService
+from dtaas.services.history import History, HistoryService
 
 
 class DashboardController(Controller):
@@ -16,3 +22,26 @@ class DashboardController(Controller):
     async def metrics(self, dashboard: NamedDependency[DashboardService]) -> DashboardMetrics:
         """Counts, rates now, the last 24 hours, recent executions and what needs attention."""
         return await dashboard.metrics()
+
+    @get("/history", summary="Read the daemon's figures over time")
+    async def read_history(
+        self,
+        *,
+        history: NamedDependency[HistoryService],
+        names: FromQuery[list[str] | None] = None,
+        since: FromQuery[datetime | None] = None,
+        until: FromQuery[datetime | None] = None,
+        points: Annotated[int, QueryParameter(ge=1, le=1000)] = 300,
+    ) -> History:
+        """In equal stretches of time, the last hour unless asked otherwise."""
+        return await history.read(
+            names or (), since=_moment("since", since), until=_moment("until", until), points=points
+        )
+
+
+def _moment(name: str, moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise ValidationFailedError(
+            f"{name} has no time zone.", hint="Write it as 2026-01-31T12:00:00Z.", field=f"$.{name}"
+        )
+    return moment

@@ -1,12 +1,18 @@
 """`/api/executions/`."""
 
+from typing import Annotated
+
 from litestar import Controller, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
+from dtaas.api.controllers.logs import LeastLevel, Level
+from dtaas.api.paging import DEFAULT, Limit, Offset, Sort
 from dtaas.api.path_ids import execution_id_of
-from dtaas.api.views import ExecutionView, execution_view
+from dtaas.api.views import ExecutionLogList, ExecutionView, execution_view
+from dtaas.services.log_keeper import LogService
 from dtaas.services.tasks import TaskService
+from dtaas.store.page import Window
 
 
 class ExecutionController(Controller):
@@ -22,3 +28,26 @@ class ExecutionController(Controller):
         """Live figures while it runs, the final ones afterwards."""
         execution, tables = await tasks.execution(execution_id_of(execution_id))
         return execution_view(execution, tuple(tables))
+
+    @get("/{execution_id:int}/logs", summary="Read the log of an execution")
+    async def logs(
+        self,
+        *,
+        logs: NamedDependency[LogService],
+        execution_id: FromPath[int],
+        level: LeastLevel = Level.INFO,
+        after: Annotated[int, QueryParameter(ge=0, le=2**53, description="Last id known")] = 0,
+        sort: Sort = "id",
+        limit: Limit = DEFAULT,
+        offset: Offset = 0,
+    ) -> ExecutionLogList:
+        """The oldest first; sort by -id for the newest."""
+        page = await logs.of_execution(
+            execution_id_of(execution_id),
+            level=level,
+            after=after,
+            window=Window(limit=limit, offset=offset, sort=sort),
+        )
+        return ExecutionLogList(
+            items=page.items, total=page.total, limit=page.limit, offset=page.offset
+        )

@@ -1,0 +1,5 @@
+"""What this server offers, so that the page hides what is not there. Each area adds its name."""
+
+from typing import Final
+
+FEATURES: Final = ("executions.logs", "history", "metrics", "schedules")
