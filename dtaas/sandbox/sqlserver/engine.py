@@ -13,6 +13,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.sandbox.postgres import PostgresServer
 from dtaas.sandbox.sqlserver.results import Engine, Session, SqlError
 from dtaas.sandbox.sqlserver.storage.access import Access, role_name
+from dtaas.sandbox.sqlserver.storage.capture.process import CaptureProcess
 from dtaas.sandbox.sqlserver.storage.catalog import name_key
 from dtaas.sandbox.sqlserver.storage.connection import StorageConnection
 from dtaas.sandbox.sqlserver.storage.fill import fill_table
@@ -36,6 +37,7 @@ class SimulatedEngine:
         self._storage = storage
         self._spids = count(_FIRST_SPID)
         self._blocking = Blocking(1)
+        self.capture = CaptureProcess(storage)
 
     @classmethod
     async def open(

@@ -44,6 +44,15 @@ STORAGE_GAPS: Final = (
         "read; page counts are PostgreSQL's, of 8 KB."
     ),
     "Computed columns are always stored, so their expressions must be deterministic.",
+    (
+        "Unique keys are checked row by row: an UPDATE that passes through a key another row still "
+        "holds, as id = id + 1 does, is refused with error 2627."
+    ),
+    (
+        "Change data capture: no fn_cdc_get_all_changes_* and get_net_changes_* functions, no "
+        "procedures for jobs and cleanup, no gating roles. The capture process is part of the "
+        "server and scans four times a second."
+    ),
     "Texts with characters U+10F7FF to U+10FFFF are refused.",
     (
         "A savepoint is set before each statement of an explicit transaction; thousands of "

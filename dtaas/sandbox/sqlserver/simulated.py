@@ -14,6 +14,7 @@ from dtaas.sandbox.postgres import postgres
 from dtaas.sandbox.sqlserver.engine import SimulatedEngine
 from dtaas.sandbox.sqlserver.results import ErrorMessage
 from dtaas.sandbox.sqlserver.server import TdsServer
+from dtaas.sandbox.sqlserver.storage.capture.process import CaptureProcess
 from dtaas.sandbox.sqlserver.tsql.script import split_script
 from dtaas.sandbox.sqlserver.wire.faults import Faults
 
@@ -40,6 +41,11 @@ class SimulatedSqlServer(Struct, frozen=True, kw_only=True):
     certificate_path: Path
     engine: SimulatedEngine
     tds: TdsServer
+
+    @property
+    def capture(self) -> CaptureProcess:
+        """The capture process: may be paused, hurried or made to fail."""
+        return self.engine.capture
 
     @property
     def faults(self) -> Faults:
@@ -108,6 +114,7 @@ async def simulated_sql_server(
                     ) from exc
                 certificate_path = data_dir / _CERTIFICATE
                 await anyio.Path(certificate_path).write_bytes(tds.certificate_pem)
+                await stack.enter_async_context(engine.capture.running())
                 yield SimulatedSqlServer(
                     host=_HOST,
                     port=tds.port,

@@ -10,7 +10,9 @@ from msgspec import Struct
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 
-_SYSTEM_SCHEMAS: Final = {"sys": "sys", "information_schema": "info"}
+_SYSTEM_SCHEMAS: Final = {"sys": "sys", "information_schema": "INFORMATION_SCHEMA", "cdc": "cdc"}
+"""As people write them; `_VIEW_SCHEMAS` has those of the storage."""
+_VIEW_SCHEMAS: Final = {"sys": "sys", "info": "INFORMATION_SCHEMA", "capture": "cdc"}
 _COMPATIBILITY: Final = frozenset({"sysdatabases", "sysobjects", "systypes"})
 """Views of SQL Server 2000, found without a schema and in dbo."""
 
@@ -38,7 +40,7 @@ SELECT n.nspname AS schema, p.proname AS name, p.proargnames[2:] AS names,
   ARRAY(SELECT t.typname FROM unnest(p.proallargtypes[2:]) WITH ORDINALITY AS a(oid, i)
     JOIN pg_type t ON t.oid = a.oid ORDER BY a.i) AS types
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('sys', 'info') AND p.proretset AND p.pronargs = 1
+WHERE n.nspname IN ('sys', 'info', 'capture') AND p.proretset AND p.pronargs = 1
 """
 _PLAIN_TYPES: Final = {"int2": "smallint", "int4": "int", "int8": "bigint"}
 
@@ -97,7 +99,8 @@ def name_key(name: str) -> str:
 async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCatalog]:
     """Read all databases; keys are lower-case names."""
     databases = await connection.fetch(
-        "SELECT database_id, name, collation_name, snapshot_isolation FROM meta.databases"
+        "SELECT database_id, name, collation_name, snapshot_isolation, is_cdc_enabled"
+        " FROM meta.databases"
     )
     tables: dict[int, dict[tuple[str, str], TableDef]] = {d["database_id"]: {} for d in databases}
     for database_id, table in await _load_tables(connection, None):
@@ -117,7 +120,7 @@ async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCat
             collation=d["collation_name"],
             allows_snapshot=d["snapshot_isolation"] == 1,
             tables=tables[d["database_id"]],
-            system=_system_views(views, d["database_id"]),
+            system=_system_views(views, d["database_id"], captured=bool(d["is_cdc_enabled"])),
             types=types[d["database_id"]],
         )
         for d in databases
@@ -177,10 +180,15 @@ def _table(record: asyncpg.Record, columns: list[asyncpg.Record]) -> TableDef:
     )
 
 
-def _system_views(views: list[asyncpg.Record], database_id: int) -> dict[tuple[str, str], TableDef]:
+def _system_views(
+    views: list[asyncpg.Record], database_id: int, *, captured: bool
+) -> dict[tuple[str, str], TableDef]:
+    """Return the views of a database; those of schema cdc where changes are captured."""
     found = {}
     for object_id, view in enumerate(sorted(views, key=lambda v: (v["schema"], v["name"])), 1):
-        schema = "sys" if view["schema"] == "sys" else "INFORMATION_SCHEMA"
+        schema = _VIEW_SCHEMAS[view["schema"]]
+        if schema == "cdc" and not captured:
+            continue
         upper = view["schema"] == "info"
         found[name_key(schema), view["name"]] = TableDef(
             object_id=-object_id,

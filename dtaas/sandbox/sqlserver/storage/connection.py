@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from dtaas.sandbox.sqlserver.results import Message, SqlError
 from dtaas.sandbox.sqlserver.storage.access import Access
 from dtaas.sandbox.sqlserver.storage.arguments import bind_all
+from dtaas.sandbox.sqlserver.storage.capture import follow
+from dtaas.sandbox.sqlserver.storage.capture.orders import carry_out as carry_out_capture
 from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, load_catalogs, name_key
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, no_database
 from dtaas.sandbox.sqlserver.storage.ddl.executor import carry_out, is_temporary, needs_own_turn
@@ -30,6 +32,7 @@ from dtaas.sandbox.sqlserver.storage.temporary import (
     grant_temporary,
     load_temporary,
 )
+from dtaas.sandbox.sqlserver.tsql.capture_orders import CaptureOrder
 from dtaas.sandbox.sqlserver.tsql.compiled import Compiled
 from dtaas.sandbox.sqlserver.tsql.storage_port import (
     Argument,
@@ -177,11 +180,30 @@ class StorageConnection:
             async with self._access.as_owner(
                 self._connection, catalog, action, temporary=temporary
             ):
+                await follow.before(context, parsed)
                 messages = await carry_out(context, parsed)
+                await follow.after(context, parsed, statement)
                 if temporary and not self._access.sysadmin:
                     await grant_temporary(self._connection, self.spid, self._access.role)
         self._has_temporary |= temporary
         await self._note_change(temporary=temporary)
+        return messages
+
+    async def capture(self, order: CaptureOrder) -> Sequence[Message]:
+        """Enable or disable change data capture; return informational messages."""
+        catalog, catalogs = await self.catalogs()
+        async with self._statement(Compiled(sql="", command=0), cursor=True):
+            context = Context(
+                connection=self._connection, catalog=catalog, catalogs=catalogs, spid=self.spid
+            )
+            if not await self._access.owns(self._connection, catalog.database_id):
+                raise SqlError(
+                    22904,
+                    "Caller is not authorized to initiate the requested action. DBO privileges are "
+                    "required.",
+                )
+            messages = await carry_out_capture(context, order)
+        await self._note_change(temporary=False)
         return messages
 
     async def begin(self) -> None:

@@ -35,6 +35,11 @@ _INT: Final = SqlType("int")
 _BIGINT: Final = SqlType("bigint")
 _SMALLINT: Final = SqlType("smallint")
 _VARIANT: Final = SqlType("sql_variant")
+_BIT: Final = SqlType("bit")
+_DATETIME: Final = SqlType("datetime")
+_LSN: Final = SqlType("binary", 10)
+_MASK: Final = SqlType("varbinary", 128)
+_RELATION: Final = SqlType("nvarchar", 30, collation=DEFAULT_COLLATION)
 _ROWVERSION: Final = SqlType("binary", 8)
 
 
@@ -54,6 +59,17 @@ METADATA_FUNCTIONS: Final[Mapping[str, MetadataFunction]] = {
     "DATABASEPROPERTYEX": _function("databasepropertyex", _VARIANT, _SYSNAME, _SYSNAME),
     "DB_ID": _function("db_id", _SMALLINT, _SYSNAME, required=0),
     "DB_NAME": _function("db_name", _SYSNAME, _INT, required=0),
+    "FN_CDC_DECREMENT_LSN": _function("fn_cdc_decrement_lsn", _LSN, _LSN),
+    "FN_CDC_GET_COLUMN_ORDINAL": _function("fn_cdc_get_column_ordinal", _INT, _SYSNAME, _SYSNAME),
+    "FN_CDC_GET_MAX_LSN": _function("fn_cdc_get_max_lsn", _LSN),
+    "FN_CDC_GET_MIN_LSN": _function("fn_cdc_get_min_lsn", _LSN, _SYSNAME),
+    "FN_CDC_HAS_COLUMN_CHANGED": _function(
+        "fn_cdc_has_column_changed", _BIT, _SYSNAME, _SYSNAME, _MASK
+    ),
+    "FN_CDC_INCREMENT_LSN": _function("fn_cdc_increment_lsn", _LSN, _LSN),
+    "FN_CDC_IS_BIT_SET": _function("fn_cdc_is_bit_set", _BIT, _INT, _MASK),
+    "FN_CDC_MAP_LSN_TO_TIME": _function("fn_cdc_map_lsn_to_time", _DATETIME, _LSN),
+    "FN_CDC_MAP_TIME_TO_LSN": _function("fn_cdc_map_time_to_lsn", _LSN, _RELATION, _DATETIME),
     "HAS_DBACCESS": _function("has_dbaccess", _INT, _SYSNAME),
     "HAS_PERMS_BY_NAME": _function("has_perms_by_name", _INT, _TEXT, _SYSNAME, _SYSNAME),
     "IDENT_CURRENT": _function("ident_current", SqlType("numeric", precision=38), _TEXT),

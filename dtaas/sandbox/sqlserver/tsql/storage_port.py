@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dtaas.sandbox.sqlserver.catalog import Catalog
 from dtaas.sandbox.sqlserver.results import Message
+from dtaas.sandbox.sqlserver.tsql.capture_orders import CaptureOrder
 from dtaas.sandbox.sqlserver.tsql.compiled import Compiled
 from dtaas.sandbox.sqlserver.types import SqlType
 
@@ -108,6 +109,10 @@ class Storage(Protocol):
         CREATE, ALTER, DROP of databases, schemas, tables, indexes, views and types, TRUNCATE,
         GRANT, DENY, REVOKE, UPDATE STATISTICS, DBCC.
         """
+        ...
+
+    async def capture(self, order: CaptureOrder) -> Sequence[Message]:
+        """Enable or disable change data capture; return informational messages."""
         ...
 
     async def begin(self) -> None:

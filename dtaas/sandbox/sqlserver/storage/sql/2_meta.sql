@@ -241,6 +241,27 @@ CREATE TABLE meta.partition_schemes (
 );
 CREATE UNIQUE INDEX ON meta.partition_schemes (database_id, store.name_key(name));
 
+-- Scans of the capture process and their failures, the last ones only.
+CREATE TABLE meta.capture_sessions (
+  session_id int GENERATED ALWAYS AS IDENTITY,
+  database_id int NOT NULL REFERENCES meta.databases ON DELETE CASCADE,
+  start_time bigint NOT NULL,
+  end_time bigint NOT NULL,
+  tran_count bigint NOT NULL,
+  error_count int NOT NULL,
+  PRIMARY KEY (database_id, session_id)
+);
+
+CREATE TABLE meta.capture_errors (
+  error_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+  database_id int NOT NULL REFERENCES meta.databases ON DELETE CASCADE,
+  entry_time bigint NOT NULL,
+  error_number int NOT NULL,
+  error_severity int NOT NULL,
+  error_state int NOT NULL,
+  error_message text NOT NULL
+);
+
 -- Rows of a table, exact in the reader's snapshot. The argument is the object_id.
 CREATE FUNCTION store.row_count(object int) RETURNS bigint
 STABLE STRICT SECURITY DEFINER LANGUAGE plpgsql SET search_path = pg_catalog AS $$

@@ -23,6 +23,7 @@ CREATE DOMAIN t.nvarchar_256 AS text;
 CREATE DOMAIN t.nvarchar_4000 AS text;
 CREATE DOMAIN t.nvarchar_max AS text;
 CREATE DOMAIN t.binary_10 AS bytea;
+CREATE DOMAIN t.varbinary_10 AS bytea;
 CREATE DOMAIN t.varbinary_85 AS bytea;
 CREATE DOMAIN t.varbinary_8000 AS bytea;
 CREATE DOMAIN t.sql_variant AS bytea;

@@ -320,9 +320,11 @@ CREATE FUNCTION sys.dm_cdc_log_scan_sessions(db int) RETURNS TABLE (
   command_count bigint, first_begin_cdc_lsn t.nvarchar_23, last_commit_cdc_lsn t.nvarchar_23,
   last_commit_cdc_time t.datetime, latency int, empty_scan_count int, failed_sessions_count int)
 STABLE LANGUAGE sql AS $$
-  SELECT NULL::int, NULL::bigint, NULL::bigint, NULL::int, NULL::text, NULL::int, NULL::text,
-    NULL::text, NULL::text, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::int,
-    NULL::bigint, NULL::text, NULL::text, NULL::bigint, NULL::int, NULL::int, NULL::int WHERE false
+  SELECT s.session_id, s.start_time, s.end_time, ((s.end_time - s.start_time) / 300)::int, 'Done',
+    s.error_count, NULL::text, NULL::text, NULL::text, s.tran_count, NULL::text, NULL::bigint,
+    0::bigint, 0, s.tran_count, NULL::text, NULL::text, s.end_time, 0,
+    (s.tran_count = 0)::int, 0
+  FROM meta.capture_sessions s WHERE s.database_id = db
 $$;
 
 CREATE FUNCTION sys.dm_cdc_errors(db int) RETURNS TABLE (
@@ -330,6 +332,7 @@ CREATE FUNCTION sys.dm_cdc_errors(db int) RETURNS TABLE (
   error_state int, error_message t.nvarchar_1024, start_lsn t.nvarchar_23,
   begin_lsn t.nvarchar_23, sequence_value t.nvarchar_23)
 STABLE LANGUAGE sql AS $$
-  SELECT NULL::int, NULL::int, NULL::bigint, NULL::int, NULL::int, NULL::int, NULL::text,
-    NULL::text, NULL::text, NULL::text WHERE false
+  SELECT 0, 7, e.entry_time, e.error_number, e.error_severity, e.error_state, e.error_message,
+    NULL::text, NULL::text, NULL::text
+  FROM meta.capture_errors e WHERE e.database_id = db ORDER BY e.error_id DESC LIMIT 32
 $$;

@@ -1,0 +1,99 @@
+"""What DDL on a tracked table does to its capture instances (sqlserver-facts A8)."""
+
+import asyncpg
+
+from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.capture.tables import drop_instance, instances_of, refresh
+from dtaas.sandbox.sqlserver.storage.catalog import name_key
+from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
+from dtaas.sandbox.sqlserver.storage.ddl.context import Context, storage_table
+from dtaas.sandbox.sqlserver.storage.forms import storage_type
+from dtaas.sandbox.sqlserver.types import SqlType
+
+
+async def before(context: Context, statement: ddl.Statement) -> None:
+    """Drop the instances of tables that are about to go."""
+    if not isinstance(statement, ddl.DropObjects) or statement.word != "TABLE":
+        return
+    for name in statement.names:
+        record = await context.find(name, "U")
+        if record is None or not record["is_tracked_by_cdc"]:
+            continue
+        for instance in await instances_of(context.connection, record["object_id"]):
+            await drop_instance(context.connection, instance["database_id"], instance["object_id"])
+
+
+async def after(context: Context, statement: ddl.Statement, text: str) -> None:
+    """Let the instances of a changed table follow, and note the change in their history.
+
+    Raises:
+        SqlError: 22976 the type of a captured column cannot follow.
+    """
+    match statement:
+        case ddl.AddToTable(columns=columns) if columns:
+            pass
+        case ddl.AlterColumn() | ddl.DropFromTable():
+            pass
+        case _:
+            return
+    record = await context.find(statement.table, "U")
+    if record is None or not record["is_tracked_by_cdc"]:
+        return
+    if isinstance(statement, ddl.AlterColumn):
+        await _retype(context, record["object_id"], statement.column.name)
+    await refresh(context, record["object_id"], text)
+
+
+async def _retype(context: Context, source_object_id: int, name: str) -> None:
+    """Give the column its new type in the change tables and logs as well."""
+    column = await context.connection.fetchrow(
+        "SELECT * FROM meta.columns WHERE object_id = $1 AND store.name_key(name) = $2",
+        source_object_id,
+        name_key(name),
+    )
+    type_ = SqlType(
+        column["type_name"],
+        column["type_length"],
+        column["type_precision"],
+        column["type_scale"],
+        column["collation_name"],
+    )
+    for record in await context.connection.fetch(
+        "SELECT c.*, i.database_id FROM meta.captured_columns c"
+        " JOIN meta.capture_instances i USING (object_id)"
+        " WHERE i.source_object_id = $1 AND c.column_id = $2",
+        source_object_id,
+        column["column_id"],
+    ):
+        await _retype_captured(context, record, type_, column["column_id"], source_object_id)
+
+
+async def _retype_captured(
+    context: Context, captured: asyncpg.Record, type_: SqlType, column_id: int, source: int
+) -> None:
+    ordinal, object_id = captured["column_ordinal"], captured["object_id"]
+    table = storage_table(captured["database_id"], object_id)
+    log = f"d{captured['database_id']}.l_{object_id}"
+    kind = storage_type(type_)
+    try:
+        await context.connection.execute(
+            f"ALTER TABLE {table} ALTER c{5 + ordinal} TYPE {kind} USING c{5 + ordinal}::{kind};"
+            f"ALTER TABLE {log} ALTER v{ordinal} TYPE {kind} USING v{ordinal}::{kind}"
+        )
+    except asyncpg.PostgresError as error:
+        raise SqlError(
+            22976,
+            "Could not alter the change table in response to a schema change of the source table.",
+        ) from error
+    await context.connection.execute(
+        "UPDATE meta.columns t SET type_name = s.type_name, type_length = s.type_length,"
+        " type_precision = s.type_precision, type_scale = s.type_scale,"
+        " collation_name = s.collation_name, user_type_id = s.user_type_id,"
+        ' max_length = s.max_length, "precision" = s."precision", scale = s.scale'
+        " FROM meta.columns s WHERE t.object_id = $1 AND t.column_id = $2"
+        " AND s.object_id = $3 AND s.column_id = $4",
+        object_id,
+        5 + ordinal,
+        source,
+        column_id,
+    )

@@ -1,0 +1,145 @@
+"""The capture process as a background task: when it scans, and what tests make of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import anyio
+import asyncpg
+import structlog
+from anyio import CancelScope, Event
+
+from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.capture.job import note_idle, scan
+from dtaas.sandbox.sqlserver.storage.server import StorageServer
+
+INTERVAL_S: Final = 0.25
+IDLE_S: Final = 300.0
+_MOST_TRANSACTIONS: Final = 500
+_PAUSE_AFTER_FAILURE_S: Final = 1.0
+_CLOSE_LIMIT_S: Final = 5.0
+_ENABLED: Final = """
+SELECT d.database_id, j.is_running = 1 AS is_running,
+  coalesce((SELECT max(i.start_lsn) FROM (SELECT start_lsn FROM meta.capture_instances c
+      WHERE c.database_id = d.database_id ORDER BY start_lsn DESC LIMIT 1) i) >
+    coalesce((SELECT t.start_lsn FROM meta.capture_times t WHERE t.database_id = d.database_id
+      ORDER BY t.start_lsn DESC LIMIT 1), '\\x'), false) AS is_new
+FROM meta.databases d JOIN meta.capture_jobs j USING (database_id)
+WHERE d.is_cdc_enabled = 1 AND j.job_type = 'capture'
+"""
+_SESSION: Final = """
+INSERT INTO meta.capture_sessions (database_id, start_time, end_time, tran_count, error_count)
+VALUES ($1, $2, store.now(), $3, 0)
+"""
+_FORGET: Final = """
+DELETE FROM meta.capture_sessions s WHERE s.database_id = $1 AND s.session_id <
+  (SELECT max(session_id) - 32 FROM meta.capture_sessions WHERE database_id = $1)
+"""
+_FAILURE: Final = """
+INSERT INTO meta.capture_errors (database_id, entry_time, error_number, error_severity,
+  error_state, error_message)
+VALUES ($1, store.now(), $2, $3, $4, $5)
+"""
+
+log = structlog.get_logger()
+
+
+class CaptureProcess:
+    """Scans every database with change data capture, one after another.
+
+    Attributes:
+        interval_s: wait between scans that found nothing.
+        idle_s: after so long without a transaction a row of idle time is written.
+        paused: no scan begins, as when SQL Server Agent is stopped.
+        failure: what every scan fails with, as a damaged capture job does; None lets it work.
+    """
+
+    def __init__(self, storage: StorageServer) -> None:
+        self.interval_s = INTERVAL_S
+        self.idle_s = IDLE_S
+        self.paused = False
+        self.failure: SqlError | None = None
+        self._storage = storage
+        self._turn = anyio.Lock()
+        self._wake = Event()
+        self._connection: asyncpg.Connection | None = None
+        self._moved_at: dict[int, float] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Scan in the background until the block ends."""
+        failure: Exception | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._run, name="capture")
+            try:
+                yield
+            except Exception as exc:  # noqa: BLE001 - the block's own, raised again below
+                failure = exc
+            group.cancel_scope.cancel()
+        if failure is not None:
+            # From inside of the task group it would leave wrapped in a group.
+            raise failure
+
+    async def _run(self) -> None:
+        """Scan until cancelled."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close)
+            while True:
+                wait_s = self.interval_s
+                if not self.paused:
+                    try:
+                        if await self.scan_now():
+                            continue
+                    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                        log.warning("capture_scan_failed", error=str(error))
+                        wait_s = max(wait_s, _PAUSE_AFTER_FAILURE_S)
+                self._wake = Event()
+                with anyio.move_on_after(wait_s):
+                    await self._wake.wait()
+
+    def resume(self) -> None:
+        """Scan again, and at once."""
+        self.paused = False
+        self._wake.set()
+
+    async def scan_now(self) -> int:
+        """Scan every database once and return the transactions captured."""
+        async with self._turn:
+            connection = await self._own()
+            captured = 0
+            for database in await connection.fetch(_ENABLED):
+                if database["is_running"]:
+                    captured += await self._scan(
+                        connection, database["database_id"], is_new=database["is_new"]
+                    )
+            return captured
+
+    async def _scan(self, connection: asyncpg.Connection, database_id: int, *, is_new: bool) -> int:
+        now = anyio.current_time()
+        if self.failure is not None:
+            error = self.failure
+            await connection.execute(
+                _FAILURE, database_id, error.number, error.severity, error.state, error.text
+            )
+            return 0
+        began = await connection.fetchval("SELECT store.now()")
+        count = await scan(connection, database_id, most=_MOST_TRANSACTIONS)
+        idle_s = now - self._moved_at.setdefault(database_id, now)
+        if count or is_new or idle_s >= self.idle_s:
+            if not count:
+                await note_idle(connection, database_id)
+            self._moved_at[database_id] = now
+        await connection.execute(_SESSION, database_id, began, count)
+        await connection.execute(_FORGET, database_id)
+        return count
+
+    async def _own(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._storage.connect(login="sa", spid=0, restricted=False)
+        return self._connection
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with CancelScope(shield=True), anyio.move_on_after(_CLOSE_LIMIT_S):
+                await connection.close(timeout=_CLOSE_LIMIT_S)
