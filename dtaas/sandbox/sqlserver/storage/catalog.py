@@ -111,7 +111,7 @@ async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCat
         " JOIN meta.schemas s USING (database_id, schema_id)"
     ):
         key = name_key(record["schema"]), name_key(record["name"])
-        types[record["database_id"]][key] = _type(record)
+        types[record["database_id"]][key] = type_of_record(record)
     views = await connection.fetch(_SYSTEM_VIEWS)
     return {
         name_key(d["name"]): DatabaseCatalog(
@@ -145,7 +145,8 @@ async def _load_tables(
     ]
 
 
-def _type(record: asyncpg.Record) -> SqlType:
+def type_of_record(record: asyncpg.Record) -> SqlType:
+    """Return the type a row of meta.columns or meta.alias_types describes."""
     return SqlType(
         record["type_name"],
         record["type_length"],
@@ -167,7 +168,7 @@ def _table(record: asyncpg.Record, columns: list[asyncpg.Record]) -> TableDef:
             ColumnDef(
                 name=c["name"],
                 storage_name=f"c{c['column_id']}",
-                type=_type(c),
+                type=type_of_record(c),
                 nullable=bool(c["is_nullable"]),
                 identity=c["identity_seed"] is not None,
                 default=c["definition"],

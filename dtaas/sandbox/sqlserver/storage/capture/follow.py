@@ -4,10 +4,11 @@ import asyncpg
 
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.capture.tables import drop_instance, instances_of, refresh
-from dtaas.sandbox.sqlserver.storage.catalog import name_key
+from dtaas.sandbox.sqlserver.storage.catalog import name_key, type_of_record
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, storage_table
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
+from dtaas.sandbox.sqlserver.storage.one_value import one_row
 from dtaas.sandbox.sqlserver.types import SqlType
 
 
@@ -46,18 +47,13 @@ async def after(context: Context, statement: ddl.Statement, text: str) -> None:
 
 async def _retype(context: Context, source_object_id: int, name: str) -> None:
     """Give the column its new type in the change tables and logs as well."""
-    column = await context.connection.fetchrow(
+    column = await one_row(
+        context.connection,
         "SELECT * FROM meta.columns WHERE object_id = $1 AND store.name_key(name) = $2",
         source_object_id,
         name_key(name),
     )
-    type_ = SqlType(
-        column["type_name"],
-        column["type_length"],
-        column["type_precision"],
-        column["type_scale"],
-        column["collation_name"],
-    )
+    type_ = type_of_record(column)
     for record in await context.connection.fetch(
         "SELECT c.*, i.database_id FROM meta.captured_columns c"
         " JOIN meta.capture_instances i USING (object_id)"

@@ -10,6 +10,7 @@ import asyncpg
 
 from dtaas.sandbox.sqlserver.storage.capture.tables import load_instance
 from dtaas.sandbox.sqlserver.storage.capture.triggers import Instance
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 
 _PICK: Final = """
 CREATE TEMP TABLE picked ON COMMIT DROP AS
@@ -46,7 +47,7 @@ async def scan(connection: asyncpg.Connection, database_id: int, *, most: int) -
         for instance in await _instances(connection, database_id):
             await connection.execute(_move(instance))
         await connection.execute(_TIMES, database_id)
-        count: int = await connection.fetchval("SELECT count(*) FROM picked")
+        count: int = await one_value(connection, "SELECT count(*) FROM picked")
         await connection.execute(_DONE, database_id)
     return count
 

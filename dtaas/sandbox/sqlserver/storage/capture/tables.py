@@ -14,15 +14,15 @@ from dtaas.sandbox.sqlserver.storage.capture.triggers import (
     create_log,
     drop_log,
 )
-from dtaas.sandbox.sqlserver.storage.catalog import name_key
+from dtaas.sandbox.sqlserver.storage.catalog import name_key, type_of_record
 from dtaas.sandbox.sqlserver.storage.column_types import type_text
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, storage_table
 from dtaas.sandbox.sqlserver.storage.ddl.parser import parse_ddl
 from dtaas.sandbox.sqlserver.storage.ddl.tables import create_table
-from dtaas.sandbox.sqlserver.storage.one_value import one_value
+from dtaas.sandbox.sqlserver.storage.one_value import one_row, one_value
 from dtaas.sandbox.sqlserver.tsql.capture_orders import EnableTable
-from dtaas.sandbox.sqlserver.types import MAX, SqlType
+from dtaas.sandbox.sqlserver.types import MAX
 
 _MOST_INSTANCES: Final = 2
 _LONGEST_NAME: Final = 100
@@ -102,8 +102,8 @@ async def instances_of(
 
 async def load_instance(connection: asyncpg.Connection, object_id: int) -> Instance:
     """Return an instance as its triggers need it, of the table as it is now."""
-    record = await connection.fetchrow(
-        "SELECT * FROM meta.capture_instances WHERE object_id = $1", object_id
+    record = await one_row(
+        connection, "SELECT * FROM meta.capture_instances WHERE object_id = $1", object_id
     )
     columns = await connection.fetch(
         "SELECT c.column_ordinal, c.column_id, c.is_computed, c.is_long, t.type_name,"
@@ -124,13 +124,7 @@ async def load_instance(connection: asyncpg.Connection, object_id: int) -> Insta
             CapturedColumn(
                 ordinal=c["column_ordinal"],
                 source=f"c{c['column_id']}" if c["there"] else "",
-                type=SqlType(
-                    c["type_name"],
-                    c["type_length"],
-                    c["type_precision"],
-                    c["type_scale"],
-                    c["collation_name"],
-                ),
+                type=type_of_record(c),
                 is_computed=bool(c["is_computed"]),
                 is_long=bool(c["is_long"]),
             )
@@ -344,13 +338,7 @@ async def _create_change_table(
 
 def _captured_type(column: asyncpg.Record) -> str:
     """Return the declaration of a captured column: rowversion becomes binary(8)."""
-    type_ = SqlType(
-        column["type_name"],
-        column["type_length"],
-        column["type_precision"],
-        column["type_scale"],
-        column["collation_name"],
-    )
+    type_ = type_of_record(column)
     if type_.name == "timestamp":
         return "binary(8)"
     collation = f" COLLATE {type_.collation}" if type_.collation else ""
