@@ -24,6 +24,9 @@ from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
 from dtaas.engine.supervisor import Supervisor
 from dtaas.model.errors import SettingsError
+from dtaas.services.alerting.channels import Sender
+from dtaas.services.alerting.dispatcher import Dispatcher
+from dtaas.services.alerting.watcher import AlertWatcher
 from dtaas.services.cleaner import Cleaner
 from dtaas.services.heartbeat import Heartbeat
 from dtaas.services.meterman import Meterman
@@ -137,8 +140,16 @@ def _start_watching(
     meterman = Meterman(services.instruments, services.bus, store.executions)
     group.start_soon(meterman.serve, name="meterman")
     group.start_soon(services.logs.serve, name="log keeper")
+    watcher = AlertWatcher(store, services.bus, data_dir=settings.data_dir(os.environ), now=utc_now)
+    group.start_soon(watcher.serve, name="alert watcher")
+    dispatcher = Dispatcher(store.alert_events, store.alert_channels, Sender())
+    group.start_soon(dispatcher.serve, name="alert dispatcher")
     cleaner = Cleaner(
-        metrics=store.metrics, retention=store.retention, settings=settings.retention, now=utc_now
+        metrics=store.metrics,
+        retention=store.retention,
+        alerts=store.alert_events,
+        settings=settings.retention,
+        now=utc_now,
     )
     group.start_soon(cleaner.serve, name="cleaner")
 

@@ -10,6 +10,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from dtaas import __version__
+from dtaas.api.controllers.alerts import AlertController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.executions import ExecutionController
@@ -54,6 +55,7 @@ def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
             TaskController,
             ScheduleController,
             ExecutionController,
+            AlertController,
             DashboardController,
             LogController,
             MetricsController,

@@ -8,6 +8,14 @@ import msgspec
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from dtaas.api.controllers.alerts import (
+    AcknowledgeRequest,
+    AlertEventList,
+    AlertEventView,
+    AlertRuleList,
+    ChannelList,
+    MuteRequest,
+)
 from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
@@ -27,7 +35,9 @@ from dtaas.api.views import (
     Version,
 )
 from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscribe
+from dtaas.model.alerts import AlertRuleSpec
 from dtaas.model.task import TaskSpec
+from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.history import History
@@ -50,6 +60,15 @@ _SHAPES: Final = (
     ExecutionLogList,
     LogLines,
     LogLevel,
+    AlertRuleSpec,
+    AlertRuleList,
+    ChannelSpec,
+    ChannelList,
+    ChannelTest,
+    AlertEventList,
+    AlertEventView,
+    MuteRequest,
+    AcknowledgeRequest,
     DashboardMetrics,
     History,
     Health,

@@ -23,6 +23,11 @@ def execution_id_of(number: int) -> ExecutionId:
     return ExecutionId(_checked("execution", number))
 
 
+def alert_id_of(what: str, number: int) -> int:
+    """Return the number as the id of an alert's rule, channel or event, or raise NotFoundError."""
+    return _checked(f"alert {what}", number)
+
+
 def _checked(what: str, number: int) -> int:
     if not 0 < number <= _MOST:
         raise NotFoundError(f"There is no {what} {number}.")

@@ -9,6 +9,7 @@ from anyio import sleep
 
 from dtaas.model.errors import DtaasError
 from dtaas.settings import RetentionSettings
+from dtaas.store.alert_events import AlertEventRepository
 from dtaas.store.metrics import MetricsRepository
 from dtaas.store.retention import Retention
 
@@ -25,11 +26,13 @@ class Cleaner:
         *,
         metrics: MetricsRepository,
         retention: Retention,
+        alerts: AlertEventRepository,
         settings: RetentionSettings,
         now: Callable[[], datetime],
     ) -> None:
         self._metrics = metrics
         self._retention = retention
+        self._alerts = alerts
         self._settings = settings
         self._now = now
 
@@ -55,4 +58,5 @@ class Cleaner:
         executions = await self._retention.forget_executions(
             now - timedelta(days=kept.executions_days), keep=kept.executions_per_task
         )
-        log.info("cleaned", samples=samples, log_lines=lines, executions=executions)
+        alerts = await self._alerts.forget_before(now - timedelta(days=kept.alerts_days))
+        log.info("cleaned", samples=samples, log_lines=lines, executions=executions, alerts=alerts)

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-FEATURES: Final = ("executions.logs", "history", "metrics", "schedules")
+FEATURES: Final = ("alerts", "executions.logs", "history", "metrics", "schedules")

@@ -9,6 +9,8 @@ from msgspec import Struct
 from dtaas.concurrency.bus import EventBus
 from dtaas.concurrency.logbook import LOGBOOK
 from dtaas.model.ports import ConnectorRegistry
+from dtaas.services.alerting.channels import Sender
+from dtaas.services.alerting.service import AlertService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
@@ -32,6 +34,7 @@ class Services(Struct, frozen=True, kw_only=True):
     schedules: ScheduleService
     dashboard: DashboardService
     history: HistoryService
+    alerts: AlertService
     health: HealthService
     logs: LogService
     instruments: Instruments
@@ -78,6 +81,13 @@ def build_services(
             connectors=store.connectors,
             executions=store.executions,
             runner=runner,
+            now=now,
+        ),
+        alerts=AlertService(
+            rules=store.alert_rules,
+            channels=store.alert_channels,
+            events=store.alert_events,
+            sender=Sender(),
             now=now,
         ),
         history=HistoryService(store.metrics, now),

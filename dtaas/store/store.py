@@ -15,6 +15,9 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import PermissionDeniedError
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.store.address import StoreAddress, parse_address
+from dtaas.store.alert_events import AlertEventRepository
+from dtaas.store.alert_facts import AlertFactsRepository
+from dtaas.store.alert_rules import AlertChannelRepository, AlertRuleRepository
 from dtaas.store.checkpoints import Checkpoints
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.dashboard import DashboardRepository
@@ -42,6 +45,7 @@ class Store(Struct, frozen=True, kw_only=True):
         label: the database's path, or its URL without password, for people.
         connectors, tasks, executions, metrics, dashboard, execution_logs: for the services.
         retention: forgets what is old.
+        alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
         engine, checkpoints, loads: the ports `ExecutionStore`, `CheckpointStore`, `LoadLedger`.
     """
 
@@ -54,6 +58,10 @@ class Store(Struct, frozen=True, kw_only=True):
     dashboard: DashboardRepository
     execution_logs: ExecutionLogs
     retention: Retention
+    alert_rules: AlertRuleRepository
+    alert_channels: AlertChannelRepository
+    alert_events: AlertEventRepository
+    alert_facts: AlertFactsRepository
     engine: EngineStore
     checkpoints: Checkpoints
     loads: Loads
@@ -120,6 +128,10 @@ async def open_store(
                 dashboard=DashboardRepository(database, now),
                 execution_logs=ExecutionLogs(database),
                 retention=Retention(database),
+                alert_rules=AlertRuleRepository(database, now),
+                alert_channels=AlertChannelRepository(database, identity.box, now),
+                alert_events=AlertEventRepository(database, now),
+                alert_facts=AlertFactsRepository(database),
                 engine=EngineStore(database, connectors, identity.id, now),
                 checkpoints=Checkpoints(database, now),
                 loads=Loads(database, now),

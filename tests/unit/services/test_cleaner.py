@@ -19,6 +19,7 @@ async def test_old_executions_go_but_the_newest_stay(work: AtWork) -> None:
     cleaner = Cleaner(
         metrics=work.store.metrics,
         retention=work.store.retention,
+        alerts=work.store.alert_events,
         settings=RetentionSettings(executions_per_task=2),
         now=lambda: later,
     )
@@ -34,6 +35,7 @@ async def test_young_executions_stay(work: AtWork) -> None:
     cleaner = Cleaner(
         metrics=work.store.metrics,
         retention=work.store.retention,
+        alerts=work.store.alert_events,
         settings=RetentionSettings(executions_per_task=1),
         now=utc_now,
     )

@@ -1,0 +1,48 @@
+"""How full the machine is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import disk_usage
+from typing import Final
+
+_MEMINFO: Final = Path("/proc/meminfo")
+_CGROUP: Final = Path("/sys/fs/cgroup")
+
+
+def resources_percent(data_dir: Path) -> Mapping[str, float]:
+    """Return how much of disk and memory is in use, in percent; quick, but reads files.
+
+    Memory is the tighter of the machine's and of the control group's, the limit of a container.
+    """
+    usage = disk_usage(data_dir)
+    found = {"disk": 100 * usage.used / (usage.used + usage.free)}
+    memory = [value for value in (machine_memory(), group_memory()) if value is not None]
+    if memory:
+        found["memory"] = max(memory)
+    return found
+
+
+def machine_memory(meminfo: Path = _MEMINFO) -> float | None:
+    """Return how much of the machine's memory cannot be given to anybody, in percent."""
+    try:
+        lines = meminfo.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kib = {name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines)}
+    total, available = kib.get("MemTotal", 0), kib.get("MemAvailable", 0)
+    return 100 * (total - available) / total if total else None
+
+
+def group_memory(folder: Path = _CGROUP) -> float | None:
+    """Return how much of the control group's limit is in use, in percent; None without one."""
+    try:
+        limit = (folder / "memory.max").read_text(encoding="ascii").strip()
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        stat = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return None
+    if not limit.isdigit() or not int(limit):
+        return None
+    # What the page cache holds is given back when somebody needs it.
+    cached = sum(int(x.split()[1]) for x in stat if x.split()[0] == "inactive_file")
+    return 100 * max(0, used - cached) / int(limit)
