@@ -84,9 +84,9 @@ class MuteRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class AcknowledgeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What whoever takes care wants to say."""
+    """What whoever takes care wants to say; may be empty."""
 
-    note: Annotated[str, Meta(max_length=2000)] = ""
+    note: Annotated[str, Meta(max_length=2000)]
 
 
 class AlertController(Controller):
