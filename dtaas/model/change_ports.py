@@ -92,14 +92,8 @@ class ChangeSource(Protocol):
         """
         ...
 
-    async def reread(
-        self, schema: TableSchema, keys: pa.Table, *, batch_rows: int
-    ) -> Sequence[pa.RecordBatch]:
-        """Return the present rows of the given keys; keys that are gone are missing.
-
-        Args:
-            keys: the key columns only, at most some 10,000 rows.
-        """
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
         ...
 
 

@@ -99,6 +99,7 @@ class SourceState(Struct, frozen=True, kw_only=True):
         committed_at: commit time of `position` at the source, in UTC.
         polled_at: the source's own clock, in UTC: lag is measured on one clock only.
         capture_lag_s: seconds the source's capture is behind its log; 0 when it is caught up.
+        zone_s: seconds from the source's local time, in which commit times are kept, to UTC.
         retention_s: seconds changes are kept, None when not known.
         trouble: why nothing is captured, in words; '' while it works.
     """
@@ -110,6 +111,7 @@ class SourceState(Struct, frozen=True, kw_only=True):
     committed_at: datetime | None
     polled_at: datetime
     capture_lag_s: float
+    zone_s: float = 0.0
     retention_s: float | None = None
     trouble: str = ""
 
@@ -118,7 +120,8 @@ class ChangeWindow(Struct, frozen=True, kw_only=True):
     """Changes of one table with `after < position <= to`: whole transactions. Enough to redo them.
 
     Attributes:
-        expected_rows: change rows counted when the window was cut, None when not known.
+        expected_rows: the most change rows it can hold, counted when it was cut, None when not
+            known.
         commit_time: commit time of `to`, for lag and for commit-date partitions.
     """
 

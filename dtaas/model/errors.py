@@ -7,6 +7,8 @@ stable `code`, and is named by what happens next: retry, fail, or answer the cal
 from enum import StrEnum
 from typing import ClassVar
 
+from dtaas.model.schema import TableRef
+
 
 class Action(StrEnum):
     """What the engine does when an error reaches it, from mild to severe."""
@@ -185,9 +187,24 @@ class CaptureGapError(FatalError):
 
 
 class CaptureLostError(FatalError):
-    """A capture instance vanished, was disabled, or was made again under the same name."""
+    """A capture instance vanished, was disabled, or was made again under the same name.
+
+    Attributes:
+        tables: whose instance it was.
+    """
 
     code = "capture_lost"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str = "",
+        field: str | None = None,
+        tables: tuple[TableRef, ...] = (),
+    ) -> None:
+        super().__init__(detail, hint=hint, field=field)
+        self.tables = tables
 
 
 class SourceRestoredError(FatalError):

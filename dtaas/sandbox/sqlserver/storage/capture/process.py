@@ -10,7 +10,7 @@ import structlog
 from anyio import CancelScope, Event
 
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.storage.capture.job import note_idle, scan
+from dtaas.sandbox.sqlserver.storage.capture.job import clean, note_idle, scan
 from dtaas.sandbox.sqlserver.storage.server import StorageServer
 
 INTERVAL_S: Final = 0.25
@@ -113,6 +113,14 @@ class CaptureProcess:
                         connection, database["database_id"], is_new=database["is_new"]
                     )
             return captured
+
+    async def clean(self, instance: str, *, keep: int) -> None:
+        """Let a capture instance begin later, as cleanup does: with its last `keep` transactions.
+
+        The low mark moves first; the rows below it go after that.
+        """
+        async with self._turn:
+            await clean(await self._own(), instance, keep=keep)
 
     async def _scan(self, connection: asyncpg.Connection, database_id: int, *, is_new: bool) -> int:
         now = anyio.current_time()

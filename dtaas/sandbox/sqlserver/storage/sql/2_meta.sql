@@ -37,7 +37,8 @@ CREATE TABLE meta.databases (
   recovery_model smallint NOT NULL DEFAULT 1,
   is_read_only smallint NOT NULL DEFAULT 0,
   is_offline smallint NOT NULL DEFAULT 0,
-  is_cdc_enabled smallint NOT NULL DEFAULT 0
+  is_cdc_enabled smallint NOT NULL DEFAULT 0,
+  recovery_fork uuid NOT NULL DEFAULT gen_random_uuid()
 );
 CREATE UNIQUE INDEX ON meta.databases (store.name_key(name));
 

@@ -28,3 +28,4 @@ CREATE DOMAIN t.varbinary_85 AS bytea;
 CREATE DOMAIN t.varbinary_8000 AS bytea;
 CREATE DOMAIN t.sql_variant AS bytea;
 CREATE DOMAIN t.numeric_38 AS numeric(38);
+CREATE DOMAIN t.uniqueidentifier AS uuid;

@@ -336,3 +336,11 @@ STABLE LANGUAGE sql AS $$
     NULL::text, NULL::text, NULL::text
   FROM meta.capture_errors e WHERE e.database_id = db ORDER BY e.error_id DESC LIMIT 32
 $$;
+
+-- recovery_fork_guid changes with a restore to an earlier point.
+CREATE FUNCTION sys.database_recovery_status(db int) RETURNS TABLE (
+  database_id int, database_guid t.uniqueidentifier, family_guid t.uniqueidentifier,
+  recovery_fork_guid t.uniqueidentifier)
+STABLE LANGUAGE sql AS $$
+  SELECT d.database_id, d.recovery_fork, d.recovery_fork, d.recovery_fork FROM meta.databases d
+$$;

@@ -1,0 +1,268 @@
+"""SQL Server as a source of changes: capture instances, polled and read directly."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+import anyio
+import pyarrow as pa
+from anyio import CapacityLimiter
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.sqlserver.capture.instances import Instances
+from dtaas.connectors.sqlserver.capture.polling import Poller, lost
+from dtaas.connectors.sqlserver.capture.rows import METADATA, ChangeRows
+from dtaas.connectors.sqlserver.catalog import Catalog
+from dtaas.connectors.sqlserver.control import ControlPool
+from dtaas.connectors.sqlserver.driver import find_driver
+from dtaas.connectors.sqlserver.endpoint import Endpoint
+from dtaas.connectors.sqlserver.native import NativeReader
+from dtaas.connectors.sqlserver.quoting import identifier
+from dtaas.connectors.sqlserver.rate_limit import RateLimit
+from dtaas.connectors.sqlserver.types import SqlColumn, value_expression
+from dtaas.model.change_ports import ChangeSource
+from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
+from dtaas.model.connectors import SqlServerConfig
+from dtaas.model.errors import (
+    CaptureGapError,
+    CaptureStoppedError,
+    DriverMissingError,
+    SchemaChangedError,
+)
+from dtaas.model.ports import BatchReader
+from dtaas.model.schema import TableRef
+from dtaas.tds.library import why_missing
+
+_ORDINALS: Final = """
+SELECT k.column_name, k.column_ordinal FROM cdc.captured_columns AS k
+JOIN cdc.change_tables AS c ON c.object_id = k.object_id WHERE c.capture_instance = ?"""
+_LOW: Final = "SELECT sys.fn_cdc_get_min_lsn(?)"
+_NEXT: Final = """
+SELECT COUNT(*), MAX(t.lsn), MAX(m.tran_end_time)
+FROM (SELECT TOP ({rows}) ct.[__$start_lsn] AS lsn FROM {table} AS ct
+  WHERE ct.[__$start_lsn] > ? AND ct.[__$start_lsn] <= ? ORDER BY ct.[__$start_lsn]) AS t
+LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = t.lsn
+WHERE t.lsn < ?"""
+_BEYOND: Final = b"\xff" * 10
+_ANCHOR_LIMIT_S: Final = 120.0
+_ANCHOR_PAUSE_S: Final = 0.2
+_READERS: Final = 4
+_MEGABYTE: Final = 1_000_000
+
+
+class SqlServerChangeSource:
+    """Reads the changes of one database for one task."""
+
+    def __init__(
+        self, config: SqlServerConfig, *, application: str = "dtaas", driver: str = ""
+    ) -> None:
+        """Prepare; connects when first used.
+
+        Raises:
+            DriverMissingError: there is no ODBC driver, or no native reader.
+        """
+        missing = why_missing()
+        if missing:
+            raise DriverMissingError(
+                f"Changes are read by the native reader, and there is none: {missing}.",
+                hint="Install DTaaS where there is a C compiler.",
+            )
+        self._config = config
+        self._endpoint = Endpoint(config, driver=find_driver(driver), application=application)
+        self._pool = ControlPool(self._endpoint)
+        self._catalog = Catalog(self._pool)
+        self._instances = Instances(self._pool, self._catalog)
+        self._poller = Poller(self._pool)
+        self._rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
+        self._turns = CapacityLimiter(_READERS)
+        self._blocking = Blocking(_READERS)
+        self._zone_s = 0.0
+
+    async def track(
+        self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool
+    ) -> Sequence[TrackedTable]:
+        """Find, or with `enable` make, the capture instances of tables."""
+        return await self._instances.track(tables, keys=keys, enable=enable)
+
+    async def untrack(self, tracked: TrackedTable) -> None:
+        """Drop a capture instance that we made."""
+        await self._instances.untrack(tracked)
+
+    async def anchor(self, tracked: Sequence[TrackedTable]) -> bytes:
+        """Return the highest captured LSN, once every instance is captured up to there."""
+        with anyio.move_on_after(_ANCHOR_LIMIT_S):
+            while True:
+                state = await self.poll(tracked)
+                if state.position and all(
+                    state.low.get(t.table, b"") and state.position >= state.low[t.table]
+                    for t in tracked
+                ):
+                    return state.position
+                await anyio.sleep(_ANCHOR_PAUSE_S)
+        raise CaptureStoppedError(
+            f"The capture job did not reach the new tables within {_ANCHOR_LIMIT_S:.0f} s.",
+            hint="Start SQL Server Agent, and the job: EXEC sys.sp_cdc_start_job N'capture';",
+        )
+
+    async def poll(self, tracked: Sequence[TrackedTable]) -> SourceState:
+        """Ask once, for all tables, what is new."""
+        state = await self._poller.poll(tracked)
+        self._zone_s = state.zone_s
+        return state
+
+    async def cut(
+        self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
+    ) -> ChangeWindow:
+        """Return the next window of whole transactions."""
+        # One more than wanted: its transaction is the one that goes too far.
+        count, last, at = await self._next(tracked, after, to, most_rows + 1, _BEYOND)
+        if count <= most_rows:
+            return self._window(tracked, after, to, count, at)
+        kept, before, at_before = await self._next(tracked, after, to, most_rows + 1, last)
+        if kept:
+            return self._window(tracked, after, before, kept, at_before)
+        return self._window(tracked, after, last, None, at)  # one transaction is larger alone
+
+    async def _next(
+        self, tracked: TrackedTable, after: bytes, to: bytes, rows: int, below: bytes
+    ) -> tuple[int, bytes, datetime | None]:
+        """Count at most `rows` changes up to `to` and below `below`; return the last's LSN too."""
+        sql = _NEXT.format(table=_change_table(tracked), rows=int(rows))
+        what = f"Looking for changes of {tracked.table}"
+        found = await self._pool.fetch(what, sql, after, to, below)
+        count, last, at = found[0]
+        return int(count), bytes(last or b""), at
+
+    def _window(
+        self, tracked: TrackedTable, after: bytes, to: bytes, rows: int | None, at: datetime | None
+    ) -> ChangeWindow:
+        commit_time = None
+        if at is not None:
+            minutes = round(self._zone_s / 60)
+            commit_time = (at + timedelta(minutes=minutes)).replace(tzinfo=UTC)
+        return ChangeWindow(
+            table=tracked.table, after=after, to=to, expected_rows=rows, commit_time=commit_time
+        )
+
+    @asynccontextmanager
+    async def changes(
+        self, tracked: TrackedTable, window: ChangeWindow, *, batch_rows: int, batch_bytes: int
+    ) -> AsyncIterator[BatchReader]:
+        """Open a reader over a window."""
+        await self._require_kept(tracked, window)
+        table = await self._catalog.table(tracked.table)
+        present = {c.name: c for c in table.columns}
+        columns = [present[c.name] for c in tracked.schema.columns if c.name in present]
+        if len(columns) != len(tracked.schema.columns):
+            raise SchemaChangedError(
+                f"A captured column of {tracked.table} was dropped.",
+                hint="Start the task with force to load the table anew.",
+            )
+        rows = ChangeRows(tracked.schema, columns, await self._ordinals(tracked))
+        before = tuple(tracked.schema.key) != tuple(table.schema().key)
+        raw_columns = [_metadata_column(c.name) for c in METADATA] + columns
+        async with self._turns:
+            reader = NativeReader(
+                self._endpoint,
+                _window_query(tracked, window, columns, before=before),
+                rows.raw,
+                raw_columns,
+                batch_rows=batch_rows,
+                batch_bytes=batch_bytes,
+                rate=self._rate,
+            )
+            try:
+                await reader.open("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;")
+                await reader.start()
+                convert = partial(self._convert, rows)
+                check = partial(self._require_kept, tracked, window)
+                yield _WindowReader(reader, convert, check)
+            finally:
+                await reader.aclose()
+
+    async def aclose(self) -> None:
+        """Close every session. Idempotent."""
+        await self._pool.aclose()
+
+    async def _convert(self, rows: ChangeRows, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return await self._blocking(rows.convert, batch, zone_s=self._zone_s)
+
+    async def _require_kept(self, tracked: TrackedTable, window: ChangeWindow) -> None:
+        rows = await self._pool.fetch(f"Reading changes of {tracked.table}", _LOW, tracked.instance)
+        low = bytes(rows[0][0]) if rows[0][0] is not None else b""
+        if not any(low):
+            raise lost([tracked.table], "is gone, or the login may not read it any more")
+        if int.from_bytes(low) > int.from_bytes(window.after) + 1:
+            raise CaptureGapError(
+                f"Changes of {tracked.table} after {window.after.hex()} are not kept any more: "
+                f"the change table begins at {low.hex()}.",
+                hint="Load the table anew, and keep changes longer: EXEC sys.sp_cdc_change_job "
+                "N'cleanup', @retention = 10080;",
+            )
+
+    async def _ordinals(self, tracked: TrackedTable) -> list[int]:
+        found = await self._pool.fetch(f"Describing {tracked.table}", _ORDINALS, tracked.instance)
+        ordinals = {name: int(ordinal) for name, ordinal in found}
+        return [ordinals[c.name] for c in tracked.schema.columns]
+
+
+class _WindowReader:
+    """Reads the change rows of one window."""
+
+    def __init__(
+        self,
+        reader: NativeReader,
+        convert: Callable[[pa.RecordBatch], Awaitable[pa.RecordBatch]],
+        check: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._reader = reader
+        self._convert = convert
+        self._check = check
+
+    async def next(self) -> pa.RecordBatch | None:
+        """Return the next batch; after the last row make sure that none was cleaned away."""
+        batch = await self._reader.next()
+        if batch is None:
+            await self._check()
+            return None
+        return await self._convert(batch)
+
+
+def _change_table(tracked: TrackedTable) -> str:
+    return f"cdc.{identifier(tracked.instance + '_CT')}"
+
+
+def _metadata_column(name: str) -> SqlColumn:
+    return SqlColumn(
+        name=name,
+        base_type="binary",
+        max_length=10,
+        precision=0,
+        scale=0,
+        collation=None,
+        nullable=True,
+    )
+
+
+def _window_query(
+    tracked: TrackedTable, window: ChangeWindow, columns: Sequence[SqlColumn], *, before: bool
+) -> str:
+    """Select a window in the order of its changes; images before an update only with `before`."""
+    items = [f"ct.{identifier(c.name)} AS dtaas_{i}" for i, c in enumerate(METADATA[:-1])]
+    items.append(f"m.tran_end_time AS dtaas_{len(METADATA) - 1}")
+    items += [
+        f"{value_expression(c)} AS dtaas_{i}" for i, c in enumerate(columns, start=len(METADATA))
+    ]
+    operations = "" if before else " AND ct.[__$operation] <> 3"
+    return (
+        f"SELECT {', '.join(items)} FROM {_change_table(tracked)} AS ct"
+        " LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = ct.[__$start_lsn]"
+        f" WHERE ct.[__$start_lsn] > 0x{window.after.hex()}"
+        f" AND ct.[__$start_lsn] <= 0x{window.to.hex()}{operations}"
+        " ORDER BY ct.[__$start_lsn], ct.[__$command_id], ct.[__$seqval], ct.[__$operation]"
+    )
+
+
+_: type[ChangeSource] = SqlServerChangeSource
