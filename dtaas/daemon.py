@@ -4,13 +4,14 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
-from anyio import create_task_group, open_signal_receiver
-from anyio.abc import TaskGroup
+from anyio import TASK_STATUS_IGNORED, create_task_group, open_signal_receiver
+from anyio.abc import TaskGroup, TaskStatus
 
 from dtaas import __version__
 from dtaas.allocator import spare_the_collector
@@ -28,19 +29,30 @@ from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.dispatcher import Dispatcher
 from dtaas.services.alerting.watcher import AlertWatcher
 from dtaas.services.cleaner import Cleaner
+from dtaas.services.doctor import Doctor
+from dtaas.services.guards import Guards
 from dtaas.services.heartbeat import Heartbeat
+from dtaas.services.host_check import Places
+from dtaas.services.machine import resources_percent
 from dtaas.services.meterman import Meterman
+from dtaas.services.reloading import LiveSettings
 from dtaas.services.sampler import Sampler
 from dtaas.services.services import Services, build_services
+from dtaas.services.upkeep import Upkeep
 from dtaas.settings import Settings
-from dtaas.store.store import Store, open_store
+from dtaas.store.store import KEY_FILE, Store, open_store
 
 log = structlog.get_logger()
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-async def run_daemon(settings: Settings) -> None:
+async def run_daemon(
+    settings: Settings, read_settings: Callable[[], Settings] | None = None
+) -> None:
     """Run until SIGTERM or SIGINT, then drain; a second signal cuts the drain short.
+
+    Args:
+        read_settings: reads them anew on SIGHUP.
 
     Raises:
         SettingsError: the address is not loopback.
@@ -60,7 +72,9 @@ async def run_daemon(settings: Settings) -> None:
         ) as store:
             supervisor, services = _build(settings, registry, store)
             async with create_task_group() as group:
-                await _start(group, settings, store, supervisor, services)
+                live = LiveSettings(settings, read_settings)
+                await _start(group, live, store, supervisor, services)
+                await group.start(_reload_on_signal, live, name="reload")
                 spare_the_collector()
                 notify("READY=1")
                 await anext(signals)
@@ -87,19 +101,23 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
 
 async def _start(
     group: TaskGroup,
-    settings: Settings,
+    live: LiveSettings,
     store: Store,
     supervisor: Supervisor,
     services: Services,
 ) -> None:
     """Start every part, each ready before the next."""
+    settings = live.now
     await group.start(supervisor.serve, name="supervisor")
     group.start_soon(Blocking(1), warm_up, name="warm up")
     group.start_soon(Scheduler(store.engine, services.control.start).serve, name="scheduler")
-    _start_watching(group, settings, store, supervisor, services)
+    _start_watching(group, live, store, supervisor, services)
     admin_socket = settings.admin_socket(os.environ)
     await group.start(
-        serve_unix, create_app(services, settings.api, trusted=True), admin_socket, name="admin"
+        serve_unix,
+        create_app(services, settings.api, trusted=True, upkeep=_upkeep(live, store, services)),
+        admin_socket,
+        name="admin",
     )
     url = await group.start(
         serve_tcp,
@@ -121,18 +139,19 @@ async def _start(
 
 def _start_watching(
     group: TaskGroup,
-    settings: Settings,
+    live: LiveSettings,
     store: Store,
     supervisor: Supervisor,
     services: Services,
 ) -> None:
-    """Start what measures, keeps and forgets."""
+    """Start what measures, guards, keeps and forgets."""
+    data_dir = live.now.data_dir(os.environ)
     heartbeat = Heartbeat(services.instruments, notify, os.environ)
     group.start_soon(heartbeat.serve, name="heartbeat")
     sampler = Sampler(
         store.metrics,
         supervisor,
-        data_dir=settings.data_dir(os.environ),
+        data_dir=data_dir,
         now=utc_now,
         take_lag_s=heartbeat.take_worst_s,
     )
@@ -140,7 +159,7 @@ def _start_watching(
     meterman = Meterman(services.instruments, services.bus, store.executions)
     group.start_soon(meterman.serve, name="meterman")
     group.start_soon(services.logs.serve, name="log keeper")
-    watcher = AlertWatcher(store, services.bus, data_dir=settings.data_dir(os.environ), now=utc_now)
+    watcher = AlertWatcher(store, services.bus, data_dir=data_dir, now=utc_now)
     group.start_soon(watcher.serve, name="alert watcher")
     dispatcher = Dispatcher(store.alert_events, store.alert_channels, Sender())
     group.start_soon(dispatcher.serve, name="alert dispatcher")
@@ -148,10 +167,53 @@ def _start_watching(
         metrics=store.metrics,
         retention=store.retention,
         alerts=store.alert_events,
-        settings=settings.retention,
+        settings=lambda: live.now.retention,
         now=utc_now,
     )
     group.start_soon(cleaner.serve, name="cleaner")
+    guards = Guards(
+        control=services.control,
+        tasks=services.tasks,
+        measure=partial(resources_percent, data_dir),
+        settings=lambda: live.now.guards,
+    )
+    group.start_soon(guards.serve, name="guards")
+
+
+def _upkeep(live: LiveSettings, store: Store, services: Services) -> Upkeep:
+    """Return what the admin socket offers besides."""
+    settings = live.now
+    data_dir = settings.data_dir(os.environ)
+    places = Places(
+        data_dir=data_dir,
+        database=store.database.place.file,
+        key_file=Path(settings.store.key_file or data_dir / KEY_FILE),
+        admin_socket=settings.admin_socket(os.environ),
+    )
+    doctor = Doctor(
+        places=places,
+        integrity=store.integrity,
+        connectors=services.connectors,
+        tasks=services.tasks,
+    )
+    return Upkeep(
+        settings=lambda: live.now,
+        place=store.database.place,
+        places=places,
+        doctor=doctor,
+        now=utc_now,
+    )
+
+
+async def _reload_on_signal(
+    live: LiveSettings, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+) -> None:
+    with open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            notify("RELOADING=1")
+            await live.reload()
+            notify("READY=1")
 
 
 async def _drain(supervisor: Supervisor, signals: AsyncIterator[signal.Signals]) -> None:

@@ -96,6 +96,18 @@ class RetentionSettings(_Section, frozen=True, kw_only=True):
     alerts_days: Days = 180
 
 
+class GuardSettings(_Section, frozen=True, kw_only=True):
+    """`[guards]`: when running tasks are paused so that the machine survives.
+
+    Attributes:
+        disk_percent: of the disk the data folder is on; over 100 switches the guard off.
+        memory_percent: of the machine's memory, or of the control group's limit.
+    """
+
+    disk_percent: Annotated[float, Meta(ge=1, le=101)] = 97.0
+    memory_percent: Annotated[float, Meta(ge=1, le=101)] = 95.0
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All sections."""
 
@@ -104,6 +116,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    guards: GuardSettings = field(default_factory=GuardSettings)
 
     def data_dir(self, environ: Mapping[str, str]) -> Path:
         """Return the folder of the daemon's own state."""

@@ -96,7 +96,7 @@ class AdminClient:
         """Close the connection."""
         self._http.close()
 
-    def get(self, path: str, shape: type[T], **parameters: str | int | Sequence[str]) -> T:
+    def get(self, path: str, shape: type[T], **parameters: str | float | Sequence[str]) -> T:
         """Return what the daemon answers to a GET.
 
         Args:
@@ -115,6 +115,20 @@ class AdminClient:
         with self._asking():
             answer = self._http.post(path, json=body)
         return _decoded(answer, shape)
+
+    def put(self, path: str, body: Mapping[str, Any], shape: type[T]) -> T:
+        """Return what the daemon answers to a PUT; see `get`."""
+        with self._asking():
+            answer = self._http.put(path, json=body)
+        return _decoded(answer, shape)
+
+    def raw(self, path: str) -> bytes:
+        """Return the body the daemon answers to a GET; see `get`."""
+        with self._asking():
+            answer = self._http.get(path)
+        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+            raise _error(answer)
+        return answer.content
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -141,7 +155,7 @@ def unreachable(path: Path, exc: Exception) -> DaemonUnreachableError:
 def _decoded(answer: httpx.Response, shape: type[T]) -> T:
     if answer.status_code >= HTTPStatus.BAD_REQUEST:
         raise _error(answer)
-    return msgspec.json.decode(answer.content, type=shape)
+    return msgspec.json.decode(answer.content or b"null", type=shape)
 
 
 def _error(answer: httpx.Response) -> DtaasError:

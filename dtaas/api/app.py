@@ -1,15 +1,16 @@
 """The application: routes, their dependencies, and what holds for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from dtaas import __version__
+from dtaas.api.controllers.admin import AdminController
 from dtaas.api.controllers.alerts import AlertController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
@@ -25,29 +26,44 @@ from dtaas.api.problems import answer_error
 from dtaas.api.request import ApiRequest, refuse_unknown_parameters
 from dtaas.api.websocket import live
 from dtaas.services.services import Services
+from dtaas.services.upkeep import Upkeep
 from dtaas.settings import ApiSettings
 
 _MB = 1_000_000
 
 
-def create_app(services: Services, settings: ApiSettings, *, trusted: bool = False) -> Litestar:
+def create_app(
+    services: Services,
+    settings: ApiSettings,
+    *,
+    trusted: bool = False,
+    upkeep: Upkeep | None = None,
+) -> Litestar:
     """Return the application.
 
     Args:
         trusted: for the admin socket, which file rights protect: any Host and Origin will do.
+        upkeep: adds what only those at the machine may do.
     """
     given = {name: getattr(services, name) for name in services.__struct_fields__}
-    app = application(given, settings)
+    admin = () if upkeep is None else (AdminController,)
+    app = application(given | ({"upkeep": upkeep} if upkeep else {}), settings, more=admin)
     entrance = None if trusted else rules(settings.allowed_hosts, settings.cors_origins)
     app.asgi_handler = Doorway(app.asgi_handler, entrance, services.instruments)
     return app
 
 
-def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
+def application(
+    given: Mapping[str, object],
+    settings: ApiSettings,
+    *,
+    more: Sequence[type[Controller]] = (),
+) -> Litestar:
     """Return the routes without the doorway.
 
     Args:
         given: the services by the name handlers take them by.
+        more: controllers that are not in the OpenAPI document of the product.
     """
     return Litestar(
         route_handlers=[
@@ -61,6 +77,7 @@ def application(given: Mapping[str, object], settings: ApiSettings) -> Litestar:
             MetricsController,
             SystemController,
             live,
+            *more,
         ],
         dependencies={
             name: Provide(_giver(service), sync_to_thread=False) for name, service in given.items()

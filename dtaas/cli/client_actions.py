@@ -66,7 +66,7 @@ def show_status(client: AdminClient, task: str | None, *, as_json: bool) -> None
         else:
             client_tables.show_daemon(version, metrics)
         return
-    found = _find(client, task)
+    found = find_task(client, task)
     page = client.get(f"/api/tasks/{found.id}/executions", ExecutionList, limit=1)
     execution = (
         client.get(f"/api/executions/{page.items[0].id}", ExecutionView) if page.items else None
@@ -88,7 +88,7 @@ def show_tasks(client: AdminClient, statuses: Sequence[str], *, as_json: bool) -
 
 def show_executions(client: AdminClient, task: str, *, limit: int, as_json: bool) -> None:
     """Print the executions of a task."""
-    found = _find(client, task)
+    found = find_task(client, task)
     page = client.get(f"/api/tasks/{found.id}/executions", ExecutionList, limit=limit)
     if as_json:
         _print_json(page)
@@ -107,7 +107,7 @@ def steer(
     wait: bool = False,
 ) -> None:
     """Order an action, and wait for the execution's end when asked to."""
-    task = _find(client, name)
+    task = find_task(client, name)
     chosen = [_table(task, table) for table in tables]
     body = {"action": action, "force": force, "tables": msgspec.to_builtins(chosen)}
 
@@ -142,7 +142,7 @@ def _show_end(task: TaskView, execution: Execution, *, as_json: bool) -> None:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-def _find(client: AdminClient, name: str) -> TaskView:
+def find_task(client: AdminClient, name: str) -> TaskView:
     """Return a task by its id or, when no task has that id, by its name."""
     if name.isascii() and name.isdigit():
         try:

@@ -11,6 +11,7 @@ from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
 from dtaas.cli.sandbox import sandbox
 from dtaas.cli.serve import serve
+from dtaas.cli.upkeep import UPKEEP_COMMANDS
 from dtaas.engine.failures import InternalError, explain
 from dtaas.model.errors import DtaasError
 
@@ -23,13 +24,23 @@ def cli() -> None:
     """DTaaS moves tables from SQL Server to S3: full load, live progress, proof of arrival.
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
-    `stop`, `pause`, `resume` and `executions` talk to it over its admin socket.
+    `stop`, `pause`, `resume`, `executions`, `logs`, `doctor`, `backup` and `drain` talk to it over
+    its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
     """
 
 
-for _command in (serve, demo, sandbox, check_config, openapi, version, *CLIENT_COMMANDS):
+for _command in (
+    serve,
+    demo,
+    sandbox,
+    check_config,
+    openapi,
+    version,
+    *CLIENT_COMMANDS,
+    *UPKEEP_COMMANDS,
+):
     cli.add_command(_command)
 
 

@@ -1,5 +1,6 @@
 """`dtaas serve`: the daemon."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
         "api": {k: v for k, v in {"host": host, "port": port}.items() if v is not None},
         "daemon": {"data_dir": str(data_dir)} if data_dir else {},
     }
-    settings = load_settings(config, overrides=overrides)
+    read = partial(load_settings, config, overrides=overrides)
+    settings = read()
     configure_logs(level=settings.log.level, form=settings.log.format, book=LOGBOOK)
     return_freed_memory()
-    anyio.run(run_daemon, settings)
+    anyio.run(run_daemon, settings, read)

@@ -27,7 +27,7 @@ class Cleaner:
         metrics: MetricsRepository,
         retention: Retention,
         alerts: AlertEventRepository,
-        settings: RetentionSettings,
+        settings: Callable[[], RetentionSettings],
         now: Callable[[], datetime],
     ) -> None:
         self._metrics = metrics
@@ -52,7 +52,7 @@ class Cleaner:
         Raises:
             StoreUnavailableError: the metadata database cannot be written.
         """
-        now, kept = self._now(), self._settings
+        now, kept = self._now(), self._settings()
         samples = await self._metrics.delete_before(now - timedelta(days=kept.metrics_days))
         lines = await self._retention.forget_logs(now - timedelta(days=kept.logs_days))
         executions = await self._retention.forget_executions(

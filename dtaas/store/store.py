@@ -67,6 +67,21 @@ class Store(Struct, frozen=True, kw_only=True):
     loads: Loads
     database: Database
 
+    async def integrity(self) -> list[str]:
+        """Return what is wrong with the database file, nothing for PostgreSQL.
+
+        Raises:
+            StoreUnavailableError: it does not answer.
+            StoreCorruptError: it cannot be read at all.
+        """
+        if self.database.place.file is None:
+            await self.ping()
+            return []
+        found = await self.database.read(
+            lambda c: [row[0] for row in c.execute(text("PRAGMA quick_check(5)"))]
+        )
+        return [] if found == ["ok"] else found
+
     async def ping(self) -> None:
         """Return when the database answers.
 

@@ -20,7 +20,7 @@ async def test_old_executions_go_but_the_newest_stay(work: AtWork) -> None:
         metrics=work.store.metrics,
         retention=work.store.retention,
         alerts=work.store.alert_events,
-        settings=RetentionSettings(executions_per_task=2),
+        settings=lambda: RetentionSettings(executions_per_task=2),
         now=lambda: later,
     )
     await cleaner.clean()
@@ -36,7 +36,7 @@ async def test_young_executions_stay(work: AtWork) -> None:
         metrics=work.store.metrics,
         retention=work.store.retention,
         alerts=work.store.alert_events,
-        settings=RetentionSettings(executions_per_task=1),
+        settings=lambda: RetentionSettings(executions_per_task=1),
         now=utc_now,
     )
     await cleaner.clean()
