@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo dev test check bench lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -15,6 +15,9 @@ setup: ## Make .venv with the locked packages and the libraries the ODBC driver 
 demo: setup ## Move TPC-H tables from a private SQL Server to a private S3, live
 	@$(BIN)/dtaas demo $(DEMO)
 
+dev: setup ## Serve the page on port 5173, changes at once; DTAAS_URL=http://127.0.0.1:8000
+	@$(BIN)/python web/build.py dev
+
 test: check ## Prove everything: checks, then unit, contract, integration and system tests
 	$(BIN)/python -m pytest $(TESTS)
 
@@ -24,6 +27,7 @@ check: setup ## Format, lint, types, layers
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python web/build.py check
 
 bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1000000
 	@$(BIN)/python -m tests.bench.run
@@ -32,5 +36,5 @@ lock: setup ## Renew the lock of exact versions
 	@.ci/lock --upgrade
 
 clean: ## Remove everything the other targets made
-	rm -rf .venv .venv-3.* .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .venv-3.* .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist
 	find dtaas tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,9 @@
-"""Build hook: compiles the native decoder. Without a C compiler the package is pure Python."""
+"""Build hook: compiles the native decoder and builds the web page; a package lives without either.
 
+Without a C compiler tables are read through ODBC; without Node the daemon serves its API only.
+"""
+
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -22,16 +26,32 @@ class CompileDecoder(BuildHookInterface):  # type: ignore[type-arg]
 
     def dependencies(self) -> list[str]:
         """Return what to install first: a compiler from the package index where there is none."""
-        return [] if system_compiler() else ["ziglang"]
+        compiler = [] if system_compiler() else ["ziglang"]
+        page = page_builder(Path(self.root))
+        return compiler if page.node_command() else [*compiler, page.FROM_INDEX]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Compile, and mark the wheel as made for this platform."""
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and mark the wheel as made for this platform; put the page into both kinds."""
+        if version != "editable":  # a working copy builds its own, in `make setup`
+            if page_builder(Path(self.root)).main("build"):
+                raise SystemExit(1)
+            build_data["artifacts"].append("/dtaas/web_dist")
         if self.target_name != "wheel" or not compiled(Path(self.root)):
             return
         build_data["artifacts"].append(f"/{LIBRARY}")
         build_data["pure_python"] = False
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["tag"] = f"py3-none-{platform}"
+
+
+def page_builder(root: Path) -> Any:
+    """Return the module that builds the page; it lies with the page's sources."""
+    spec = importlib.util.spec_from_file_location("dtaas_page", root / "web" / "build.py")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError("web/build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def system_compiler() -> list[str]:

@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from dtaas import __version__
 from dtaas.api.controllers.admin import AdminController
 from dtaas.api.controllers.alerts import AlertController
+from dtaas.api.controllers.bulk import BulkController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.executions import ExecutionController
@@ -20,8 +21,10 @@ from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
+from dtaas.api.controllers.trials import NOT_COMPRESSED, TrialController
 from dtaas.api.doorway import Doorway, rules
 from dtaas.api.openapi import DocumentPlugin
+from dtaas.api.page import Page, read_page
 from dtaas.api.problems import answer_error
 from dtaas.api.request import ApiRequest, refuse_unknown_parameters
 from dtaas.api.websocket import live
@@ -49,7 +52,8 @@ def create_app(
     admin = () if upkeep is None else (AdminController,)
     app = application(given | ({"upkeep": upkeep} if upkeep else {}), settings, more=admin)
     entrance = None if trusted else rules(settings.allowed_hosts, settings.cors_origins)
-    app.asgi_handler = Doorway(app.asgi_handler, entrance, services.instruments)
+    inside = app.asgi_handler if trusted else Page(app.asgi_handler, read_page())
+    app.asgi_handler = Doorway(inside, entrance, services.instruments)
     return app
 
 
@@ -68,7 +72,9 @@ def application(
     return Litestar(
         route_handlers=[
             ConnectorController,
+            TrialController,
             TaskController,
+            BulkController,
             ScheduleController,
             ExecutionController,
             AlertController,
@@ -87,7 +93,9 @@ def application(
         exception_handlers={Exception: answer_error},
         request_max_body_size=settings.max_body_mb * _MB,
         cors_config=_cors(settings),
-        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6),
+        compression_config=CompressionConfig(
+            backend="gzip", gzip_compress_level=6, exclude_opt_key=NOT_COMPRESSED
+        ),
         openapi_config=OpenAPIConfig(
             title="DTaaS",
             version=__version__,

@@ -17,8 +17,10 @@ from dtaas.api.controllers.alerts import (
     MuteRequest,
 )
 from dtaas.api.controllers.logs import LogLevel, LogLines
+from dtaas.api.controllers.bulk import BulkRequest, BulkResults
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
+from dtaas.api.controllers.trials import TrialRequest
 from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
 from dtaas.api.problems import MEDIA_TYPE, Problem
 from dtaas.api.views import (
@@ -41,6 +43,7 @@ from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.history import History
+from dtaas.services.samples import Sample
 from dtaas.services.schedules import NextStarts
 
 _SHAPES: Final = (
@@ -49,6 +52,10 @@ _SHAPES: Final = (
     ConnectorTest,
     ConnectorTypeList,
     TableList,
+    TrialRequest,
+    Sample,
+    BulkRequest,
+    BulkResults,
     TaskSpec,
     TaskList,
     ChangedTaskView,

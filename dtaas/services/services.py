@@ -11,6 +11,7 @@ from dtaas.concurrency.logbook import LOGBOOK
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.service import AlertService
+from dtaas.services.bulk import BulkService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
@@ -19,9 +20,11 @@ from dtaas.services.history import HistoryService
 from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
 from dtaas.services.ports import TaskRunner
+from dtaas.services.samples import SampleService
 from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.tasks import TaskService
+from dtaas.services.trials import ConnectorTrials
 from dtaas.store.store import Store
 
 
@@ -29,7 +32,10 @@ class Services(Struct, frozen=True, kw_only=True):
     """What the API and the admin socket offer."""
 
     connectors: ConnectorService
+    trials: ConnectorTrials
+    samples: SampleService
     tasks: TaskService
+    bulk: BulkService
     control: TaskControl
     schedules: ScheduleService
     dashboard: DashboardService
@@ -52,6 +58,19 @@ def build_services(
     """Return the use cases."""
     changing = Lock()
     keeper = TargetKeeper(registry, store.loads, store.installation)
+    tasks = TaskService(
+        tasks=store.tasks,
+        connectors=store.connectors,
+        executions=store.executions,
+        states=store.engine,
+        registry=registry,
+        keeper=keeper,
+        runner=runner,
+        bus=bus,
+        now=now,
+        changing=changing,
+    )
+    control = TaskControl(store=store.engine, runner=runner, bus=bus, now=now, changing=changing)
     return Services(
         connectors=ConnectorService(
             connectors=store.connectors,
@@ -61,19 +80,11 @@ def build_services(
             bus=bus,
             now=now,
         ),
-        tasks=TaskService(
-            tasks=store.tasks,
-            connectors=store.connectors,
-            executions=store.executions,
-            states=store.engine,
-            registry=registry,
-            keeper=keeper,
-            runner=runner,
-            bus=bus,
-            now=now,
-            changing=changing,
-        ),
-        control=TaskControl(store=store.engine, runner=runner, bus=bus, now=now, changing=changing),
+        trials=ConnectorTrials(store.connectors, registry),
+        samples=SampleService(store.connectors, registry),
+        tasks=tasks,
+        bulk=BulkService(tasks, control),
+        control=control,
         schedules=ScheduleService(store.engine, now),
         dashboard=DashboardService(
             dashboard=store.dashboard,

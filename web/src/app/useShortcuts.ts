@@ -1,0 +1,66 @@
+/** Keys for those who do not want to reach for the mouse; single keys can be switched off (WCAG 2.1.4). */
+import { onMounted, onUnmounted, ref } from 'vue'
+import { useRouter } from 'vue-router'
+
+import { usePrefs } from '@/shared/stores/prefs'
+
+const GO: Readonly<Record<string, string>> = { d: '/', c: '/connectors', t: '/tasks', b: '/builder', s: '/settings' }
+const SEQUENCE_MS = 1000
+
+export function useShortcuts() {
+  const helpOpen = ref(false)
+  const searchOpen = ref(false)
+  const router = useRouter()
+  const { prefs } = usePrefs()
+  let goAt = 0
+
+  function press(event: KeyboardEvent): void {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'k') {
+      event.preventDefault()
+      searchOpen.value = true
+      return
+    }
+    if (!prefs.shortcuts || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return
+    if (Date.now() - goAt < SEQUENCE_MS) {
+      goAt = 0
+      const path = GO[event.key]
+      if (path) void router.push(path)
+      return
+    }
+    single(event)
+  }
+
+  function single(event: KeyboardEvent): void {
+    switch (event.key) {
+      case 'g': goAt = Date.now(); return
+      case 'n': void router.push('/builder'); return
+      case '?': helpOpen.value = true; return
+      case '/': focusOn('[data-search] input', event); return
+      case 'j': moveRow(1); return
+      case 'k': moveRow(-1); return
+      default: return
+    }
+  }
+
+  onMounted(() => { window.addEventListener('keydown', press) })
+  onUnmounted(() => { window.removeEventListener('keydown', press) })
+  return { helpOpen, searchOpen }
+}
+
+function typing(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+}
+
+function focusOn(selector: string, event: KeyboardEvent): void {
+  const found = document.querySelector<HTMLElement>(selector)
+  if (!found) return
+  event.preventDefault()
+  found.focus()
+}
+
+/** Move the focus over the links that open the rows of a list. */
+function moveRow(step: number): void {
+  const rows = [...document.querySelectorAll<HTMLElement>('[data-row]')]
+  const at = rows.indexOf(document.activeElement as HTMLElement)
+  rows[Math.min(rows.length - 1, Math.max(0, at + step))]?.focus()
+}

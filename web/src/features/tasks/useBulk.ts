@@ -1,0 +1,50 @@
+/** One action on chosen tasks: by explicit ids, never by a filter that is evaluated again. */
+import { ref } from 'vue'
+
+import { call } from '@/shared/api/client'
+import type { LiveTask, TaskAction } from '@/shared/api/types'
+import { useToasts } from '@/shared/stores/toasts'
+import { confirm } from '@/shared/ui/confirm'
+
+export type BulkAction = TaskAction | 'delete'
+export interface BulkResult {
+  id: number
+  ok: boolean
+  code: string | null
+  detail: string
+}
+
+export function useBulk() {
+  const toasts = useToasts()
+  const busy = ref(false)
+  const results = ref<(BulkResult & { name: string })[]>([])
+
+  async function run(action: BulkAction, chosen: readonly LiveTask[]): Promise<void> {
+    const can = chosen.filter(({ task }) => action === 'delete' || task.allowed_actions.includes(action))
+    const skipped = chosen.filter((live) => !can.includes(live))
+    if (!can.length) return toasts.failed(new Error(`None of the selected tasks can be told to ${action} now.`))
+    const yes = await confirm({
+      title: `${action.charAt(0).toUpperCase()}${action.slice(1)} ${String(can.length)} tasks?`,
+      text: skipped.length ? `${String(skipped.length)} others are left alone, their state does not allow it: ${skipped.map(({ task }) => `${task.name} (${task.status})`).join(', ')}.` : 'These tasks:',
+      points: can.map(({ task }) => `${task.name} (#${String(task.id)}, ${task.status})`),
+      button: `${action.charAt(0).toUpperCase()}${action.slice(1)} them`,
+      danger: action === 'stop' || action === 'delete',
+      ...(action === 'delete' ? { typed: `delete ${String(can.length)}` } : {}),
+    })
+    if (!yes) return
+    busy.value = true
+    try {
+      const names = new Map(can.map(({ task }) => [task.id, task.name]))
+      const answer = await call<{ results: BulkResult[] }>('post', '/api/tasks/bulk', { action, ids: [...names.keys()] })
+      results.value = answer.results.map((one) => ({ ...one, name: names.get(one.id) ?? '' }))
+      const bad = results.value.filter((one) => !one.ok).length
+      toasts.done(`${String(answer.results.length - bad)} of ${String(answer.results.length)} tasks accepted ${action}.`)
+    } catch (error) {
+      toasts.failed(error)
+    } finally {
+      busy.value = false
+    }
+  }
+
+  return { busy, results, run }
+}

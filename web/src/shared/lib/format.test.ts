@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+
+import { ago, bytes, count, duration, moment, percent, rate, share, short } from './format'
+
+describe('what is not known is a dash, never 0', () => {
+  it.each([count(null), short(undefined), rate(0), bytes(null), duration(null), duration(Infinity), percent(null), moment(null, 'utc')])('%s', (text) => {
+    expect(text).toBe('—')
+  })
+})
+
+it.each([
+  [0.25, '250 ms'], [4.24, '4.2 s'], [59, '59 s'], [60, '1 min'], [735, '12 min 15 s'], [4320, '1 h 12 min'], [90_000, '1 d 1 h'],
+])('duration %d is %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text)
+})
+
+it.each([[999, '999 B'], [1500, '1.5 kB'], [17_900_000, '17.9 MB'], [4e9, '4 GB']])('%d bytes are %s', (value, text) => {
+  expect(bytes(value)).toBe(text)
+})
+
+it.each([[9999, '9,999'], [41_200, '41.2 k'], [40_800_000, '40.8 M'], [2.5e9, '2.5 G']])('%d in short is %s', (value, text) => {
+  expect(short(value)).toBe(text)
+})
+
+describe('percent', () => {
+  it('says 100 only of all of it', () => {
+    expect(percent(share(9996, 10_000))).toBe('99 %')
+    expect(percent(share(10_000, 10_000))).toBe('100 %')
+  })
+  it('is not known while the total is not, and whole for an empty table', () => {
+    expect(share(5, null)).toBeNull()
+    expect(share(0, 0)).toBe(100)
+    expect(share(5, 0)).toBeNull()
+  })
+  it('never passes 100 when an estimate was too low', () => {
+    expect(share(12, 10)).toBe(100)
+  })
+})
+
+it('tells ages from a given moment', () => {
+  const now = Date.parse('2026-01-01T12:00:00Z')
+  expect(ago('2026-01-01T11:58:20Z', now)).toBe('1 min ago')
+  expect(ago('2026-01-01T14:00:00Z', now)).toBe('in 2 h')
+  expect(ago('2026-01-01T11:59:58Z', now)).toBe('now')
+})
+
+it('writes UTC beside the moment', () => {
+  expect(moment('2026-01-31T10:00:05Z', 'utc')).toBe('2026-01-31 10:00:05 UTC')
+})

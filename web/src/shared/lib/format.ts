@@ -1,0 +1,103 @@
+/** Numbers, sizes and times as people read them. A value that is not known is a dash, never 0. */
+const NONE = '—'
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+const ONE_DIGIT = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
+
+export function count(value: number | null | undefined): string {
+  return value == null ? NONE : WHOLE.format(value)
+}
+
+/** 41,2 million as `41.2 M`: for tiles, where there is no room for digits. */
+export function short(value: number | null | undefined): string {
+  if (value == null) return NONE
+  for (const [limit, unit] of [
+    [1e12, 'T'],
+    [1e9, 'G'],
+    [1e6, 'M'],
+    [1e4, 'k'],
+  ] as const) {
+    if (Math.abs(value) >= limit) return `${ONE_DIGIT.format(value / (unit === 'k' ? 1e3 : limit))} ${unit}`
+  }
+  return WHOLE.format(value)
+}
+
+export function rate(value: number | null | undefined): string {
+  return value == null || value <= 0 ? NONE : WHOLE.format(value)
+}
+
+export function megabytes(value: number | null | undefined): string {
+  return value == null || value <= 0 ? NONE : ONE_DIGIT.format(value)
+}
+
+export function bytes(value: number | null | undefined): string {
+  if (value == null) return NONE
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+  let rest = value
+  let at = 0
+  while (rest >= 1000 && at < units.length - 1) {
+    rest /= 1000
+    at += 1
+  }
+  return `${at === 0 ? WHOLE.format(rest) : ONE_DIGIT.format(rest)} ${units[at] ?? ''}`
+}
+
+/** Two units at most: `1 h 12 min`, `12 min 15 s`, `4.2 s`. */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds == null || !Number.isFinite(seconds)) return NONE
+  if (seconds < 1) return `${WHOLE.format(Math.max(seconds, 0) * 1000)} ms`
+  if (seconds < 10) return `${ONE_DIGIT.format(seconds)} s`
+  const whole = Math.round(seconds)
+  for (const [size, unit, below, smaller] of [
+    [86_400, 'd', 3600, 'h'],
+    [3600, 'h', 60, 'min'],
+    [60, 'min', 1, 's'],
+  ] as const) {
+    if (whole >= size) {
+      const rest = Math.floor((whole % size) / below)
+      return `${WHOLE.format(Math.floor(whole / size))} ${unit}${rest ? ` ${String(rest)} ${smaller}` : ''}`
+    }
+  }
+  return `${String(whole)} s`
+}
+
+/** Share of a known total; null while the total is not known. */
+export function share(done: number | null | undefined, total: number | null | undefined): number | null {
+  if (done == null || total == null) return null
+  if (total <= 0) return done > 0 ? null : 100
+  return Math.min(100, (done / total) * 100)
+}
+
+export function percent(value: number | null): string {
+  if (value == null) return NONE
+  // 99.96 % of a table is not all of it.
+  return `${WHOLE.format(value < 100 ? Math.min(Math.floor(value), 99) : 100)} %`
+}
+
+export type Zone = 'local' | 'utc'
+
+export function moment(iso: string | null | undefined, zone: Zone): string {
+  if (!iso) return NONE
+  const text = new Intl.DateTimeFormat('sv-SE', {
+    dateStyle: 'short',
+    timeStyle: 'medium',
+    ...(zone === 'utc' ? { timeZone: 'UTC' } : {}),
+  }).format(new Date(iso))
+  return zone === 'utc' ? `${text} UTC` : text
+}
+
+export function clock(ms: number, zone: Zone): string {
+  return new Intl.DateTimeFormat('sv-SE', { timeStyle: 'medium', ...(zone === 'utc' ? { timeZone: 'UTC' } : {}) }).format(ms)
+}
+
+/** `3 min ago`, `in 2 h`: for lists, with the exact moment beside it. */
+export function ago(iso: string | null | undefined, now: number): string {
+  if (!iso) return NONE
+  const seconds = (now - new Date(iso).getTime()) / 1000
+  if (Math.abs(seconds) < 5) return 'now'
+  const text = duration(Math.abs(seconds)).split(' ').slice(0, 2).join(' ')
+  return seconds > 0 ? `${text} ago` : `in ${text}`
+}
+
+export function tableName(table: { schema: string; name: string }): string {
+  return `${table.schema}.${table.name}`
+}
