@@ -16,8 +16,8 @@ from dtaas.api.controllers.alerts import (
     ChannelList,
     MuteRequest,
 )
-from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.bulk import BulkRequest, BulkResults
+from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.controllers.trials import TrialRequest

@@ -111,7 +111,8 @@ async def test_a_body_that_is_too_large(http: httpx.AsyncClient):
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/api", "/api/", "/api/task/", "/api/openapi", "/api/tasks/x", "/%ff", "/x"]
+    "path",
+    ["/nothing", "/api", "/api/", "/api/task/", "/api/openapi", "/api/tasks/x", "/%ff", "/x"],
 )
 async def test_unknown_paths(http: httpx.AsyncClient, path: str):
     is_problem(await http.get(path), 404, "not_found")
