@@ -4,7 +4,7 @@ import { backoff, Connection, type LinkState } from './connection'
 import type { Message } from './reduce'
 
 class Wire {
-  readyState = WebSocket.CONNECTING
+  readyState: number = WebSocket.CONNECTING
   said: unknown[] = []
   onopen: (() => void) | null = null
   onmessage: ((event: { data: string }) => void) | null = null
