@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test check bench lock clean
+.PHONY: help setup demo dev test check bench lock sbom audit clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,13 @@ bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1
 
 lock: setup ## Renew the lock of exact versions
 	@.ci/lock --upgrade
+
+sbom: setup ## Write what the product consists of to dist/sbom.cdx.json (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --of JSON -o dist/sbom.cdx.json
+
+audit: setup ## Look for known holes in the locked packages; needs the public index's advisories
+	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit -r requirements.lock --require-hashes --disable-pip --strict
 
 clean: ## Remove everything the other targets made
 	rm -rf .venv .venv-3.* .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist

@@ -38,6 +38,7 @@ from dtaas.services.meterman import Meterman
 from dtaas.services.reloading import LiveSettings
 from dtaas.services.sampler import Sampler
 from dtaas.services.services import Services, build_services
+from dtaas.services.telemetry.build import build_exporters
 from dtaas.services.upkeep import Upkeep
 from dtaas.settings import Settings
 from dtaas.store.store import KEY_FILE, Store, open_store
@@ -178,6 +179,11 @@ def _start_watching(
         settings=lambda: live.now.guards,
     )
     group.start_soon(guards.serve, name="guards")
+    exporters = build_exporters(
+        live.now.telemetry, instruments=services.instruments, bus=services.bus, store=store
+    )
+    for name, serve in exporters.items():
+        group.start_soon(serve, name=name)
 
 
 def _upkeep(live: LiveSettings, store: Store, services: Services) -> Upkeep:

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 from dtaas.model.errors import SettingsError
 
 _PREFIX = "DTAAS_"
+_SECRET_WORDS = ("password", "secret", "token")
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -108,6 +109,22 @@ class GuardSettings(_Section, frozen=True, kw_only=True):
     memory_percent: Annotated[float, Meta(ge=1, le=101)] = 95.0
 
 
+class TelemetrySettings(_Section, frozen=True, kw_only=True):
+    """`[telemetry]`: exporters; they need the extra `dtaas[telemetry]`.
+
+    Attributes:
+        otlp_endpoint: of an OpenTelemetry collector, OTLP over HTTP; empty is none.
+        openlineage_url: of a server that takes OpenLineage events; empty is none.
+        openlineage_token: sent to it as a bearer token.
+        openlineage_namespace: of the jobs, which are named as the tasks.
+    """
+
+    otlp_endpoint: str = ""
+    openlineage_url: str = ""
+    openlineage_token: str = ""
+    openlineage_namespace: Annotated[str, Meta(min_length=1)] = "dtaas"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All sections."""
 
@@ -117,6 +134,17 @@ class Settings(Struct, frozen=True, kw_only=True):
     log: LogSettings = field(default_factory=LogSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     guards: GuardSettings = field(default_factory=GuardSettings)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+
+    def shown(self) -> dict[str, dict[str, Any]]:
+        """Return the settings as they may be shown: what may hold a password is hidden."""
+        sections: dict[str, dict[str, Any]] = msgspec.to_builtins(self)
+        for section in sections.values():
+            for key, value in section.items():
+                secret = key == "url" or any(word in key for word in _SECRET_WORDS)
+                if secret and value and isinstance(value, str):
+                    section[key] = "***"
+        return sections
 
     def data_dir(self, environ: Mapping[str, str]) -> Path:
         """Return the folder of the daemon's own state."""

@@ -24,10 +24,9 @@ def check_config(file: Path | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(settings)).decode())
         return
-    for section, values in msgspec.to_builtins(settings).items():
+    for section, values in settings.shown().items():
         for key, value in values.items():
-            shown = "***" if key == "url" and value else json.dumps(value)
-            click.echo(f"{section}.{key} = {shown}")
+            click.echo(f"{section}.{key} = {json.dumps(value)}")
     click.echo("ok")
 
 

@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import ValidationFailedError
 from dtaas.services.doctor import Doctor, Report
@@ -69,22 +67,9 @@ class Upkeep:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings in force, without what could be secret."""
-        return shown_settings(self._settings())
+        return self._settings().shown()
 
     @staticmethod
     def drain() -> None:
         """End the daemon as systemd would: what was read is written, tasks go on at next start."""
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def shown_settings(settings: Settings) -> dict[str, Any]:
-    """Return settings as they may be shown: a value that may hold a password is hidden."""
-    shown: dict[str, Any] = msgspec.to_builtins(settings)
-    for section in shown.values():
-        for key, value in section.items():
-            secret = key in {"url", "dsn"} or any(
-                word in key for word in ("password", "secret", "token")
-            )
-            if secret and value:
-                section[key] = "***"
-    return shown
