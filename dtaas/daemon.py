@@ -91,7 +91,11 @@ async def run_daemon(
 def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Supervisor, Services]:
     bus = EventBus()
     workshop = Workshop(
-        store=store.engine, ledger=store.loads, bus=bus, uniform=random.SystemRandom().uniform
+        store=store.engine,
+        ledger=store.loads,
+        streams=store.streams,
+        bus=bus,
+        uniform=random.SystemRandom().uniform,
     )
     supervisor = Supervisor(workshop, registry, shutdown_grace_s=settings.daemon.shutdown_grace_s)
     services = build_services(

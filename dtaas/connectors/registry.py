@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from msgspec import Struct
 
+from dtaas.model.change_ports import ChangeSource
 from dtaas.model.connectors import (
     ConnectionConfig,
     Connector,
@@ -23,7 +24,7 @@ from dtaas.model.errors import ValidationFailedError
 from dtaas.model.ports import Capabilities, ConnectorType, Destination, Source
 
 C = TypeVar("C", bound=ConnectionConfig)
-_LAKE = Capabilities(full_load=True, overwrite=True, append=True, partitions=True)
+_LAKE = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, partitions=True)
 
 
 class NamingContext(Struct, frozen=True, kw_only=True):
@@ -37,6 +38,12 @@ def _sqlserver(config: SqlServerConfig) -> Source:
     from dtaas.connectors.sqlserver.source import SqlServerSource  # noqa: PLC0415
 
     return SqlServerSource(config)
+
+
+def _sqlserver_changes(config: SqlServerConfig) -> ChangeSource:
+    from dtaas.connectors.sqlserver.capture.source import SqlServerChangeSource  # noqa: PLC0415
+
+    return SqlServerChangeSource(config)
 
 
 def _memory_source(config: MemorySourceConfig) -> Source:
@@ -73,6 +80,7 @@ def warm_up() -> None:
 class _SourceRow(Struct, frozen=True):
     type: ConnectorType
     build: Callable[[ConnectionConfig], Source]
+    changes: Callable[[ConnectionConfig], ChangeSource] | None
 
 
 class _DestinationRow(Struct, frozen=True):
@@ -80,15 +88,25 @@ class _DestinationRow(Struct, frozen=True):
     build: Callable[[ConnectionConfig, NamingContext], Destination]
 
 
-def _source_row(kind: str, title: str, config: type[C], build: Callable[[C], Source]) -> _SourceRow:
+def _source_row(
+    kind: str,
+    title: str,
+    config: type[C],
+    build: Callable[[C], Source],
+    changes: Callable[[C], ChangeSource] | None = None,
+) -> _SourceRow:
     row = ConnectorType(
         kind=kind,
         role=ConnectorRole.SOURCE,
         title=title,
         config_type=config,
-        capabilities=Capabilities(full_load=True),
+        capabilities=Capabilities(full_load=True, cdc=changes is not None),
     )
-    return _SourceRow(row, cast("Callable[[ConnectionConfig], Source]", build))
+    return _SourceRow(
+        row,
+        cast("Callable[[ConnectionConfig], Source]", build),
+        cast("Callable[[ConnectionConfig], ChangeSource] | None", changes),
+    )
 
 
 def _destination_row(
@@ -114,7 +132,9 @@ class Registry:
     """The products of this build; `memory` adds the in-process connectors, for tests."""
 
     def __init__(self, *, memory: bool = False) -> None:
-        sources = [_source_row("sqlserver", "SQL Server", SqlServerConfig, _sqlserver)]
+        sources = [
+            _source_row("sqlserver", "SQL Server", SqlServerConfig, _sqlserver, _sqlserver_changes)
+        ]
         destinations = [
             _destination_row("s3", "Amazon S3", S3Config, _s3),
             _destination_row("file", "Local folder", FileConfig, _file),
@@ -155,6 +175,18 @@ class Registry:
         """Build a source."""
         self.type_of(ConnectorRole.SOURCE, connector.kind)
         return self._sources[connector.kind].build(connector.config)
+
+    def change_source(self, connector: Connector) -> ChangeSource:
+        """Build the part of a source that reads changes, or refuse where it has none."""
+        self.type_of(ConnectorRole.SOURCE, connector.kind)
+        build = self._sources[connector.kind].changes
+        if build is None:
+            raise ValidationFailedError(
+                f"A source of type {connector.kind!r} has no change data capture.",
+                hint="Use mode full_load.",
+                field="$.mode",
+            )
+        return build(connector.config)
 
     def destination(self, connector: Connector, *, task_name: str, database: str) -> Destination:
         """Build a destination."""

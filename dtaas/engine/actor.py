@@ -1,14 +1,22 @@
 """The task actor: one life of one task, from its connectors to the end of its execution."""
 
+from collections.abc import Mapping, Sequence
+
 import structlog
-from anyio import move_on_after
+from anyio import current_time, move_on_after
 from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
 from dtaas.engine.execution import TaskExecution, Workshop
-from dtaas.engine.progress import utc_now
+from dtaas.engine.handover import Handover
+from dtaas.engine.progress import ExecutionMeter, utc_now
+from dtaas.engine.report import Reporter
+from dtaas.engine.stream import TaskStream
+from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
+from dtaas.model.changes import StreamState
+from dtaas.model.connectors import Connector
 from dtaas.model.errors import DtaasError, TargetCollisionError
-from dtaas.model.events import ExecutionChanged
+from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import (
     Execution,
     ExecutionProgress,
@@ -19,9 +27,9 @@ from dtaas.model.execution import (
 )
 from dtaas.model.ids import TaskId
 from dtaas.model.load import Owner, TargetTable
-from dtaas.model.ports import ConnectorRegistry, Destination, Source
+from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
-from dtaas.model.task import Task
+from dtaas.model.task import Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
 _CLOSE_LIMIT_S = 10.0
@@ -47,14 +55,25 @@ class Ended(Struct, frozen=True, kw_only=True):
     error: DtaasError | None = None
 
 
+class _Job(Struct, frozen=True):
+    """What one execution works on."""
+
+    task: Task
+    execution: Execution
+    tables: tuple[TableProgress, ...]
+    owner: Owner
+    source: Source
+    destination: Destination
+
+
 class TaskActor:
     """One incarnation; the supervisor keeps the orders and decides about the next one."""
 
-    def __init__(self, workshop: Workshop, registry: ConnectorRegistry, orders: Orders) -> None:
+    def __init__(self, workshop: Workshop, registry: ChangeRegistry, orders: Orders) -> None:
         self._workshop = workshop
         self._registry = registry
         self._orders = orders
-        self._execution: TaskExecution | None = None
+        self._execution: TaskExecution | TaskStream | None = None
         self._leaving = False
 
     def drain(self) -> None:
@@ -80,7 +99,7 @@ class TaskActor:
                 database=getattr(connector.config, "database", ""),
             )
             try:
-                return await self._execute(task, source, destination)
+                return await self._execute(task, connector, source, destination)
             finally:
                 with move_on_after(_CLOSE_LIMIT_S, shield=True):
                     await destination.aclose()
@@ -88,36 +107,125 @@ class TaskActor:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
                 await source.aclose()
 
-    async def _execute(self, task: Task, source: Source, destination: Destination) -> Ended:
+    async def _execute(
+        self, task: Task, connector: Connector, source: Source, destination: Destination
+    ) -> Ended:
         _refuse_collisions(task, destination)
         store = self._workshop.store
-        execution = await store.begin_execution(task.id, ExecutionType.FULL_LOAD)
+        streams = task.spec.mode is not TaskMode.FULL_LOAD
+        kind = ExecutionType.CDC if streams else ExecutionType.FULL_LOAD
+        execution = await store.begin_execution(task.id, kind)
         bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
+        owner = Owner(
+            installation=await store.installation(), task_id=task.id, task_name=task.spec.name
+        )
         tables = await self._tables(task, execution)
         log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
-        self._execution = TaskExecution(
+        job = _Job(task, execution, tuple(tables), owner, source, destination)
+        if not streams:
+            return await self._load(job, tables)
+        changes = self._registry.change_source(connector)
+        try:
+            return await self._load_and_stream(job, changes)
+        finally:
+            with move_on_after(_CLOSE_LIMIT_S, shield=True):
+                await changes.aclose()
+
+    async def _load(self, job: "_Job", tables: Sequence[TableProgress]) -> Ended:
+        """Load tables in full."""
+        load = TaskExecution(
             self._workshop,
-            task=task,
-            execution=execution,
+            task=job.task,
+            execution=job.execution,
             tables=tables,
-            source=source,
-            destination=destination,
-            owner=Owner(
-                installation=await store.installation(), task_id=task.id, task_name=task.spec.name
-            ),
+            source=job.source,
+            destination=job.destination,
+            owner=job.owner,
             restart=self._orders.restart,
         )
-        if self._leaving:
-            self._execution.drain.request()
-        status = await self._execution.run()
-        if task.spec.options.take_over and status is ExecutionStatus.COMPLETED:
-            await store.clear_take_over(task.id)
-        return Ended(
-            status=status,
-            progress=self._execution.snapshot(),
-            error=self._execution.first_error(),
+        self._work_on(load)
+        status = await load.run()
+        if job.task.spec.options.take_over and status is ExecutionStatus.COMPLETED:
+            await self._workshop.store.clear_take_over(job.task.id)
+        return Ended(status=status, progress=load.snapshot(), error=load.first_error())
+
+    async def _load_and_stream(self, job: "_Job", changes: ChangeSource) -> Ended:
+        """Capture, load what was not loaded yet, then apply changes until drained."""
+        task, workshop = job.task, self._workshop
+        handover = Handover(
+            task=task,
+            owner=job.owner,
+            source=changes,
+            destination=job.destination,
+            ledger=workshop.ledger,
+            streams=workshop.streams,
         )
+        if self._orders.restart:
+            await handover.forget(self._orders.tables or task.spec.source_tables)
+        known = await handover.known()
+        missing = [t for t in task.spec.source_tables if t not in known]
+        states = list(known.values())
+        failed: dict[TableRef, TableProgress] = {}
+        if missing:
+            tracked, anchor = await handover.track(missing)
+            await self._claim(job, missing)
+            if task.spec.mode is TaskMode.FULL_LOAD_THEN_CDC:
+                recorded = {t.table: t for t in job.tables}
+                ended = await self._load(job, [_progress(recorded, t) for t in missing])
+                if ended.status is None or ended.progress is None:
+                    return ended
+                failed = {t.table: t for t in ended.progress.tables if t.phase is TablePhase.FAILED}
+                if len(failed) == len(task.spec.source_tables):
+                    return ended
+            states += await handover.open(tracked, anchor, failed=failed)
+        return await self._stream(job, changes, states)
+
+    async def _stream(
+        self, job: "_Job", changes: ChangeSource, states: Sequence[StreamState]
+    ) -> Ended:
+        if not isinstance(job.destination, ChangeDestination):
+            raise TypeError(job.destination)
+        workshop, task = self._workshop, job.task
+        recorded = {t.table: t for t in await workshop.store.tables_of(job.execution.id)}
+        meter = ExecutionMeter(
+            task.id, job.execution.id, list(task.spec.source_tables), current_time
+        )
+        for table in task.spec.source_tables:
+            if table in recorded:
+                meter.tables[table].recall(recorded[table])
+        stream = TaskStream(
+            task=task,
+            source=changes,
+            destination=job.destination,
+            streams=workshop.streams,
+            states=states,
+            meter=meter,
+            reporter=Reporter(workshop.store, workshop.bus, job.execution.id, meter),
+            uniform=workshop.uniform,
+        )
+        self._work_on(stream)
+        changed = await workshop.store.set_status(task.id, TaskStatus.STREAMING)
+        workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
+        log.info("streaming_begun", tables=len(states))
+        status = await stream.run()
+        return Ended(status=status, progress=stream.snapshot(), error=stream.first_error())
+
+    async def _claim(self, job: "_Job", tables: Sequence[TableRef]) -> None:
+        """Take the targets of new streams; a full load claims its own."""
+        if job.task.spec.mode is not TaskMode.CDC:
+            return
+        mapped = {m.source: m.target for m in job.task.spec.table_mappings}
+        for table in tables:
+            target = job.destination.target_of(table, mapped.get(table))
+            take_over = job.task.spec.options.take_over
+            await job.destination.claim(target, job.owner, take_over=take_over)
+
+    def _work_on(self, work: TaskExecution | TaskStream) -> None:
+        """Make `work` what is shown and drained."""
+        self._execution = work
+        if self._leaving:
+            work.drain.request()
 
     async def _tables(self, task: Task, execution: Execution) -> list[TableProgress]:
         """Return the execution's tables: those it began with, or the orders' for a new one."""
@@ -128,6 +236,10 @@ class TaskActor:
         tables = [TableProgress(table=t, phase=TablePhase.WAITING) for t in wanted]
         await self._workshop.store.record_tables(execution.id, tables)
         return tables
+
+
+def _progress(recorded: Mapping[TableRef, TableProgress], table: TableRef) -> TableProgress:
+    return recorded.get(table) or TableProgress(table=table, phase=TablePhase.WAITING)
 
 
 def _refuse_collisions(task: Task, destination: Destination) -> None:

@@ -20,18 +20,18 @@ from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.drain import Drain
 from dtaas.engine.failures import explain
-from dtaas.engine.progress import ExecutionMeter, TableMeter, utc_now
+from dtaas.engine.progress import ExecutionMeter, TableMeter
+from dtaas.engine.report import Reporter
 from dtaas.engine.table import LoadContext, TableLoader
+from dtaas.model.change_ports import StreamStore
 from dtaas.model.errors import (
     ExecutionTimeoutError,
     NoProgressError,
-    RetryableError,
     StoreCorruptError,
     StoreFullError,
     StoreUnavailableError,
     TablesFailedError,
 )
-from dtaas.model.events import ProgressMade
 from dtaas.model.execution import (
     FINAL_PHASES,
     Execution,
@@ -47,9 +47,6 @@ from dtaas.model.task import Task
 
 log = structlog.get_logger()
 
-_PUBLISH_EVERY_S = 0.25
-_RECORD_EVERY = 8
-"""Published figures per stored one."""
 _MIB = 1024 * 1024
 _STORE_ERRORS = (StoreUnavailableError, StoreFullError, StoreCorruptError)
 """Not a table's fault: they end this life of the task, and the supervisor decides."""
@@ -66,6 +63,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
 
     store: ExecutionStore
     ledger: LoadLedger
+    streams: StreamStore
     bus: EventBus
     uniform: Callable[[float, float], float]
     table_retry: RestartPolicy = RestartPolicy()
@@ -98,6 +96,7 @@ class TaskExecution:
         for recorded in tables:
             if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:
                 self._meter.tables[recorded.table].recall(recorded)
+        self._reporter = Reporter(workshop.store, workshop.bus, execution.id, self._meter)
         self._context = LoadContext(
             spec=task.spec,
             execution_id=execution.id,
@@ -115,7 +114,7 @@ class TaskExecution:
 
     def snapshot(self) -> ExecutionProgress:
         """Return the figures as of now."""
-        return self._meter.snapshot(ExecutionStatus.RUNNING)
+        return self._reporter.snapshot()
 
     async def run(self) -> ExecutionStatus | None:
         """Load every table that has no final state yet.
@@ -128,7 +127,7 @@ class TaskExecution:
         try:
             with fail_after(limit_s):
                 async with create_task_group() as group:
-                    group.start_soon(self._report, name="report")
+                    group.start_soon(self._reporter.serve, name="report")
                     group.start_soon(self._watch, name="watch")
                     await self._load_tables()
                     group.cancel_scope.cancel()
@@ -137,7 +136,7 @@ class TaskExecution:
                 f"The execution ran longer than its limit of {limit_s} s.",
                 hint="Raise options.time_limit_s, or give the task more concurrent chunks.",
             ) from exc
-        await self._record()
+        await self._reporter.record()
         return self._outcome()
 
     async def _load_tables(self) -> None:
@@ -156,7 +155,7 @@ class TaskExecution:
                 log.info("table_begun", table=str(table))
                 await self._load_table(table, meter)
                 _log_end(meter.snapshot())
-                await self._record()
+                await self._reporter.record()
 
     async def _load_table(self, table: TableRef, meter: TableMeter) -> None:
         policy = self._workshop.table_retry
@@ -228,23 +227,6 @@ class TaskExecution:
                 if meter.phase in _WORKING and now - meter.moved_at > limit_s:
                     self._stalled.add(table)
                     scope.cancel()
-
-    async def _report(self) -> None:
-        beat = 0
-        while True:
-            self._workshop.bus.publish(ProgressMade(at=utc_now(), progress=self.snapshot()))
-            if beat % _RECORD_EVERY == 0:
-                try:
-                    await self._record()
-                except RetryableError as error:  # figures only: the next beat tries again
-                    log.warning("progress_not_recorded", code=error.code, error=error.detail)
-            beat += 1
-            await sleep(_PUBLISH_EVERY_S)
-
-    async def _record(self) -> None:
-        progress = self.snapshot()
-        await self._workshop.store.record_tables(self._execution.id, progress.tables)
-        await self._workshop.store.record_progress(progress)
 
     def _outcome(self) -> ExecutionStatus | None:
         phases = [meter.phase for meter in self._meter.tables.values()]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from dtaas.model.changes import ChangeReceipt
 from dtaas.model.errors import DtaasError
 from dtaas.model.execution import (
     FINAL_PHASES,
@@ -19,6 +20,7 @@ from dtaas.model.load import ChunkReceipt, CommitResult, TableLoad
 from dtaas.model.schema import TableRef
 
 _WINDOW_S = 10.0
+_MOVING = frozenset({TablePhase.LOADING, TablePhase.STREAMING})
 _MB = 1_000_000.0
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -143,6 +145,31 @@ class TableMeter:
             hint=None,
         )
 
+    def changed(self, rows: int, size_bytes: int) -> None:
+        """Count a batch of changes that was read."""
+        self._rows.add(rows)
+        self._bytes.add(size_bytes)
+        self._set(bytes=self._state.bytes + size_bytes)
+
+    def applied(self, receipt: ChangeReceipt) -> None:
+        """Count a window of changes that is durable."""
+        self._set(
+            changes=self._state.changes + receipt.rows,
+            written_bytes=self._state.written_bytes + receipt.bytes,
+        )
+
+    def stands_at(self, position: bytes) -> None:
+        """Show what of a stream is durable."""
+        self._set(position=position.hex())
+
+    def lags(self, lag_s: float) -> None:
+        """Show how far a stream is behind."""
+        self._set(lag_s=lag_s)
+
+    def recovered(self) -> None:
+        """Take back what an error showed."""
+        self._set(error_code=None, error=None, hint=None)
+
     def failed(self, error: DtaasError) -> None:
         """Show an error."""
         self._set(error_code=error.code, error=error.detail, hint=error.hint)
@@ -155,10 +182,11 @@ class TableMeter:
         """Return the figures as of now."""
         state = self._state
         rows = state.rows_done + sum(self._unfinished.values())
-        moving = state.phase is TablePhase.LOADING
+        moving = state.phase in _MOVING
         rows_s = self._rows.per_second() if moving else 0.0
         eta_s = None
-        if moving and rows_s > 0 and state.rows_total is not None:
+        loading = state.phase is TablePhase.LOADING
+        if loading and rows_s > 0 and state.rows_total is not None:
             eta_s = max(0.0, (state.rows_total - rows) / rows_s)
         return msgspec.structs.replace(
             state,
@@ -209,7 +237,7 @@ class ExecutionMeter:
 
 def _percent(tables: tuple[TableProgress, ...], done: int, total: int | None) -> float:
     """Return progress in percent; 100 only when every table is in a final phase."""
-    if all(t.phase in FINAL_PHASES for t in tables):
+    if all(t.phase in FINAL_PHASES or t.phase is TablePhase.STREAMING for t in tables):
         return 100.0
     if not total:
         return 0.0

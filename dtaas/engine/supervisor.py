@@ -28,15 +28,18 @@ from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.execution import Workshop
 from dtaas.engine.failures import explain
 from dtaas.engine.progress import utc_now
+from dtaas.model.change_ports import ChangeRegistry
 from dtaas.model.errors import DtaasError, RetryableError
 from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ConnectorRegistry
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
 from dtaas.model.task import DesiredState, Task, TaskStatus
 
+_ENDING = frozenset(
+    {TaskStatus.STOPPING, TaskStatus.RUNNING, TaskStatus.STREAMING, TaskStatus.RETRYING}
+)
 P = ParamSpec("P")
 log = structlog.get_logger()
 _LIVES = RestartPolicy(base_s=1.0, cap_s=30.0, most=None)
@@ -64,7 +67,7 @@ class Supervisor:
     """Runs the actors. `serve` is its life; the other methods are called while it serves."""
 
     def __init__(
-        self, workshop: Workshop, registry: ConnectorRegistry, *, shutdown_grace_s: float
+        self, workshop: Workshop, registry: ChangeRegistry, *, shutdown_grace_s: float
     ) -> None:
         self._workshop = workshop
         self._registry = registry
@@ -246,7 +249,7 @@ class Supervisor:
                 await self._show(task.id, status)
             case DesiredState.STOPPED:
                 await self._end_running(task.id, ExecutionStatus.STOPPED, None)
-                if task.status in {TaskStatus.STOPPING, TaskStatus.RUNNING, TaskStatus.RETRYING}:
+                if task.status in _ENDING:
                     await self._show(task.id, TaskStatus.STOPPED)
             case DesiredState.RUNNING:
                 await self._show(task.id, TaskStatus.QUEUED)

@@ -19,10 +19,10 @@ from dtaas.model.changes import (
     TableStream,
     TrackedTable,
 )
-from dtaas.model.fingerprint import TableFingerprint
+from dtaas.model.connectors import Connector
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import BatchReader
-from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.ports import BatchReader, ConnectorRegistry
+from dtaas.model.schema import TableRef
 
 
 @runtime_checkable
@@ -97,6 +97,18 @@ class ChangeSource(Protocol):
         ...
 
 
+class ChangeRegistry(ConnectorRegistry, Protocol):
+    """Products, with those that read changes."""
+
+    def change_source(self, connector: Connector) -> ChangeSource:
+        """Build the part of a source that reads changes.
+
+        Raises:
+            ValidationFailedError: the product has none.
+        """
+        ...
+
+
 class ChangeWriter(Protocol):
     """A window being written. Leaving the context without `finish` leaves nothing visible."""
 
@@ -128,24 +140,6 @@ class ChangeDestination(Protocol):
         self, stream: TableStream, window: ChangeWindow
     ) -> AbstractAsyncContextManager[ChangeWriter]:
         """Open a writer for one window. Applying a window twice leaves its effect there once."""
-        ...
-
-    async def skip(self, stream: TableStream, to: bytes) -> None:
-        """Note that nothing changed up to `to`, where the target holds positions. Idempotent."""
-        ...
-
-    async def evolve(self, stream: TableStream, before: TableSchema) -> None:
-        """Make the target take rows of `stream.tracked.schema`: add columns, widen, relax NOT NULL.
-
-        Nothing that is there is lost; a dropped column stays and is NULL from now on.
-
-        Raises:
-            SchemaChangedError: the target cannot follow; names the column and the way out.
-        """
-        ...
-
-    async def state_at(self, stream: TableStream) -> tuple[TableFingerprint, bytes]:
-        """Read the target back as changes left it: fingerprint, and the position it stands at."""
         ...
 
 

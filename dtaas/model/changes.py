@@ -174,7 +174,9 @@ class StreamState(Struct, frozen=True, kw_only=True):
     """What the metadata store keeps of one table's stream, written as one row.
 
     Attributes:
-        position: the last window's end that is durable at the destination.
+        position: everything up to here is done with.
+        applied: the last window's end that is durable at the destination; `position` moves on
+            from there while nothing changes.
         intent: the window being applied, stored before its first byte is written and redone exactly
             after a crash; None between windows.
         verified_through: position up to which both ends were proved equal, None when never.
@@ -183,6 +185,7 @@ class StreamState(Struct, frozen=True, kw_only=True):
 
     stream: TableStream
     position: bytes
+    applied: bytes
     identity: str = ""
     intent: ChangeWindow | None = None
     verified_through: bytes | None = None

@@ -34,6 +34,7 @@ class TablePhase(StrEnum):
     PLANNING = "planning"
     LOADING = "loading"
     COMMITTING = "committing"
+    STREAMING = "streaming"
     RETRYING = "retrying"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -55,6 +56,10 @@ class TableProgress(Struct, frozen=True, kw_only=True):
         written_bytes: bytes durable at the destination.
         error: error code and text of the last failure.
         location: where readers find the committed table.
+        lag_s: seconds from a commit at the source until it is durable here, 0 when caught up;
+            None while the table does not stream.
+        position: what is durable of a stream, 20 hex digits.
+        changes: change rows applied by this execution.
     """
 
     table: TableRef
@@ -78,6 +83,9 @@ class TableProgress(Struct, frozen=True, kw_only=True):
     location: str | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    lag_s: float | None = None
+    position: str | None = None
+    changes: int = 0
 
 
 class Execution(Struct, frozen=True, kw_only=True):

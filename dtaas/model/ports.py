@@ -281,6 +281,10 @@ class LoadLedger(Protocol):
         """
         ...
 
+    async def last_committed(self, task_id: TaskId, table: TableRef) -> TableLoad | None:
+        """Return the task's latest committed load of a table, None before the first."""
+        ...
+
     async def mark_abandoned(self, load_id: LoadId) -> None:
         """Close a load as given up. Idempotent; a committed load stays committed."""
         ...

@@ -84,11 +84,13 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         target: path segments below the connector's bucket or folder; None follows its prefix.
+        key: columns that tell rows apart, for a table without a usable key of its own.
         partition_by: Hive-style partitions, outermost first.
     """
 
     source: TableRef
     target: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    key: tuple[str, ...] = ()
     partition_by: tuple[PartitionField, ...] = ()
 
 
@@ -103,6 +105,10 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         time_limit_s: an execution that runs longer fails; 0 is no limit.
         no_progress_s: the watchdog's limit without a single row or byte moving.
         max_attempts: lives of one table within an execution before it is given up.
+        enable_capture: switch change data capture on at the source where it is missing.
+        poll_interval_ms: wait between polls of a source that has nothing new.
+        window_rows: change rows of one table made durable together; a larger transaction stays
+            whole.
         take_over: take the targets from the tasks that own them; reset once an execution completed.
     """
 
@@ -115,6 +121,9 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     time_limit_s: Annotated[int, Meta(ge=0)] = 12 * 3600
     no_progress_s: Annotated[int, Meta(ge=5)] = 600
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
+    enable_capture: bool = True
+    poll_interval_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 500
+    window_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000
     take_over: bool = False
 
 

@@ -52,17 +52,35 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
 
 
 def _check_mode(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
-    if spec.mode is not TaskMode.FULL_LOAD:
+    if spec.mode is TaskMode.INCREMENTAL:
         raise ValidationFailedError(
             f"Mode {spec.mode} is not available in this version.",
-            hint="Use full_load.",
+            hint="Use full_load, cdc or full_load_then_cdc.",
             field="$.mode",
         )
+    if spec.mode is not TaskMode.FULL_LOAD:
+        _check_streaming(spec, source, destination)
     for side, can in (("source", source), ("destination", destination)):
         if not can.full_load:
             raise ValidationFailedError(
                 f"The {side} cannot do a full load.", field=f"$.{side}_connector_id"
             )
+
+
+def _check_streaming(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
+    for side, can in (("source", source), ("destination", destination)):
+        if not can.cdc:
+            raise ValidationFailedError(
+                f"The {side} has no change data capture.",
+                hint="Use full_load.",
+                field=f"$.{side}_connector_id",
+            )
+    if spec.options.write_mode is WriteMode.APPEND:
+        raise ValidationFailedError(
+            "Changes follow a load that replaces the one before, not one that is appended.",
+            hint="Use write_mode overwrite.",
+            field="$.options.write_mode",
+        )
 
 
 def _check_tables(spec: TaskSpec) -> None:

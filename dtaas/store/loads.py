@@ -159,6 +159,22 @@ class Loads:
             already_committed=True,
         )
 
+    async def last_committed(self, task_id: TaskId, table: TableRef) -> TableLoad | None:
+        """Return the task's latest committed load of a table, None before the first."""
+        query = (
+            select(loads.c.plan)
+            .where(
+                loads.c.task_id == task_id,
+                loads.c.table_schema == table.schema,
+                loads.c.table_name == table.name,
+                loads.c.state == LoadState.COMMITTED.value,
+            )
+            .order_by(loads.c.closed_at.desc(), loads.c.load_id)
+            .limit(1)
+        )
+        plan = await self._database.read(lambda c: c.scalar(query))
+        return None if plan is None else decode_load(plan.encode())
+
     async def mark_abandoned(self, load_id: LoadId) -> None:
         """Close a load as given up. Idempotent; a committed load stays committed.
 

@@ -112,6 +112,16 @@ class MemoryLoads:
                 return replace(entry.result, already_committed=True)
         return None
 
+    async def last_committed(self, task_id: TaskId, table: TableRef) -> TableLoad | None:
+        """Return the task's latest committed load of a table, None before the first."""
+        found = [
+            entry.load
+            for entry in self._loads.values()
+            if entry.result is not None
+            and (entry.load.task_id, entry.load.schema.table) == (task_id, table)
+        ]
+        return found[-1] if found else None
+
     async def mark_abandoned(self, load_id: LoadId) -> None:
         """Close a load as given up. Idempotent; a committed load stays committed."""
         self._entry(load_id).abandoned = True

@@ -32,6 +32,7 @@ from dtaas.store.loads import Loads
 from dtaas.store.metrics import MetricsRepository
 from dtaas.store.migrate import MIGRATIONS, migrate
 from dtaas.store.retention import Retention
+from dtaas.store.streams import Streams
 from dtaas.store.tasks import TaskRepository
 
 KEY_FILE: Final = "dtaas.key"
@@ -46,7 +47,8 @@ class Store(Struct, frozen=True, kw_only=True):
         connectors, tasks, executions, metrics, dashboard, execution_logs: for the services.
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
-        engine, checkpoints, loads: the ports `ExecutionStore`, `CheckpointStore`, `LoadLedger`.
+        engine, checkpoints, loads, streams: the ports `ExecutionStore`, `CheckpointStore`,
+            `LoadLedger`, `StreamStore`.
     """
 
     installation: str
@@ -65,6 +67,7 @@ class Store(Struct, frozen=True, kw_only=True):
     engine: EngineStore
     checkpoints: Checkpoints
     loads: Loads
+    streams: Streams
     database: Database
 
     async def integrity(self) -> list[str]:
@@ -150,6 +153,7 @@ async def open_store(
                 engine=EngineStore(database, connectors, identity.id, now),
                 checkpoints=Checkpoints(database, now),
                 loads=Loads(database, now),
+                streams=Streams(database, now),
                 database=database,
             )
         finally:

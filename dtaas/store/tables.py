@@ -203,6 +203,9 @@ table_executions = Table(
     Column("location", Text),
     Column("started_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
+    Column("lag_s", Double),
+    Column("position", String(20)),
+    Column("changes", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("execution_id", "table_schema", "table_name"),
 )
 
@@ -240,6 +243,22 @@ checkpoints = Table(
     Column("table_schema", Text, primary_key=True),
     Column("table_name", Text, primary_key=True),
     Column("position", LargeBinary, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("task_id", BigId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("table_schema", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("position", LargeBinary, nullable=False),
+    Column("applied", LargeBinary, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("intent", Text),
+    Column("verified_through", LargeBinary),
+    Column("watermark", Text),
     Column("updated_at", UtcDateTime, nullable=False),
 )
 

@@ -149,6 +149,7 @@ async def services_at_work(data_dir: Path) -> AsyncIterator[AtWork]:
         workshop = Workshop(
             store=store.engine,
             ledger=store.loads,
+            streams=store.streams,
             bus=bus,
             uniform=lambda _low, _high: 0.0,
             table_retry=RestartPolicy(base_s=0.01, cap_s=0.01),

@@ -11,6 +11,7 @@ import structlog
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.lake import ownership
+from dtaas.connectors.lake.changes import LakeChanges
 from dtaas.connectors.lake.chunk_writer import LakeChunkWriter, sliced
 from dtaas.connectors.lake.folder import FolderStore
 from dtaas.connectors.lake.layout import Layout
@@ -21,6 +22,8 @@ from dtaas.connectors.lake.partitions import Partitioner
 from dtaas.connectors.lake.publication import Published, Publisher, check_append
 from dtaas.connectors.lake.read import read_batches
 from dtaas.connectors.lake.s3_store import S3Store
+from dtaas.model.change_ports import ChangeDestination, ChangeWriter
+from dtaas.model.changes import ChangeWindow, TableStream
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import FileConfig, S3Config
 from dtaas.model.errors import DtaasError, TableNotFoundError
@@ -46,6 +49,7 @@ class LakeDestination:
         self._template = template
         self._keep_loads = keep_loads
         self._blocking = Blocking(ENCODERS)
+        self._streams: dict[TargetTable, LakeChanges] = {}
 
     @classmethod
     def s3(cls, config: S3Config, *, task_name: str, database: str) -> "LakeDestination":
@@ -135,6 +139,21 @@ class LakeDestination:
                 group.start_soon(self._add_files, files, manifest, schema, total)
         return total.result()
 
+    async def open_stream(self, stream: TableStream) -> bytes | None:
+        """Take a table's stream of changes over; return the position it stands at."""
+        changes = LakeChanges(self._store, self._blocking, stream)
+        self._streams[stream.target] = changes
+        return await changes.open()
+
+    @asynccontextmanager
+    async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
+        """Open a writer for one window; `open_stream` comes first."""
+        try:
+            async with self._streams[stream.target].apply(window) as writer:
+                yield writer
+        except BaseExceptionGroup as group:
+            raise first_error(group) from group
+
     async def aclose(self) -> None:
         """Close the store's connections."""
         await self._store.aclose()
@@ -183,3 +202,4 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 _: type[Destination] = LakeDestination
+_changes: type[ChangeDestination] = LakeDestination

@@ -4,6 +4,7 @@
     <target>/_dtaas/manifests/<load_id>.json      immutable once pointed at
     <target>/_dtaas/current.json                  the pointer: one conditional put publishes a load
     <target>/_dtaas/owner.json                    the task that writes here
+    <target>/_dtaas/stream.json                   what counts of the changes since; see changes.py
     <target>/_symlink_format_manifest/…/manifest  file lists for Hive, Athena, Presto and Trino
     <target>/_SUCCESS                             written last
 
@@ -41,6 +42,19 @@ class Layout:
     def manifest(self, load_id: LoadId) -> str:
         """Key of one load's manifest."""
         return f"{self.base}/_dtaas/manifests/{load_id}.json"
+
+    def changes(self, generation: str) -> str:
+        """Prefix of the change files of one generation."""
+        return f"{self.base}/cdc/{generation}/"
+
+    def segment(self, generation: str, to: str) -> str:
+        """Key of the list of one window's files."""
+        return f"{self.base}/_dtaas/changes/{generation}/{to}.json"
+
+    @property
+    def stream(self) -> str:
+        """Key of the head of the stream of changes."""
+        return f"{self.base}/_dtaas/stream.json"
 
     @property
     def pointer(self) -> str:

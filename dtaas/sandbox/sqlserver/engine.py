@@ -147,6 +147,14 @@ class SimulatedEngine:
         """
         return await fill_table(self._storage, database, schema, table, batches)
 
+    async def new_recovery_fork(self, database: str) -> None:
+        """Change the identity of a database's log, as a restore does."""
+        await self._storage.fetchval(
+            "UPDATE meta.databases SET recovery_fork = gen_random_uuid()"
+            " WHERE store.name_key(name) = $1",
+            name_key(database),
+        )
+
     async def aclose(self) -> None:
         """Close what the engine itself keeps open; sessions close themselves."""
         await self._storage.aclose()

@@ -76,6 +76,10 @@ class SimulatedSqlServer(Struct, frozen=True, kw_only=True):
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await session.aclose()
 
+    async def restore(self, database: str) -> None:
+        """Give a database another recovery fork, as a restore to an earlier point does."""
+        await self.engine.new_recovery_fork(database)
+
     async def bulk_fill(
         self, database: str, schema: str, table: str, batches: Iterable[pa.RecordBatch]
     ) -> int:

@@ -36,7 +36,11 @@ async def _run(race: Race) -> int:
     with tempfile.TemporaryDirectory() as folder:
         async with open_store("", data_dir=Path(folder), registry=registry) as store:
             workshop = Workshop(
-                store=store.engine, ledger=store.loads, bus=bus, uniform=lambda low, _high: low
+                store=store.engine,
+                ledger=store.loads,
+                streams=store.streams,
+                bus=bus,
+                uniform=lambda low, _high: low,
             )
             supervisor = Supervisor(workshop, registry, shutdown_grace_s=5)
             task_id = await _make_task(store, race)

@@ -148,6 +148,7 @@ async def running(data_dir: Path, name: str | None = None) -> AsyncIterator[Work
         workshop = Workshop(
             store=store.engine,
             ledger=store.loads,
+            streams=store.streams,
             bus=bus,
             uniform=lambda _low, _high: 0.0,
             table_retry=RestartPolicy(base_s=0.01, cap_s=0.01),

@@ -1,0 +1,98 @@
+"""From full load to stream: no change is missed, none is applied twice.
+
+Changes are captured before the first row is read. A load begins at a position of which everything
+older is visible to its reads; the stream begins right behind it. What the load saw of later changes
+comes again as changes and converges by key.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from dtaas.model.change_ports import ChangeSource, StreamStore
+from dtaas.model.changes import StreamState, TableStream, TrackedTable
+from dtaas.model.errors import SourceQueryError
+from dtaas.model.ids import LoadId
+from dtaas.model.load import Owner, TargetTable, WriteOptions
+from dtaas.model.ports import Destination, LoadLedger
+from dtaas.model.schema import TableRef
+from dtaas.model.task import Task, TaskMode
+
+_MIB = 1024 * 1024
+
+
+class Handover(Struct, frozen=True, kw_only=True):
+    """Prepares the streams of one task."""
+
+    task: Task
+    owner: Owner
+    source: ChangeSource
+    destination: Destination
+    ledger: LoadLedger
+    streams: StreamStore
+
+    async def known(self) -> dict[TableRef, StreamState]:
+        """Return the streams the task already has, of the tables it still names."""
+        wanted = set(self.task.spec.source_tables)
+        found = await self.streams.streams(self.task.id)
+        return {s.stream.tracked.table: s for s in found if s.stream.tracked.table in wanted}
+
+    async def forget(self, tables: Sequence[TableRef]) -> None:
+        """Forget streams whose tables are loaded anew."""
+        for table in tables:
+            await self.streams.forget(self.task.id, table)
+
+    async def track(self, tables: Sequence[TableRef]) -> tuple[list[TrackedTable], bytes]:
+        """Capture tables, and return a position from which all their changes are kept."""
+        keys = {m.source: m.key for m in self.task.spec.table_mappings if m.key}
+        tracked = await self.source.track(
+            tables, keys=keys, enable=self.task.spec.options.enable_capture
+        )
+        return list(tracked), await self.source.anchor(tracked)
+
+    async def open(
+        self, tracked: Sequence[TrackedTable], anchor: bytes, *, failed: Mapping[TableRef, object]
+    ) -> list[StreamState]:
+        """Store the new streams: behind their loads, or at `anchor` where nothing is loaded.
+
+        Args:
+            failed: tables whose load failed; they get no stream.
+        """
+        identity = (await self.source.poll(tracked)).identity if tracked else ""
+        states = []
+        for table in tracked:
+            if table.table in failed:
+                continue
+            state = await self._state(table, anchor, identity)
+            await self.streams.open(state)
+            states.append(state)
+        return states
+
+    async def _state(self, tracked: TrackedTable, anchor: bytes, identity: str) -> StreamState:
+        generation, base = LoadId(uuid.uuid4().hex), anchor
+        if self.task.spec.mode is TaskMode.FULL_LOAD_THEN_CDC:
+            load = await self.ledger.last_committed(self.task.id, tracked.table)
+            if load is None or not load.source_position:
+                raise SourceQueryError(
+                    f"The load of {tracked.table} has no position to stream from.",
+                    hint="Start the task with force to load the table anew.",
+                )
+            generation, base = load.load_id, bytes.fromhex(load.source_position)
+        stream = TableStream(
+            task_id=self.task.id,
+            owner=self.owner,
+            target=self._target(tracked.table),
+            options=WriteOptions(
+                format=self.task.spec.s3_file_format,
+                target_file_bytes=self.task.spec.options.target_file_size_mb * _MIB,
+            ),
+            tracked=tracked,
+            generation=generation,
+            base=base,
+        )
+        return StreamState(stream=stream, position=base, applied=base, identity=identity)
+
+    def _target(self, table: TableRef) -> TargetTable:
+        mapped = {m.source: m.target for m in self.task.spec.table_mappings}
+        return self.destination.target_of(table, mapped.get(table))
