@@ -52,9 +52,9 @@ def test_a_good_task_passes():
 @pytest.mark.parametrize(
     ("changed", "destination", "field"),
     [
-        ({"mode": TaskMode.CDC}, ALL, "$.mode"),
+        ({"mode": TaskMode.CDC}, ALL, "$.source_connector_id"),
         ({"mode": TaskMode.INCREMENTAL}, ALL, "$.mode"),
-        ({"mode": TaskMode.FULL_LOAD_THEN_CDC}, ALL, "$.mode"),
+        ({"mode": TaskMode.FULL_LOAD_THEN_CDC}, ALL, "$.source_connector_id"),
         ({}, Capabilities(), "$.destination_connector_id"),
         ({"source_tables": (A, B, A)}, ALL, "$.source_tables[2]"),
         (mapping("x", source=TableRef("dbo", "c")), ALL, "$.table_mappings[0].source"),
@@ -131,3 +131,17 @@ def test_changes_are_sorted_into_now_next_start_and_only_at_rest(changes):
     assert {name.partition(".")[0] for name in changed_fields(old, new)} == names
     assert bool(fields_for_rest(old, new)) == any(change in BOUND for change in changes)
     assert applies_at_once(old, new) == all(change in FREE for change in changes)
+
+
+def test_changes_need_both_sides_and_a_load_that_replaces() -> None:
+    both = msgspec.structs.replace(ALL, cdc=True)
+    streaming = spec(mode=TaskMode.FULL_LOAD_THEN_CDC)
+    check_spec(streaming, both, both)
+    with pytest.raises(ValidationFailedError, match="destination has no change data capture"):
+        check_spec(streaming, both, ALL)
+    appending = spec(
+        mode=TaskMode.FULL_LOAD_THEN_CDC, options=TaskOptions(write_mode=WriteMode.APPEND)
+    )
+    with pytest.raises(ValidationFailedError) as caught:
+        check_spec(appending, both, both)
+    assert caught.value.field == "$.options.write_mode"
