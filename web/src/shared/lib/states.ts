@@ -38,6 +38,7 @@ export const PHASE_LOOKS: Readonly<Record<TablePhase, Look>> = {
   planning: look('…', 'planning', 'busy'),
   loading: look('⟳', 'copying', 'busy'),
   committing: look('⟳', 'committing', 'busy'),
+  streaming: look('≋', 'streaming', 'good'),
   retrying: look('↻', 'retrying', 'warn'),
   completed: look('✓', 'done', 'good'),
   failed: look('✕', 'failed', 'bad'),
