@@ -49,9 +49,9 @@ STORAGE_GAPS: Final = (
         "holds, as id = id + 1 does, is refused with error 2627."
     ),
     (
-        "Change data capture: no fn_cdc_get_all_changes_* and get_net_changes_* functions, no "
-        "procedures for jobs and cleanup, no gating roles. The capture process is part of the "
-        "server and scans four times a second."
+        "Change data capture: no gating roles. The capture process is part of the server and scans "
+        "four times a second while its job runs, whatever the polling interval; the cleanup job "
+        "works when it is started and has no schedule."
     ),
     "Texts with characters U+10F7FF to U+10FFFF are refused.",
     (

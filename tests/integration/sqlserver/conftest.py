@@ -8,6 +8,7 @@ import mssql_python_odbc
 import pytest
 
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
+from tests.integration.sqlserver.captured import Captured
 from tests.integration.sqlserver.odbc_session import Connector, OdbcSession
 
 _PASSWORD = "Sand;b}ox€ 1"
@@ -44,3 +45,10 @@ async def sql(connector: Connector) -> AsyncIterator[OdbcSession]:
     """A session in autocommit mode."""
     async with connector.session() as session:
         yield session
+
+
+@pytest.fixture
+async def captured(connector: Connector, sql: OdbcSession) -> Captured:
+    """The database of `sql`, with change data capture."""
+    await sql.run("EXEC sys.sp_cdc_enable_db")
+    return Captured(connector, sql)

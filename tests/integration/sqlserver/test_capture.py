@@ -1,43 +1,10 @@
 """Change data capture of the simulated server, through Microsoft's driver: sqlserver-facts A."""
 
-from typing import Any
-
 import pytest
 
 from dtaas.sandbox.sqlserver.results import SqlError
-from tests.integration.sqlserver.odbc_session import Connector, OdbcSession
-
-ORDER = "__$start_lsn, __$command_id, __$seqval, __$operation"
-ENABLE = (
-    "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'{0}', "
-    "@role_name = NULL, @capture_instance = N'{0}'"
-)
-
-
-class Captured:
-    """A captured table of a database with change data capture."""
-
-    def __init__(self, connector: Connector, sql: OdbcSession) -> None:
-        self._capture = connector.server.capture
-        self.sql = sql
-
-    async def table(self, name: str, columns: str) -> None:
-        await self.sql.run(f"CREATE TABLE dbo.{name} ({columns})")
-        await self.sql.run(ENABLE.format(name))
-
-    async def changes(self, name: str, columns: str) -> list[tuple[Any, ...]]:
-        """Return operation and columns of what was captured, in the order of the changes."""
-        while await self._capture.scan_now():
-            pass
-        return await self.sql.rows(
-            f"SELECT __$operation, {columns} FROM cdc.{name}_CT ORDER BY {ORDER}"
-        )
-
-
-@pytest.fixture
-async def captured(connector: Connector, sql: OdbcSession) -> Captured:
-    await sql.run("EXEC sys.sp_cdc_enable_db")
-    return Captured(connector, sql)
+from tests.integration.sqlserver.captured import ENABLE, Captured
+from tests.integration.sqlserver.odbc_session import Connector
 
 
 async def test_change_tables_have_the_documented_columns(captured: Captured) -> None:
@@ -304,6 +271,8 @@ async def test_a_database_without_capture(connector: Connector) -> None:
         assert (await session.fails(ENABLE.format("t")))[0] == 22901
         assert (await session.fails("SELECT * FROM cdc.change_tables"))[0] == 208
         assert (await session.fails("EXEC sys.sp_cdc_disable_db"))[0] == 22910
+        assert (await session.fails("EXEC sys.sp_cdc_help_change_data_capture"))[0] == 22901
+        assert (await session.fails("EXEC sys.sp_cdc_help_jobs"))[0] == 22901
         await session.run("EXEC sys.sp_cdc_enable_db")
         await session.run(ENABLE.format("t"))
         await session.run("EXEC sys.sp_cdc_disable_db")

@@ -12,7 +12,13 @@ from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 
 _SYSTEM_SCHEMAS: Final = {"sys": "sys", "information_schema": "INFORMATION_SCHEMA", "cdc": "cdc"}
 """As people write them; `_VIEW_SCHEMAS` has those of the storage."""
-_VIEW_SCHEMAS: Final = {"sys": "sys", "info": "INFORMATION_SCHEMA", "capture": "cdc"}
+_VIEW_SCHEMAS: Final = {
+    "sys": "sys",
+    "info": "INFORMATION_SCHEMA",
+    "capture": "cdc",
+    "msdb": "dbo",
+}
+_MSDB: Final = 4
 _COMPATIBILITY: Final = frozenset({"sysdatabases", "sysobjects", "systypes"})
 """Views of SQL Server 2000, found without a schema and in dbo."""
 
@@ -40,7 +46,7 @@ SELECT n.nspname AS schema, p.proname AS name, p.proargnames[2:] AS names,
   ARRAY(SELECT t.typname FROM unnest(p.proallargtypes[2:]) WITH ORDINALITY AS a(oid, i)
     JOIN pg_type t ON t.oid = a.oid ORDER BY a.i) AS types
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('sys', 'info', 'capture') AND p.proretset AND p.pronargs = 1
+WHERE n.nspname IN ('sys', 'info', 'capture', 'msdb') AND p.proretset AND p.pronargs = 1
 """
 _PLAIN_TYPES: Final = {"int2": "smallint", "int4": "int", "int8": "bigint"}
 
@@ -73,7 +79,7 @@ class DatabaseCatalog(Struct, frozen=True, kw_only=True):
         where = name_key(schema) if schema else "dbo"
         if where in _SYSTEM_SCHEMAS:
             return self.system.get((where, key)) or self.tables.get((where, key))
-        found = self.tables.get((where, key))
+        found = self.tables.get((where, key)) or self.system.get((where, key))
         if found is None and where == "dbo" and key in _COMPATIBILITY:
             return self.system.get(("sys", key))
         return found
@@ -184,11 +190,11 @@ def _table(record: asyncpg.Record, columns: list[asyncpg.Record]) -> TableDef:
 def _system_views(
     views: list[asyncpg.Record], database_id: int, *, captured: bool
 ) -> dict[tuple[str, str], TableDef]:
-    """Return the views of a database; those of schema cdc where changes are captured."""
+    """Return a database's views: those of cdc where changes are captured, those of dbo in msdb."""
     found = {}
     for object_id, view in enumerate(sorted(views, key=lambda v: (v["schema"], v["name"])), 1):
         schema = _VIEW_SCHEMAS[view["schema"]]
-        if schema == "cdc" and not captured:
+        if (schema == "cdc" and not captured) or (schema == "dbo" and database_id != _MSDB):
             continue
         upper = view["schema"] == "info"
         found[name_key(schema), view["name"]] = TableDef(

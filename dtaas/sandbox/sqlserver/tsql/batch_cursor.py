@@ -12,6 +12,7 @@ from dtaas.sandbox.sqlserver.tsql.parse import parse_scalar, parse_type_name
 T = TypeVar("T")
 
 _CONDITION_STOPS: Final = STARTERS | {"THROW"}
+_DEFAULT_STOPS: Final = STARTERS | {"OUT", "OUTPUT", "READONLY"}
 _TEXTS: Final = frozenset({Kind.STRING, Kind.NATIONAL})
 
 
@@ -136,6 +137,10 @@ class BatchCursor:
     def expression(self) -> str:
         """Read an expression that the next statement, a comma, `)` or `;` ends."""
         return self._expression(STARTERS)
+
+    def default(self) -> str:
+        """Read the default of a parameter, which OUTPUT or READONLY may follow."""
+        return self._expression(_DEFAULT_STOPS)
 
     def condition(self) -> str:
         """Read the condition of IF or WHILE."""

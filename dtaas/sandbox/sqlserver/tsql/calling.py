@@ -217,6 +217,8 @@ class Calling:
             for item in await procedure.body(frame, self._context):
                 yield item
         yield ReturnStatus(0)
+        for item in output_values(declared, arguments, frame.values):
+            yield item
 
     # --- frames and arguments
 

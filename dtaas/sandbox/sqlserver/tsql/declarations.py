@@ -115,7 +115,7 @@ def _declaration(cursor: BatchCursor, catalog: Catalog) -> Declaration:
     name = cursor.take().text.lower()
     cursor.accept("AS")
     type_ = resolve_type(cursor.type_text(), catalog)
-    default = cursor.expression() if cursor.accept("=") else None
+    default = cursor.default() if cursor.accept("=") else None
     output = cursor.accept("OUTPUT", "OUT")
     cursor.accept("READONLY")
     return Declaration(name=name, type=type_, output=output, default=default)

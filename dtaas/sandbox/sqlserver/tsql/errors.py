@@ -105,6 +105,15 @@ def invalid_object(name: str) -> SqlError:
     return SqlError(208, f"Invalid object name '{name}'.")
 
 
+def column_count(name: str, *, more: bool) -> SqlError:
+    """Return error 8158 or 8159: a table has more or fewer columns than its column list."""
+    return SqlError(
+        8158 if more else 8159,
+        f"'{name}' has {'more' if more else 'fewer'} columns than were specified in the column "
+        "list.",
+    )
+
+
 def ambiguous_column(name: str) -> SqlError:
     """Return error 209."""
     return SqlError(209, f"Ambiguous column name '{name}'.")

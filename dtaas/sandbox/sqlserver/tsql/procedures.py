@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dtaas.sandbox.sqlserver.results import Columns, Done, Item, Message, ResultColumn, Rows
-from dtaas.sandbox.sqlserver.tsql import procedures_capture
+from dtaas.sandbox.sqlserver.tsql import procedures_capture, procedures_capture_jobs
 from dtaas.sandbox.sqlserver.tsql import procedures_catalog as catalog_texts
 from dtaas.sandbox.sqlserver.tsql.batch_cursor import BatchCursor
 from dtaas.sandbox.sqlserver.tsql.context import Context
@@ -76,6 +76,7 @@ async def _who(frame: Frame, context: Context) -> list[Item]:
 PROCEDURES: Final[Mapping[str, Procedure]] = {
     **catalog_texts.PROCEDURES,
     **procedures_capture.PROCEDURES,
+    **procedures_capture_jobs.PROCEDURES,
     "sp_datatype_info": Procedure("@data_type int = 0, @ODBCVer tinyint = 2", datatype_info),
     "sp_datatype_info_90": Procedure("@data_type int = 0, @ODBCVer tinyint = 2", datatype_info),
     "sp_datatype_info_100": Procedure("@data_type int = 0, @ODBCVer tinyint = 2", datatype_info),

@@ -18,9 +18,17 @@ from dtaas.sandbox.sqlserver.tsql.context import Context
 from dtaas.sandbox.sqlserver.tsql.frame import Frame
 from dtaas.sandbox.sqlserver.tsql.procedure import Procedure
 
-_HELP: Final = """
+ENABLED: Final = """
+DECLARE @database sysname = DB_NAME();
 IF (SELECT is_cdc_enabled FROM sys.databases WHERE database_id = DB_ID()) = 0
-  THROW 22901, 'The database is not enabled for Change Data Capture.', 1;
+BEGIN
+  RAISERROR (22901, 16, 1, @database);
+  RETURN 1;
+END;
+"""
+"""Begins a procedure that needs a database with change data capture."""
+
+_HELP: Final = f"""{ENABLED}
 SELECT s.name AS source_schema, o.name AS source_table, c.capture_instance, c.object_id,
   c.source_object_id, c.start_lsn, c.end_lsn, c.supports_net_changes, c.has_drop_pending,
   c.role_name, c.index_name, c.filegroup_name, c.create_date,
@@ -93,8 +101,9 @@ async def _carry_out(order: CaptureOrder, context: Context) -> list[Item]:
 def _required(values: Mapping[str, Any], name: str) -> str:
     if values[name] is None:
         raise SqlError(
-            22973 if name == "@capture_instance" else 22971,
-            f"Could not complete the operation because parameter {name} is null.",
+            22963,
+            f"Parameter '{name}' cannot be null or empty. Specify a value for the named parameter "
+            "and retry the operation.",
         )
     return str(values[name])
 

@@ -17,6 +17,12 @@ _MAX_STATE: Final = 255
 _THROW_SEVERITY: Final = 16
 _MESSAGES: Final = {
     15009: "The object '%s' does not exist in database '%s' or is invalid for this operation.",
+    22901: (
+        "The database '%s' is not enabled for Change Data Capture. Ensure that the correct "
+        "database context is set and retry the operation. To report on the databases enabled for "
+        "Change Data Capture, query the is_cdc_enabled column in the sys.databases catalog view."
+    ),
+    22981: "Object does not exist or access is denied.",
 }
 """sys.messages, as far as system procedures raise them."""
 

@@ -9,8 +9,9 @@ from dtaas.sandbox.sqlserver.catalog import TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql import tree
 from dtaas.sandbox.sqlserver.tsql.block import Block, Bound
+from dtaas.sandbox.sqlserver.tsql.change_functions import bind_change_function
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
-from dtaas.sandbox.sqlserver.tsql.errors import invalid_object
+from dtaas.sandbox.sqlserver.tsql.errors import column_count
 from dtaas.sandbox.sqlserver.tsql.expressions import bind
 from dtaas.sandbox.sqlserver.tsql.names import Field, Names, Relation
 from dtaas.sandbox.sqlserver.tsql.tree import JoinKind
@@ -37,8 +38,8 @@ def bind_source(source: tree.Source, block: Block) -> str:
             return _table(source, block.names)
         case tree.Derived():
             return _derived(source, block)
-        case tree.FunctionTable(parts):
-            raise invalid_object(".".join(parts))
+        case tree.FunctionTable():
+            return bind_change_function(source, block)
         case tree.Join():
             return _join(source, block)
 
@@ -106,12 +107,7 @@ def derived_fields(bound: Bound, names: Sequence[str], shown: str) -> tuple[Fiel
         SqlError: 8155 a column without a name, 8156 a name twice, 8158 and 8159 a wrong count.
     """
     if names and len(names) != len(bound.columns):
-        more = len(bound.columns) > len(names)
-        raise SqlError(
-            8158 if more else 8159,
-            f"'{shown}' has {'more' if more else 'fewer'} columns than were specified in the "
-            "column list.",
-        )
+        raise column_count(shown, more=len(bound.columns) > len(names))
     fields: list[Field] = []
     for i, (own, value) in enumerate(bound.columns, start=1):
         name = names[i - 1] if names else own

@@ -10,7 +10,7 @@ import asyncpg
 
 from dtaas.sandbox.sqlserver.storage.capture.tables import load_instance
 from dtaas.sandbox.sqlserver.storage.capture.triggers import Instance
-from dtaas.sandbox.sqlserver.storage.one_value import one_row, one_value
+from dtaas.sandbox.sqlserver.storage.one_value import one_value
 
 _PICK: Final = """
 CREATE TEMP TABLE picked ON COMMIT DROP AS
@@ -57,29 +57,6 @@ async def note_idle(connection: asyncpg.Connection, database_id: int) -> None:
     async with connection.transaction():
         await connection.execute("SELECT store.lock_commits($1)", database_id)
         await connection.execute(_IDLE, database_id)
-
-
-async def clean(connection: asyncpg.Connection, name: str, *, keep: int) -> None:
-    """Move an instance's low mark up to its last `keep` transactions, then delete below it."""
-    found = await one_row(
-        connection,
-        "SELECT database_id, object_id FROM meta.capture_instances"
-        " WHERE store.name_key(capture_instance) = store.name_key($1)",
-        name,
-    )
-    table = f"d{found['database_id']}.t_{found['object_id']}"
-    await connection.execute(
-        "UPDATE meta.capture_instances SET start_lsn = (SELECT min(lsn) FROM"
-        f" (SELECT DISTINCT c1 AS lsn FROM {table} ORDER BY c1 DESC LIMIT $2) kept)"
-        " WHERE object_id = $1",
-        found["object_id"],
-        keep,
-    )
-    await connection.execute(
-        f"DELETE FROM {table} WHERE c1 < (SELECT start_lsn FROM meta.capture_instances"
-        " WHERE object_id = $1)",
-        found["object_id"],
-    )
 
 
 async def _instances(connection: asyncpg.Connection, database_id: int) -> Sequence[Instance]:

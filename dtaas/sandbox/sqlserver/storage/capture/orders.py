@@ -9,15 +9,23 @@ from typing import Final, assert_never
 import asyncpg
 
 from dtaas.sandbox.sqlserver.results import Message, SqlError
+from dtaas.sandbox.sqlserver.storage.capture.cleanup import clean_instance
+from dtaas.sandbox.sqlserver.storage.capture.jobs import carry_out_job
 from dtaas.sandbox.sqlserver.storage.capture.tables import drop_instance, enable_table, instances_of
 from dtaas.sandbox.sqlserver.storage.catalog import name_key
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context
 from dtaas.sandbox.sqlserver.tsql.capture_orders import (
+    AddJob,
     CaptureOrder,
+    ChangeJob,
+    CleanInstance,
     DisableDatabase,
     DisableTable,
+    DropJob,
     EnableDatabase,
     EnableTable,
+    StartJob,
+    StopJob,
 )
 
 _SYSTEM_DATABASES: Final = 4
@@ -32,11 +40,17 @@ async def carry_out(context: Context, order: CaptureOrder) -> Sequence[Message]:
         case DisableDatabase():
             await _disable_database(context)
         case EnableTable():
-            await _require_capture(context, "enable")
+            await _require_capture(context, "enable_table")
             await enable_table(context, order)
         case DisableTable():
-            await _require_capture(context, "disable")
+            await _require_capture(context, "disable_table")
             await _disable_table(context, order)
+        case AddJob() | ChangeJob() | DropJob() | StartJob() | StopJob():
+            await _require_capture(context, "job")
+            await carry_out_job(context, order)
+        case CleanInstance():
+            await _require_capture(context, "cleanup_change_table")
+            await clean_instance(context, order)
         case _:
             assert_never(order)
     return ()
@@ -46,8 +60,9 @@ async def _enable_database(context: Context) -> Sequence[Message]:
     database = context.catalog
     if database.database_id <= _SYSTEM_DATABASES:
         raise SqlError(
-            22988,
-            "Cannot enable change data capture on a system database or on a distribution database.",
+            22989,
+            f"Could not enable Change Data Capture for database '{database.database}'. Change data "
+            "capture is not supported on system databases, or on a distribution database.",
         )
     if await _is_enabled(context):
         text = f"Database '{database.database}' is already enabled for Change Data Capture. "
@@ -121,7 +136,7 @@ async def _disable_table(context: Context, order: DisableTable) -> None:
         await drop_instance(context.connection, record["database_id"], record["object_id"])
 
 
-async def _require_capture(context: Context, verb: str) -> None:
+async def _require_capture(context: Context, procedure: str) -> None:
     if not await _is_enabled(context):
         raise SqlError(
             22901,
@@ -129,7 +144,7 @@ async def _require_capture(context: Context, verb: str) -> None:
             "Ensure that the correct database context is set and retry the operation. To report on "
             "the databases enabled for Change Data Capture, query the is_cdc_enabled column in the "
             "sys.databases catalog view.",
-            procedure=f"sp_cdc_{verb}_table",
+            procedure=f"sp_cdc_{procedure}",
         )
 
 

@@ -10,16 +10,16 @@ import structlog
 from anyio import CancelScope, Event
 
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.storage.capture.job import clean, note_idle, scan
+from dtaas.sandbox.sqlserver.storage.capture.cleanup import keep_last
+from dtaas.sandbox.sqlserver.storage.capture.job import note_idle, scan
 from dtaas.sandbox.sqlserver.storage.server import StorageServer
 
 INTERVAL_S: Final = 0.25
 IDLE_S: Final = 300.0
-_MOST_TRANSACTIONS: Final = 500
 _PAUSE_AFTER_FAILURE_S: Final = 1.0
 _CLOSE_LIMIT_S: Final = 5.0
 _ENABLED: Final = """
-SELECT d.database_id, j.is_running = 1 AS is_running,
+SELECT d.database_id, j.is_running = 1 AS is_running, j.maxtrans,
   coalesce((SELECT max(i.start_lsn) FROM (SELECT start_lsn FROM meta.capture_instances c
       WHERE c.database_id = d.database_id ORDER BY start_lsn DESC LIMIT 1) i) >
     coalesce((SELECT t.start_lsn FROM meta.capture_times t WHERE t.database_id = d.database_id
@@ -109,9 +109,7 @@ class CaptureProcess:
             captured = 0
             for database in await connection.fetch(_ENABLED):
                 if database["is_running"]:
-                    captured += await self._scan(
-                        connection, database["database_id"], is_new=database["is_new"]
-                    )
+                    captured += await self._scan(connection, database)
             return captured
 
     async def clean(self, instance: str, *, keep: int) -> None:
@@ -120,9 +118,10 @@ class CaptureProcess:
         The low mark moves first; the rows below it go after that.
         """
         async with self._turn:
-            await clean(await self._own(), instance, keep=keep)
+            await keep_last(await self._own(), instance, transactions=keep)
 
-    async def _scan(self, connection: asyncpg.Connection, database_id: int, *, is_new: bool) -> int:
+    async def _scan(self, connection: asyncpg.Connection, database: asyncpg.Record) -> int:
+        database_id = database["database_id"]
         now = anyio.current_time()
         if self.failure is not None:
             error = self.failure
@@ -131,9 +130,9 @@ class CaptureProcess:
             )
             return 0
         began = await connection.fetchval("SELECT store.now()")
-        count = await scan(connection, database_id, most=_MOST_TRANSACTIONS)
+        count = await scan(connection, database_id, most=database["maxtrans"])
         idle_s = now - self._moved_at.setdefault(database_id, now)
-        if count or is_new or idle_s >= self.idle_s:
+        if count or database["is_new"] or idle_s >= self.idle_s:
             if not count:
                 await note_idle(connection, database_id)
             self._moved_at[database_id] = now

@@ -14,6 +14,7 @@ CREATE DOMAIN t.varchar_10 AS text;
 CREATE DOMAIN t.varchar_11 AS text;
 CREATE DOMAIN t.varchar_20 AS text;
 CREATE DOMAIN t.nvarchar_10 AS text;
+CREATE DOMAIN t.nvarchar_20 AS text;
 CREATE DOMAIN t.nvarchar_30 AS text;
 CREATE DOMAIN t.nvarchar_23 AS text;
 CREATE DOMAIN t.nvarchar_1024 AS text;

@@ -82,6 +82,7 @@ CREATE TABLE meta.capture_jobs (
   retention bigint NOT NULL DEFAULT 4320,
   threshold bigint NOT NULL DEFAULT 5000,
   is_running smallint NOT NULL DEFAULT 1,
+  job_id uuid NOT NULL DEFAULT gen_random_uuid(),
   PRIMARY KEY (database_id, job_type)
 );
 
