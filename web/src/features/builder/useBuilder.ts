@@ -1,0 +1,132 @@
+/** The builder's state: the draft with its history, what is stored, and how it is saved. */
+import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
+
+import { api, call, callIfThere } from '@/shared/api/client'
+import { asApiError, type ApiError } from '@/shared/api/problem'
+import type { ConnectorView, TaskView } from '@/shared/api/types'
+
+import { draftOf, emptyDraft, moveTransformation, problemsOf, specOf, type Draft, type Problem } from './draft'
+import { blocksOf } from './graph'
+import { useHistory } from './history'
+import { toYaml } from './yaml'
+
+const AUTOSAVE_MS = 3000
+
+export function useBuilder(taskId: number | null) {
+  const history = useHistory<Draft>(emptyDraft())
+  const stored = shallowRef<TaskView | null>(null)
+  const revision = ref('')
+  const connectors = shallowRef<readonly ConnectorView[]>([])
+  const refused = shallowRef<ApiError | null>(null)
+  const failure = shallowRef<ApiError | null>(null)
+  const ready = ref(false)
+  const keptAt = ref<number | null>(null)
+  const saving = ref(false)
+  const key = taskId === null ? 'new' : `task-${String(taskId)}`
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const draft = computed({ get: () => history.present.value, set: (next: Draft) => { change(next) } })
+  const original = computed(() => (stored.value ? draftOf(stored.value) : emptyDraft()))
+  const dirty = computed(() => JSON.stringify(draft.value) !== JSON.stringify(original.value))
+  const before = computed(() => (stored.value ? toYaml(original.value, connectors.value) : ''))
+  const after = computed(() => toYaml(draft.value, connectors.value))
+  const problems = computed<Problem[]>(() => [...problemsOf(draft.value, connectors.value), ...(refused.value ? [fromServer(refused.value)] : [])])
+  const name = (id: number | null) => connectors.value.find((one) => one.id === id)?.name ?? (id === null ? 'not chosen' : `#${String(id)}`)
+  const blocks = computed(() => {
+    const counted: Record<string, number> = {}
+    for (const one of problems.value) counted[one.block] = (counted[one.block] ?? 0) + 1
+    return blocksOf(draft.value, name, counted)
+  })
+
+  function change(next: Draft, merge = ''): void {
+    refused.value = null
+    history.change(next, merge)
+  }
+
+  async function load(prefill: Partial<Draft>): Promise<void> {
+    try {
+      connectors.value = (await api.get('/api/connectors', { query: { limit: 1000 } })).items
+      if (taskId !== null) await readStored()
+      const kept = await callIfThere<{ body: Draft }>(`/api/drafts/${key}`).catch(() => null)
+      history.reset(kept ? { ...emptyDraft(), ...kept.body } : { ...original.value, ...prefill })
+      ready.value = true
+      if (!kept && Object.keys(prefill).length) history.change({ ...original.value, ...prefill })
+    } catch (thrown) {
+      failure.value = asApiError(thrown)
+    }
+  }
+
+  async function readStored(): Promise<void> {
+    if (taskId === null) return
+    stored.value = await api.get('/api/tasks/{task_id}', { path: { task_id: taskId } })
+    revision.value = (stored.value as TaskView & { revision?: string }).revision ?? ''
+  }
+
+  watch(draft, () => {
+    if (!ready.value) return
+    clearTimeout(timer)
+    timer = setTimeout(() => { void keep() }, AUTOSAVE_MS)
+  })
+  onScopeDispose(() => { clearTimeout(timer) })
+
+  async function keep(): Promise<void> {
+    if (!dirty.value) return
+    try {
+      await call('put', `/api/drafts/${key}`, { body: draft.value })
+      keptAt.value = Date.now()
+    } catch {
+      keptAt.value = null // shown as "not kept": the page's guard still asks before it is left
+    }
+  }
+
+  async function forget(): Promise<void> {
+    clearTimeout(timer)
+    keptAt.value = null
+    await call('delete', `/api/drafts/${key}`).catch(() => undefined)
+  }
+
+  async function discard(): Promise<void> {
+    await forget()
+    history.change(original.value)
+    refused.value = null
+  }
+
+  /** Store the draft as a task; null when the server refused, `refused` says why. */
+  async function save(): Promise<TaskView | null> {
+    const spec = specOf(draft.value)
+    if (!spec) return null
+    saving.value = true
+    try {
+      const given = revision.value ? { headers: { 'If-Match': `"${revision.value}"` } } : {}
+      const saved = taskId === null ? await api.post('/api/tasks', spec) : await api.put('/api/tasks/{task_id}', spec, { path: { task_id: taskId }, ...given })
+      stored.value = saved
+      refused.value = null
+      await forget()
+      return saved
+    } catch (thrown) {
+      refused.value = asApiError(thrown)
+      if (refused.value.status === 412) await readStored().catch(() => undefined)
+      return null
+    } finally {
+      saving.value = false
+    }
+  }
+
+  function move(block: string, step: number): void {
+    const at = Number(block.replace('transform-', ''))
+    change(moveTransformation(draft.value, at, at + step))
+  }
+  function remove(block: string): void {
+    const at = Number(block.replace('transform-', ''))
+    change({ ...draft.value, transformations: draft.value.transformations.filter((_, index) => index !== at) })
+  }
+
+  return { history, draft, stored, connectors, problems, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move, remove }
+}
+
+function fromServer(error: ApiError): Problem {
+  const field = error.field ?? ''
+  const step = /^\$\.transformations\[(\d+)\]/.exec(field)?.[1]
+  const block = step !== undefined ? `transform-${step}` : field.includes('source') ? 'source' : /destination|mapping|format|write_mode/.test(field) ? 'destination' : 'task'
+  return { block, field, text: error.message, hint: error.hint }
+}
