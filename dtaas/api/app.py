@@ -16,6 +16,7 @@ from dtaas.api.controllers.bulk import BulkController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.executions import ExecutionController
+from dtaas.api.controllers.kept import DraftController, ViewController
 from dtaas.api.controllers.logs import LogController
 from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.schedules import ScheduleController
@@ -75,6 +76,8 @@ def application(
             TrialController,
             TaskController,
             BulkController,
+            DraftController,
+            ViewController,
             ScheduleController,
             ExecutionController,
             AlertController,
@@ -115,8 +118,8 @@ def _cors(settings: ApiSettings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=[origin.rstrip("/") for origin in settings.cors_origins],
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["content-type", "x-request-id"],
-        expose_headers=["location", "x-request-id"],
+        allow_headers=["content-type", "if-match", "x-request-id"],
+        expose_headers=["etag", "location", "x-request-id"],
         max_age=600,
     )
 

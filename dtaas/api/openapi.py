@@ -17,6 +17,7 @@ from dtaas.api.controllers.alerts import (
     MuteRequest,
 )
 from dtaas.api.controllers.bulk import BulkRequest, BulkResults
+from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
@@ -56,6 +57,8 @@ _SHAPES: Final = (
     Sample,
     BulkRequest,
     BulkResults,
+    KeptRequest,
+    KeptList,
     TaskSpec,
     TaskList,
     ChangedTaskView,

@@ -28,6 +28,7 @@ from dtaas.model.task import (
     TaskStatus,
     allowed_actions,
 )
+from dtaas.services.revision import revision_of
 from dtaas.store.execution_logs import ExecutionLogLine
 
 
@@ -112,12 +113,14 @@ class TaskView(TaskSpec, frozen=True, kw_only=True):
     Attributes:
         desired: the state the user wants it in.
         allowed_actions: what `control` would accept now.
+        revision: of what the user wrote down; the ETag, for `If-Match` of a change.
     """
 
     id: TaskId
     status: TaskStatus
     desired: DesiredState
     allowed_actions: tuple[TaskAction, ...]
+    revision: str
     current_progress_percent: float
     created_at: datetime
     updated_at: datetime
@@ -264,4 +267,9 @@ def execution_view(execution: Execution, tables: tuple[TableProgress, ...]) -> E
 def _task_fields(task: Task) -> dict[str, Any]:
     written = {name: getattr(task.spec, name) for name in task.spec.__struct_fields__}
     became = {name: getattr(task, name) for name in task.__struct_fields__ if name != "spec"}
-    return {**written, **became, "allowed_actions": allowed_actions(task.status)}
+    return {
+        **written,
+        **became,
+        "allowed_actions": allowed_actions(task.status),
+        "revision": revision_of(task.spec),
+    }

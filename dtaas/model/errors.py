@@ -341,6 +341,13 @@ class TaskRunningError(RequestError):
     status = 409
 
 
+class RevisionConflictError(RequestError):
+    """Somebody else changed the object since it was read."""
+
+    code = "revision_conflict"
+    status = 412
+
+
 class ActionNotAllowedError(RequestError):
     """The task's state does not allow this action; `hint` lists those it allows."""
 

@@ -25,6 +25,7 @@ from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.tasks import TaskService
 from dtaas.services.trials import ConnectorTrials
+from dtaas.store.kept_items import KeptItems
 from dtaas.store.store import Store
 
 
@@ -37,6 +38,7 @@ class Services(Struct, frozen=True, kw_only=True):
     tasks: TaskService
     bulk: BulkService
     control: TaskControl
+    kept: KeptItems
     schedules: ScheduleService
     dashboard: DashboardService
     history: HistoryService
@@ -85,6 +87,7 @@ def build_services(
         tasks=tasks,
         bulk=BulkService(tasks, control),
         control=control,
+        kept=store.kept,
         schedules=ScheduleService(store.engine, now),
         dashboard=DashboardService(
             dashboard=store.dashboard,

@@ -23,6 +23,7 @@ from dtaas.model.schedule import ScheduleType
 from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.services.every_task import every_task
 from dtaas.services.ports import TaskRunner
+from dtaas.services.revision import check_revision
 from dtaas.services.schedules import check_chain, refuse_awaited
 from dtaas.services.targets import Places, TargetKeeper
 from dtaas.services.task_rules import UNDER_WAY, applies_at_once, check_spec, fields_for_rest
@@ -107,21 +108,28 @@ class TaskService:
         """Return the live figures of a task, None when it does not run."""
         return self._runner.progress(task_id)
 
-    async def update(self, task_id: TaskId, spec: TaskSpec) -> TaskUpdate:
+    async def update(
+        self, task_id: TaskId, spec: TaskSpec, *, revision: str | None = None
+    ) -> TaskUpdate:
         """Replace what the user wrote down.
 
         While an execution is under way (running, pausing, paused …) limits and schedule may
         change, and limits apply at the next start. What is moved where may not: name, connectors,
         tables, mappings, mode, format, transformations and write mode.
 
+        Args:
+            revision: of the task as it was read; None changes whatever is there.
+
         Raises:
             NotFoundError: no such task.
+            RevisionConflictError: somebody changed it meanwhile.
             TaskRunningError: the change must wait until the task has ended.
             ValidationFailedError, TargetCollisionError, DestinationInUseError, NameTakenError:
                 as in `create`.
         """
         async with self._changing:
             old = await self._tasks.get(task_id)
+            check_revision(old, revision)
             waiting = fields_for_rest(old.spec, spec)
             if waiting and old.status in UNDER_WAY:
                 raise TaskRunningError(

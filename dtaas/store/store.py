@@ -28,6 +28,7 @@ from dtaas.store.exclusive import exclusive
 from dtaas.store.execution_logs import ExecutionLogs
 from dtaas.store.executions import ExecutionRepository
 from dtaas.store.installation import identify
+from dtaas.store.kept_items import KeptItems
 from dtaas.store.loads import Loads
 from dtaas.store.metrics import MetricsRepository
 from dtaas.store.migrate import MIGRATIONS, migrate
@@ -64,6 +65,7 @@ class Store(Struct, frozen=True, kw_only=True):
     alert_channels: AlertChannelRepository
     alert_events: AlertEventRepository
     alert_facts: AlertFactsRepository
+    kept: KeptItems
     engine: EngineStore
     checkpoints: Checkpoints
     loads: Loads
@@ -144,6 +146,7 @@ async def open_store(
                 executions=ExecutionRepository(database),
                 metrics=MetricsRepository(database),
                 dashboard=DashboardRepository(database, now),
+                kept=KeptItems(database, now),
                 execution_logs=ExecutionLogs(database),
                 retention=Retention(database),
                 alert_rules=AlertRuleRepository(database, now),

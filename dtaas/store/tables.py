@@ -236,6 +236,15 @@ system_metrics = Table(
     Index("ix_system_metrics_metric_name_recorded_at", "metric_name", "recorded_at"),
 )
 
+kept_items = Table(
+    "kept_items",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
 checkpoints = Table(
     "checkpoints",
     metadata,

@@ -1,8 +1,10 @@
 """`/api/tasks/`."""
 
+from typing import Annotated, TypeVar
+
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from msgspec import Struct
 
 from dtaas.api.controllers.schedules import StartCount
@@ -38,6 +40,9 @@ class ControlRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     action: TaskAction
     force: bool = False
     tables: tuple[TableRef, ...] = ()
+
+
+AnyTaskView = TypeVar("AnyTaskView", bound=TaskView)
 
 
 class TaskController(Controller):
@@ -87,9 +92,11 @@ class TaskController(Controller):
         )
 
     @get("/{task_id:int}", summary="Read a task")
-    async def read(self, tasks: NamedDependency[TaskService], task_id: FromPath[int]) -> TaskView:
-        """The task and its state."""
-        return task_view(await tasks.get(task_id_of(task_id)))
+    async def read(
+        self, tasks: NamedDependency[TaskService], task_id: FromPath[int]
+    ) -> Response[TaskView]:
+        """The task and its state; the ETag is its revision."""
+        return _tagged(task_view(await tasks.get(task_id_of(task_id))))
 
     @put("/{task_id:int}", summary="Change a task")
     async def update(
@@ -98,15 +105,22 @@ class TaskController(Controller):
         tasks: NamedDependency[TaskService],
         task_id: FromPath[int],
         data: JSONBody[TaskSpec],
-    ) -> ChangedTaskView:
+        if_match: Annotated[
+            str | None,
+            HeaderParameter(name="If-Match", description="The ETag of the task as it was read"),
+        ] = None,
+    ) -> Response[ChangedTaskView]:
         """Replace what was written down.
+
+        With If-Match it is refused with 412 `revision_conflict` when somebody changed it since.
 
         While an execution is under way, description, schedule and is_active change at once and
         limits at the next start (`applies` says which). Name, connectors, tables, mappings, mode,
         format, transformations and write mode are refused with 409 `task_running`.
         """
-        update = await tasks.update(task_id_of(task_id), data)
-        return changed_task_view(update.task, update.applies)
+        revision = None if if_match in {None, "*"} else str(if_match).strip(' "')
+        update = await tasks.update(task_id_of(task_id), data, revision=revision)
+        return _tagged(changed_task_view(update.task, update.applies))
 
     @delete("/{task_id:int}", summary="Delete a task")
     async def remove(self, tasks: NamedDependency[TaskService], task_id: FromPath[int]) -> None:
@@ -159,3 +173,7 @@ class TaskController(Controller):
     ) -> NextStarts:
         """Blackouts and jitter are in them."""
         return await schedules.upcoming(task_id_of(task_id), count)
+
+
+def _tagged(view: AnyTaskView) -> Response[AnyTaskView]:
+    return Response(view, headers={"etag": f'"{view.revision}"'})

@@ -70,8 +70,9 @@ async def test_every_route_answers_its_mistakes_with_problems(
             needs_body = "requestBody" in DOCUMENT["paths"][path][method.lower()]
             expected = (422, "validation_failed") if needs_body else (404, "not_found")
             is_problem(answer, *expected)
-            path_without_id = real.replace(number, "x")
-            is_problem(await http.request(method, path_without_id), 404, "not_found")
+            if "_id}" in path:  # names, unlike ids, may be any text
+                path_without_id = real.replace(number, "x")
+                is_problem(await http.request(method, path_without_id), 404, "not_found")
     answer = await http.request(method, path.format(**dict.fromkeys(_names(path), 1)) + "?x=1")
     assert is_problem(answer, 422, "validation_failed")["field"] == "$.x"
 

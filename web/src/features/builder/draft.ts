@@ -24,7 +24,7 @@ export function emptyDraft(): Draft {
 
 /** What a person wrote of a stored task, without what became of it. Fields this page does not know stay. */
 export function draftOf(task: TaskView): Draft {
-  const became = new Set(['id', 'status', 'desired', 'allowed_actions', 'current_progress_percent', 'created_at', 'updated_at', 'last_run_at', 'cdc_enabled_tables', 'last_cdc_poll_at', 'last_error_code', 'last_error', 'applies'])
+  const became = new Set(['id', 'status', 'desired', 'allowed_actions', 'current_progress_percent', 'created_at', 'updated_at', 'last_run_at', 'cdc_enabled_tables', 'last_cdc_poll_at', 'last_error_code', 'last_error', 'applies', 'revision'])
   const entries = Object.entries(task).filter(([field, value]) => !became.has(field) && value !== undefined)
   return { ...emptyDraft(), ...(Object.fromEntries(entries) as Draft) }
 }
