@@ -52,6 +52,12 @@ def _memory_source(config: MemorySourceConfig) -> Source:
     return MemorySource(config)
 
 
+def _memory_changes(config: MemorySourceConfig) -> ChangeSource:
+    from dtaas.connectors.memory.change_source import MemoryChangeSource  # noqa: PLC0415
+
+    return MemoryChangeSource(config)
+
+
 def _s3(config: S3Config, naming: NamingContext) -> Destination:
     from dtaas.connectors.lake.destination import LakeDestination  # noqa: PLC0415
 
@@ -140,14 +146,16 @@ class Registry:
             _destination_row("file", "Local folder", FileConfig, _file),
         ]
         if memory:
-            sources.append(_source_row("memory", "Memory", MemorySourceConfig, _memory_source))
+            sources.append(
+                _source_row("memory", "Memory", MemorySourceConfig, _memory_source, _memory_changes)
+            )
             destinations.append(
                 _destination_row(
                     "memory",
                     "Memory",
                     MemoryDestinationConfig,
                     _memory_destination,
-                    Capabilities(full_load=True, overwrite=True, append=True),
+                    Capabilities(full_load=True, cdc=True, overwrite=True, append=True),
                 )
             )
         self._sources = {row.type.kind: row for row in sources}

@@ -16,10 +16,12 @@ from dtaas.store.connectors import ConnectorDraft
 from dtaas.store.engine_store import EngineStore
 from dtaas.store.loads import Loads
 from dtaas.store.store import Store
+from dtaas.store.streams import Streams
 from tests.contract.checkpoint_store import StoredCheckpointsContract
 from tests.contract.execution_store import ExecutionStoreContract
 from tests.contract.load_ledger import LoadLedgerContract
 from tests.contract.store_samples import NewTask, spec
+from tests.contract.stream_store import StreamStoreContract
 
 
 async def connect(store: Store) -> tuple[Connector, Connector]:
@@ -62,6 +64,12 @@ class CheckpointsSuite(StoredCheckpointsContract):
     @pytest.fixture
     def checkpoints(self, store: Store) -> Checkpoints:
         return store.checkpoints
+
+
+class StreamsSuite(StreamStoreContract):
+    @pytest.fixture
+    def streams(self, store: Store) -> Streams:
+        return store.streams
 
 
 class LoadsSuite(LoadLedgerContract):

@@ -1,7 +1,6 @@
 """A reader of the lake that knows only what the README says: load, then changes in their order."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +60,18 @@ class LakeTable:
     def _root(self) -> Path:
         return next(p for p in self._folder.parents if (p / "_root").exists())
 
-    def _segments(self, head: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _segments(self, head: dict[str, Any]) -> list[dict[str, Any]]:
+        """Follow the segments from the last back to the first."""
         folder = self._folder / "_dtaas/changes" / head["generation"]
-        last = head["base"]
-        for path in sorted(folder.glob("*.json")) if folder.exists() else []:
-            segment = json.loads(path.read_text())
-            if segment["to"] > head["position"]:
-                return
-            assert segment["after"] >= last, "windows overlap"
-            last = segment["to"]
-            yield segment
+        found: list[dict[str, Any]] = []
+        name, before = head["segment"], head["position"]
+        while name is not None:
+            segment = json.loads((folder / f"{name}.json").read_text())
+            assert segment["to"] <= before, "windows overlap"
+            found.append(segment)
+            name, before = segment["previous"], segment["after"]
+        assert before >= head["base"]
+        return found[::-1]
 
     def _rows(self, key: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pq.read_table(self._root / key).to_pylist()

@@ -5,8 +5,9 @@
     <target>/_dtaas/stream.json                      the head: generation, base, position, epoch
 
 Names follow from the window, so a window written again after a crash overwrites itself. Order:
-files → segment → head. The head moves by a conditional put: an older life of the task holds another
-etag and can move nothing any more. What readers do is in the README.
+files → segment → head. The head names the last segment and each segment the one before it, so that
+what a crash left unlisted never counts. The head moves by a conditional put: an older life of the
+task holds another etag and can move nothing any more. What readers do is in the README.
 """
 
 from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ class StreamHead(Struct, frozen=True, kw_only=True):
         generation: load the changes follow.
         base: position of that load, 20 hex digits; changes after it count.
         position: everything up to here is listed.
+        segment: `to` of the last segment, None while there is none.
         epoch: rises with every life of the task that writes.
     """
 
@@ -51,15 +53,21 @@ class StreamHead(Struct, frozen=True, kw_only=True):
     generation: str
     base: str
     position: str
+    segment: str | None = None
     epoch: int
     table: TableSchema
     updated_at: datetime
 
 
 class Segment(Struct, frozen=True, kw_only=True):
-    """The files of one window, in the order of their changes."""
+    """The files of one window, in the order of their changes.
+
+    Attributes:
+        previous: `to` of the segment before this one, None for the first of its generation.
+    """
 
     version: int = VERSION
+    previous: str | None = None
     after: str
     to: str
     rows: int
@@ -85,16 +93,22 @@ class LakeChanges:
         """Take the stream over and return the position it stands at; see the port.
 
         Raises:
-            DestinationConflictError: somebody else takes it over at the same moment.
+            DestinationConflictError: another life has taken it over since, or does at this moment.
         """
         found = await self._store.get(self._layout.stream)
         old = None if found is None else decode(found.data, StreamHead, self._layout.stream)
+        if self._head is not None:  # this life had opened it: it must not take it back
+            if found is None or old is None or old.epoch != self._head.epoch:
+                raise self._taken_over()
+            self._head, self._etag = old, found.etag
+            return bytes.fromhex(old.position)
         same = old is not None and old.generation == self._stream.generation
         base = self._stream.base.hex()
         head = StreamHead(
             generation=self._stream.generation,
             base=base,
             position=old.position if old is not None and same else base,
+            segment=old.segment if old is not None and same else None,
             epoch=(old.epoch if old is not None else 0) + 1,
             table=self._stream.tracked.schema,
             updated_at=datetime.now(UTC),
@@ -115,10 +129,12 @@ class LakeChanges:
         to = window.to.hex()
         already = head.position >= to
         if not already:
+            last = head.segment
             if segment.files:
                 key = self._layout.segment(self._stream.generation, to)
-                await self._store.put(key, encode(segment))
-            await self._move(replace(head, position=to, updated_at=datetime.now(UTC)))
+                await self._store.put(key, encode(replace(segment, previous=last)))
+                last = to
+            await self._move(replace(head, position=to, segment=last, updated_at=datetime.now(UTC)))
         return ChangeReceipt(
             position=window.to,
             rows=segment.rows,
@@ -167,17 +183,17 @@ class LakeChanges:
         except PreconditionFailedError as error:
             found = await self._store.get(key)
             if found is None or found.data != data:  # else the reply to our own put was lost
-                raise DestinationConflictError(
-                    f"{self._store.url(key)} was taken over by another life of the task.",
-                    hint="Let only one daemon run the task.",
-                ) from error
+                raise self._taken_over() from error
         found = await self._store.get(key)
         if found is None or found.data != data:
-            raise DestinationConflictError(
-                f"{self._store.url(key)} was changed by somebody else.",
-                hint="Let only one daemon run the task.",
-            )
+            raise self._taken_over()
         self._head, self._etag = head, found.etag
+
+    def _taken_over(self) -> DestinationConflictError:
+        return DestinationConflictError(
+            f"{self._store.url(self._layout.stream)} was taken over by another life of the task.",
+            hint="Let only one daemon run the task.",
+        )
 
 
 class _WindowWriter:

@@ -141,8 +141,10 @@ class LakeDestination:
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position it stands at."""
-        changes = LakeChanges(self._store, self._blocking, stream)
-        self._streams[stream.target] = changes
+        changes = self._streams.get(stream.target)
+        if changes is None or changes.stream.generation != stream.generation:
+            changes = LakeChanges(self._store, self._blocking, stream)
+            self._streams[stream.target] = changes
         return await changes.open()
 
     @asynccontextmanager

@@ -6,10 +6,17 @@ from contextlib import asynccontextmanager
 import pyarrow as pa
 from anyio.lowlevel import checkpoint
 
+from dtaas.connectors.memory.change_target import MemoryChangeWriter
 from dtaas.connectors.memory.datasets import Dataset, dataset
+from dtaas.model.change_ports import ChangeDestination, ChangeWriter
+from dtaas.model.changes import ChangeWindow, TableStream
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
 from dtaas.model.connectors import MemoryDestinationConfig
-from dtaas.model.errors import DestinationInUseError, TableNotFoundError
+from dtaas.model.errors import (
+    DestinationConflictError,
+    DestinationInUseError,
+    TableNotFoundError,
+)
 from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.load import (
     Chunk,
@@ -142,6 +149,26 @@ class MemoryDestination:
             figures.add(batch)
         return figures.result()
 
+    async def open_stream(self, stream: TableStream) -> bytes | None:
+        """Take the stream over from older lives of the task, and say where it stands."""
+        await self._data.hook("open stream", stream.tracked.table)
+        target = self._data.target(stream.target.path)
+        if target.epoch > stream.epoch:
+            raise DestinationConflictError(
+                f"{stream.target} was taken over by a newer life of the task.",
+                hint="Let only one daemon run the task.",
+            )
+        target.epoch = stream.epoch
+        if target.generation == stream.generation:
+            return target.position
+        target.generation, target.position, target.changes = stream.generation, stream.base, []
+        return None
+
+    @asynccontextmanager
+    async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
+        """Open a writer for one window; without `finish` nothing stays."""
+        yield MemoryChangeWriter(self._data, stream, window)
+
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""
 
@@ -151,3 +178,4 @@ def _same(a: Owner, b: Owner) -> bool:
 
 
 _: type[Destination] = MemoryDestination
+_changes: type[ChangeDestination] = MemoryDestination

@@ -95,8 +95,9 @@ class MemorySource:
         yield MemoryReader(self._data, schema.table, rows.combine_chunks().to_batches(most))
 
     async def position(self) -> str:
-        """Return '': memory has no log."""
-        return ""
+        """Return how far the log is captured, '' while no table of it is."""
+        log = self._data.log
+        return log.captured.hex() if log.instances else ""
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""

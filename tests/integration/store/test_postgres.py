@@ -6,7 +6,7 @@ from tests.contract.repositories import (
     FiguresContract,
     TaskRepositoryContract,
 )
-from tests.contract.stored import CheckpointsSuite, EngineStoreSuite, LoadsSuite
+from tests.contract.stored import CheckpointsSuite, EngineStoreSuite, LoadsSuite, StreamsSuite
 
 
 class TestCheckpoints(CheckpointsSuite):
@@ -14,6 +14,10 @@ class TestCheckpoints(CheckpointsSuite):
 
 
 class TestLoads(LoadsSuite):
+    pass
+
+
+class TestStreams(StreamsSuite):
     pass
 
 

@@ -6,10 +6,12 @@ from msgspec.structs import replace
 from dtaas.model.ids import TaskId
 from dtaas.model.task import DesiredState, Task, TaskStatus
 from dtaas.store.memory import MemoryCheckpoints, MemoryEngineStore, MemoryLoads
+from dtaas.store.memory_streams import MemoryStreams
 from tests.contract.checkpoint_store import CheckpointStoreContract
 from tests.contract.execution_store import ExecutionStoreContract
 from tests.contract.load_ledger import LoadLedgerContract
 from tests.contract.store_samples import Clock, NewTask, spec
+from tests.contract.stream_store import StreamStoreContract
 
 
 @pytest.fixture
@@ -53,6 +55,12 @@ class TestMemoryLoads(LoadLedgerContract):
     @pytest.fixture
     def ledger(self) -> MemoryLoads:
         return MemoryLoads()
+
+
+class TestMemoryStreams(StreamStoreContract):
+    @pytest.fixture
+    def streams(self) -> MemoryStreams:
+        return MemoryStreams()
 
 
 class TestMemoryEngineStore(ExecutionStoreContract):

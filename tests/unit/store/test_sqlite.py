@@ -1,6 +1,6 @@
 """The store on SQLite keeps the promises of the ports."""
 
-from tests.contract.stored import CheckpointsSuite, EngineStoreSuite, LoadsSuite
+from tests.contract.stored import CheckpointsSuite, EngineStoreSuite, LoadsSuite, StreamsSuite
 
 
 class TestCheckpoints(CheckpointsSuite):
@@ -8,6 +8,10 @@ class TestCheckpoints(CheckpointsSuite):
 
 
 class TestLoads(LoadsSuite):
+    pass
+
+
+class TestStreams(StreamsSuite):
     pass
 
 
