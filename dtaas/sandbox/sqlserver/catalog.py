@@ -33,6 +33,7 @@ class TableDef(Struct, frozen=True, kw_only=True):
         storage_name: quoted and qualified name in the storage's SQL.
         key: names of the primary key's columns in key order.
         read_only: true for views and system views: DML is refused.
+        is_tracked: change tracking is enabled.
     """
 
     object_id: int
@@ -42,6 +43,7 @@ class TableDef(Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnDef, ...]
     key: tuple[str, ...] = ()
     read_only: bool = False
+    is_tracked: bool = False
 
 
 class Catalog(Protocol):

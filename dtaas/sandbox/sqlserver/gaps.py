@@ -53,6 +53,11 @@ STORAGE_GAPS: Final = (
         "four times a second while its job runs, whatever the polling interval; the cleanup job "
         "works when it is started and has no schedule."
     ),
+    (
+        "Change tracking: SYS_CHANGE_COLUMNS and SYS_CHANGE_CONTEXT are always NULL, CHANGETABLE "
+        "(VERSION …) is refused, SELECT stands for VIEW CHANGE TRACKING, a transaction does not "
+        "see its own changes before it commits, and nothing is cleaned up by age."
+    ),
     "Texts with characters U+10F7FF to U+10FFFF are refused.",
     (
         "A savepoint is set before each statement of an explicit transaction; thousands of "

@@ -27,7 +27,8 @@ SELECT o.database_id, o.object_id, s.name AS schema, o.name, o.type,
   ARRAY(SELECT x.column_id FROM meta.indexes i JOIN meta.index_columns x USING (object_id, index_id)
     JOIN meta.objects k ON k.object_id = i.constraint_id
     WHERE i.object_id = o.object_id AND k.type = 'PK' AND x.key_ordinal > 0
-    ORDER BY x.key_ordinal) AS key
+    ORDER BY x.key_ordinal) AS key,
+  EXISTS (SELECT FROM meta.tracking_tables k WHERE k.object_id = o.object_id) AS is_tracked
 FROM meta.objects o JOIN meta.schemas s USING (database_id, schema_id)
 WHERE o.type IN ('U', 'V') AND CASE WHEN $1::int[] IS NULL THEN left(o.name, 1) <> '#'
   ELSE o.object_id = ANY($1) END
@@ -184,6 +185,7 @@ def _table(record: asyncpg.Record, columns: list[asyncpg.Record]) -> TableDef:
         ),
         key=tuple(names[i] for i in record["key"]),
         read_only=record["type"] == "V",
+        is_tracked=record["is_tracked"],
     )
 
 

@@ -53,8 +53,8 @@ _LEVELS: Final = {
     Isolation.SNAPSHOT: "REPEATABLE READ",
 }
 _READS: Final = re.compile(r"\bFROM\b", re.IGNORECASE)
-_USER_DATA: Final = re.compile(r"\bd(?!2\b)\d+\.[tv]_\d+")
-"""A table or view of a database other than tempdb, whose number is 2."""
+_USER_DATA: Final = re.compile(r"\bd(?!2\b)\d+\.[tvk]_\d+")
+"""A table, its changes, or a view of a database other than tempdb, whose number is 2."""
 
 
 class StorageConnection:

@@ -51,6 +51,10 @@ def _function(
 
 
 METADATA_FUNCTIONS: Final[Mapping[str, MetadataFunction]] = {
+    "CHANGE_TRACKING_CURRENT_VERSION": _function("change_tracking_current_version", _BIGINT),
+    "CHANGE_TRACKING_MIN_VALID_VERSION": _function(
+        "change_tracking_min_valid_version", _BIGINT, _INT
+    ),
     "COL_LENGTH": _function("col_length", _SMALLINT, _TEXT, _SYSNAME),
     "COL_NAME": _function("col_name", _SYSNAME, _INT, _INT),
     "COLLATIONPROPERTY": _function("collationproperty", _VARIANT, _SYSNAME, _SYSNAME),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql import tree
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.expression_parser import parse_expression, parse_expressions
@@ -72,6 +73,8 @@ def parse_element(cursor: Cursor) -> tree.Source:
         source = _joined(cursor)
         cursor.expect(")")
         return source
+    if cursor.at("CHANGETABLE", "("):
+        return _change_table(cursor)
     parts = cursor.parts()
     if cursor.at("(") and cursor.ahead().word not in _HINTS:
         return _function(cursor, parts)
@@ -138,6 +141,25 @@ def _derived(cursor: Cursor) -> tree.Source:
     alias = cursor.name()
     columns = cursor.names() if cursor.at("(") else ()
     return tree.Derived(query, alias, columns)
+
+
+def _change_table(cursor: Cursor) -> tree.Source:
+    """Read CHANGETABLE. Raises: SqlError 102 an expression for a version, 22104 no alias."""
+    cursor.expect("CHANGETABLE", "(", "CHANGES")
+    table = cursor.parts()
+    cursor.expect(",")
+    if cursor.ahead().word not in {")", ","}:  # only a variable or constant may stand here
+        cursor.take()
+        raise cursor.error()
+    since = parse_expression(cursor)
+    if cursor.accept(","):
+        cursor.expect("FORCESEEK")
+    cursor.expect(")")
+    alias = parse_alias(cursor)
+    if alias is None:
+        raise SqlError(22104, "A table returned by the CHANGETABLE function must be aliased.")
+    columns = cursor.names() if cursor.at("(") else ()
+    return tree.ChangeTable(table, since, alias, columns)
 
 
 def _function(cursor: Cursor, parts: tree.Parts) -> tree.Source:

@@ -10,6 +10,7 @@ from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.tsql import tree
 from dtaas.sandbox.sqlserver.tsql.block import Block, Bound
 from dtaas.sandbox.sqlserver.tsql.change_functions import bind_change_function
+from dtaas.sandbox.sqlserver.tsql.change_tables import bind_change_table
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.errors import column_count
 from dtaas.sandbox.sqlserver.tsql.expressions import bind
@@ -40,6 +41,8 @@ def bind_source(source: tree.Source, block: Block) -> str:
             return _derived(source, block)
         case tree.FunctionTable():
             return bind_change_function(source, block)
+        case tree.ChangeTable():
+            return bind_change_table(source, block)
         case tree.Join():
             return _join(source, block)
 

@@ -316,6 +316,15 @@ class FunctionTable(Struct, frozen=True):
     columns: tuple[str, ...] = ()
 
 
+class ChangeTable(Struct, frozen=True):
+    """`CHANGETABLE(CHANGES table, since) AS alias (columns)`."""
+
+    table: Parts
+    since: Expression
+    alias: str
+    columns: tuple[str, ...] = ()
+
+
 class JoinKind(Enum):
     """How two sides meet."""
 
@@ -337,7 +346,7 @@ class Join(Struct, frozen=True):
     condition: Expression | None = None
 
 
-Source = TableName | Derived | FunctionTable | Join
+Source = TableName | Derived | FunctionTable | ChangeTable | Join
 
 
 class SelectItem(Struct, frozen=True):

@@ -22,6 +22,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.columns import (
 from dtaas.sandbox.sqlserver.storage.ddl.constraints import add_constraint
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, dotted, shown_name
 from dtaas.sandbox.sqlserver.storage.ddl.indexes import remove_index
+from dtaas.sandbox.sqlserver.storage.ddl.tracking_log import refuse_to_lose_key
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
 from dtaas.sandbox.sqlserver.storage.one_value import one_value
 from dtaas.sandbox.sqlserver.tsql.compile import translate
@@ -220,6 +221,8 @@ async def _drop_constraint(context: Context, table: Table, name: str, *, if_exis
         )
     elif record["index_id"] is not None:
         await _refuse_when_referenced(context, table, record["index_id"], name)
+        if record["type"] == "PK":
+            await refuse_to_lose_key(context, table, name)
         await remove_index(context, table, record["index_id"])
     else:
         await context.connection.execute(

@@ -12,6 +12,7 @@ from dtaas.sandbox.sqlserver.storage.ddl import (
     rights,
     schemas,
     tables,
+    tracking,
     views,
 )
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
@@ -20,7 +21,9 @@ from dtaas.sandbox.sqlserver.storage.ddl.context import Context
 
 def needs_own_turn(statement: ddl.Statement) -> bool:
     """Tell whether a statement may not stand in an explicit transaction."""
-    return isinstance(statement, ddl.CreateDatabase | ddl.DropDatabases | ddl.AlterDatabase)
+    return isinstance(
+        statement, ddl.CreateDatabase | ddl.DropDatabases | ddl.AlterDatabase | ddl.TrackDatabase
+    )
 
 
 def is_temporary(statement: ddl.Statement) -> bool:
@@ -30,7 +33,7 @@ def is_temporary(statement: ddl.Statement) -> bool:
             names: tuple[tuple[str, ...], ...] = (table,)
         case ddl.AlterColumn(table=table) | ddl.DropFromTable(table=table):
             names = (table,)
-        case ddl.DropIndex(table=table) | ddl.Truncate(table=table):
+        case ddl.DropIndex(table=table) | ddl.Truncate(table=table) | ddl.TrackTable(table=table):
             names = (table,)
         case ddl.DropObjects(names=dropped):
             names = dropped
@@ -52,6 +55,7 @@ async def carry_out(context: Context, statement: ddl.Statement) -> Sequence[Mess
             await tables.drop_tables(context, statement)
         case ddl.Truncate():
             await tables.truncate(context, statement)
+            await tracking.after_truncate(context, statement)
         case ddl.AddToTable():
             await alterations.add_to_table(context, statement)
         case ddl.AlterColumn():
@@ -77,6 +81,10 @@ async def _carry_out_rarer(context: Context, statement: ddl.Statement) -> Sequen
             await databases.drop(context, statement)
         case ddl.AlterDatabase():
             await databases.alter(context, statement)
+        case ddl.TrackDatabase():
+            await tracking.track_database(context, statement)
+        case ddl.TrackTable():
+            await tracking.track_table(context, statement)
         case ddl.CreatePartitionFunction():
             await partitions.create_function(context, statement)
         case ddl.CreatePartitionScheme():

@@ -10,6 +10,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.table_parser import (
     parse_create_index,
     parse_create_table,
 )
+from dtaas.sandbox.sqlserver.storage.ddl.tracking_parser import parse_database_tracking
 from dtaas.sandbox.sqlserver.tsql.call_parser import parse_type
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.lexer import Kind
@@ -183,7 +184,7 @@ def _create_partition(cursor: Cursor) -> ddl.Statement:
     return ddl.CreatePartitionFunction(name=name, type=type_, right=right, values=tuple(values))
 
 
-def _alter_database(cursor: Cursor) -> ddl.AlterDatabase:
+def _alter_database(cursor: Cursor) -> ddl.AlterDatabase | ddl.TrackDatabase:
     name = "" if cursor.accept("CURRENT") else cursor.name()
     if cursor.accept("MODIFY", "NAME"):
         cursor.expect("=")
@@ -191,6 +192,8 @@ def _alter_database(cursor: Cursor) -> ddl.AlterDatabase:
     if cursor.accept("COLLATE"):
         return ddl.AlterDatabase(name=name, collation=cursor.name())
     cursor.expect("SET")
+    if cursor.accept("CHANGE_TRACKING"):
+        return parse_database_tracking(cursor, name)
     options: list[tuple[str, str]] = []
     while cursor.token.kind is not Kind.END and not cursor.at(";"):
         if cursor.accept("WITH"):  # termination: ROLLBACK IMMEDIATE, NO_WAIT

@@ -215,6 +215,29 @@ class AlterDatabase(Struct, frozen=True, kw_only=True):
     collation: str | None = None
 
 
+class TrackDatabase(Struct, frozen=True, kw_only=True):
+    """ALTER DATABASE … SET CHANGE_TRACKING; `name` empty: CURRENT.
+
+    Attributes:
+        enabled: None where only options are changed.
+        auto_cleanup: None when not said.
+        retention: a number and MINUTES, HOURS or DAYS; None when not said.
+    """
+
+    name: str
+    enabled: bool | None
+    auto_cleanup: bool | None = None
+    retention: tuple[int, str] | None = None
+
+
+class TrackTable(Struct, frozen=True, kw_only=True):
+    """ALTER TABLE … ENABLE | DISABLE CHANGE_TRACKING; columns: TRACK_COLUMNS_UPDATED."""
+
+    table: Parts
+    enabled: bool
+    columns: bool = False
+
+
 class CreatePartitionFunction(Struct, frozen=True, kw_only=True):
     """CREATE PARTITION FUNCTION; `values` are T-SQL texts."""
 
@@ -279,6 +302,8 @@ Statement = (
     | CreateDatabase
     | DropDatabases
     | AlterDatabase
+    | TrackDatabase
+    | TrackTable
     | CreatePartitionFunction
     | CreatePartitionScheme
     | DropPartitioning

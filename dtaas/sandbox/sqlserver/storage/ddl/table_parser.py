@@ -11,6 +11,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.column_parser import (
     parse_key_columns,
     parse_space,
 )
+from dtaas.sandbox.sqlserver.storage.ddl.tracking_parser import parse_table_tracking
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.tree import Parts
 
@@ -83,6 +84,8 @@ def parse_alter_table(cursor: Cursor) -> ddl.Statement:
         return ddl.CheckConstraints(
             table=table, names=names, enabled=word == "CHECK", validate=validate
         )
+    if cursor.at_any("ENABLE", "DISABLE") and cursor.ahead().word == "CHANGE_TRACKING":
+        return parse_table_tracking(cursor, table)
     if cursor.accept("SET") or cursor.accept("REBUILD"):
         while cursor.token.word != ";" and cursor.token.start < len(cursor.sql):
             cursor.take()

@@ -26,6 +26,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.context import (
     storage_table,
 )
 from dtaas.sandbox.sqlserver.storage.ddl.indexes import add_index, partition_table
+from dtaas.sandbox.sqlserver.storage.ddl.tracking_log import stop_tracking
 
 
 async def create_table(context: Context, spec: ddl.CreateTable) -> int:
@@ -88,6 +89,7 @@ async def drop_tables(context: Context, spec: ddl.DropObjects) -> None:
 
 async def remove_table(connection: asyncpg.Connection, database_id: int, object_id: int) -> None:
     """Drop a table with its meta rows; those of its keys and columns go with it."""
+    await stop_tracking(connection, database_id, object_id)
     await connection.execute(f"DROP TABLE {storage_table(database_id, object_id)} CASCADE")
     await connection.execute(
         "DELETE FROM meta.foreign_keys WHERE referenced_object_id = $1", object_id

@@ -292,19 +292,6 @@ STABLE LANGUAGE sql AS $$
     OR store.name_key(l.name) IN ('sa', store.name_key(store.login()))
 $$;
 
-CREATE FUNCTION sys.change_tracking_tables(db int) RETURNS TABLE (
-  object_id int, is_track_columns_updated_on t.bit, min_valid_version bigint, begin_version bigint,
-  cleanup_version bigint)
-STABLE LANGUAGE sql AS $$
-  SELECT NULL::int, NULL::smallint, NULL::bigint, NULL::bigint, NULL::bigint WHERE false
-$$;
-
-CREATE FUNCTION sys.change_tracking_databases(db int) RETURNS TABLE (
-  database_id int, is_auto_cleanup_on t.bit, retention_period int, retention_period_units t.tinyint)
-STABLE LANGUAGE sql AS $$
-  SELECT NULL::int, NULL::smallint, NULL::int, NULL::smallint WHERE false
-$$;
-
 CREATE FUNCTION sys.configurations(db int) RETURNS TABLE (
   configuration_id int, name t.nvarchar_60, value t.sql_variant, value_in_use t.sql_variant)
 STABLE LANGUAGE sql AS $$
