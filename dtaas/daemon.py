@@ -21,6 +21,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.registry import Registry, warm_up
 from dtaas.engine.execution import Workshop
+from dtaas.engine.leasing import LeaseKeeper
 from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
 from dtaas.engine.supervisor import Supervisor
@@ -41,6 +42,7 @@ from dtaas.services.services import Services, build_services
 from dtaas.services.telemetry.build import build_exporters
 from dtaas.services.upkeep import Upkeep
 from dtaas.settings import Settings
+from dtaas.store.leases import BEAT_S, TTL_S
 from dtaas.store.store import KEY_FILE, Store, open_store
 
 log = structlog.get_logger()
@@ -70,6 +72,7 @@ async def run_daemon(
             data_dir=data_dir,
             registry=registry,
             key_path=Path(key_file) if key_file else None,
+            shared=settings.daemon.high_availability,
         ) as store:
             supervisor, services = _build(settings, registry, store)
             async with create_task_group() as group:
@@ -97,7 +100,9 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         bus=bus,
         uniform=random.SystemRandom().uniform,
     )
-    supervisor = Supervisor(workshop, registry, shutdown_grace_s=settings.daemon.shutdown_grace_s)
+    supervisor = Supervisor(
+        workshop, registry, shutdown_grace_s=settings.daemon.shutdown_grace_s, leases=store.leases
+    )
     services = build_services(
         store=store, registry=registry, runner=supervisor, bus=bus, now=utc_now
     )
@@ -115,7 +120,12 @@ async def _start(
     settings = live.now
     await group.start(supervisor.serve, name="supervisor")
     group.start_soon(Blocking(1), warm_up, name="warm up")
-    group.start_soon(Scheduler(store.engine, services.control.start).serve, name="scheduler")
+    leads = None if store.leases is None else store.leases.leads
+    scheduler = Scheduler(store.engine, services.control.start, leads=leads)
+    group.start_soon(scheduler.serve, name="scheduler")
+    if store.leases is not None:
+        keeper = LeaseKeeper(store.leases, store.engine, supervisor, beat_s=BEAT_S, ttl_s=TTL_S)
+        await group.start(keeper.serve, name="leases")
     _start_watching(group, live, store, supervisor, services)
     admin_socket = settings.admin_socket(os.environ)
     await group.start(

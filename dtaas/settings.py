@@ -60,12 +60,14 @@ class DaemonSettings(_Section, frozen=True, kw_only=True):
         data_dir: empty is `$STATE_DIRECTORY`, else `./.dtaas`.
         admin_socket: empty is `admin.sock` in `$RUNTIME_DIRECTORY`, else in the data folder.
         shutdown_grace_s: seconds a stop may drain before it cuts.
+        high_availability: share the metadata database, a PostgreSQL, with other daemons.
         memory_connectors: offer the in-process connectors; for tests only.
     """
 
     data_dir: str = ""
     admin_socket: str = ""
     shutdown_grace_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    high_availability: bool = False
     memory_connectors: bool = False
 
 

@@ -41,10 +41,12 @@ class Orders(Struct, frozen=True, kw_only=True):
     Attributes:
         tables: only these, all when empty; asks for a new execution's tables, not a resumed one's.
         restart: forget what an earlier execution left unfinished.
+        epoch: of the daemon as owner of the task; see `Owner`.
     """
 
     tables: tuple[TableRef, ...] = ()
     restart: bool = False
+    epoch: int = 0
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -117,7 +119,10 @@ class TaskActor:
         execution = await store.begin_execution(task.id, kind)
         bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         owner = Owner(
-            installation=await store.installation(), task_id=task.id, task_name=task.spec.name
+            installation=await store.installation(),
+            task_id=task.id,
+            task_name=task.spec.name,
+            epoch=self._orders.epoch,
         )
         tables = await self._tables(task, execution)
         log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)

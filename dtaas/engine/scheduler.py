@@ -58,7 +58,14 @@ class Scheduler:
         store: ExecutionStore,
         start: Callable[[TaskId], Awaitable[object]],
         now: Callable[[], datetime] = utc_now,
+        leads: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        """Take what to work with.
+
+        Args:
+            leads: of several daemons only the one that leads starts what is due.
+        """
+        self._leads = leads
         self._store = store
         self._start = start
         self._now = now
@@ -68,7 +75,10 @@ class Scheduler:
         """Start due tasks until cancelled."""
         while True:
             try:
-                await self.look()
+                if self._leads is None or await self._leads():
+                    await self.look()
+                else:
+                    self._plans.clear()  # whoever leads later looks with fresh eyes
             except DtaasError as error:  # the next look tries again
                 log.warning("schedule_not_read", code=error.code, error=error.detail)
             await sleep(_LOOK_EVERY_S)

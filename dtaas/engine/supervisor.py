@@ -27,6 +27,7 @@ from dtaas.engine.actor import Ended, Orders, TaskActor
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.execution import Workshop
 from dtaas.engine.failures import explain
+from dtaas.engine.leasing import TaskLeases
 from dtaas.engine.progress import utc_now
 from dtaas.model.change_ports import ChangeRegistry
 from dtaas.model.errors import DtaasError, RetryableError
@@ -54,6 +55,7 @@ class _Child:
         self.actor: TaskActor | None = None
         self.scope = CancelScope()
         self.leave = Event()
+        self.lost = False
         self.ended = Event()
 
     def drain(self) -> None:
@@ -67,21 +69,33 @@ class Supervisor:
     """Runs the actors. `serve` is its life; the other methods are called while it serves."""
 
     def __init__(
-        self, workshop: Workshop, registry: ChangeRegistry, *, shutdown_grace_s: float
+        self,
+        workshop: Workshop,
+        registry: ChangeRegistry,
+        *,
+        shutdown_grace_s: float,
+        leases: TaskLeases | None = None,
     ) -> None:
+        """Take what to work with.
+
+        Args:
+            leases: say whose task is whose among several daemons; None is a daemon alone.
+        """
         self._workshop = workshop
         self._registry = registry
         self._grace_s = shutdown_grace_s
         self._children: dict[TaskId, _Child] = {}
         self._group: TaskGroup | None = None
         self._closing = False
+        self._leases = leases
 
     async def serve(self, *, task_status: Started[None] = TASK_STATUS_IGNORED) -> None:
         """Start what should run, then serve until cancelled. Call `drain` before cancelling."""
         async with create_task_group() as group:
             self._group = group
-            for task_id in await self._workshop.store.tasks_desired(DesiredState.RUNNING):
-                await self.wake(task_id)
+            if self._leases is None:  # else the keeper of the leases starts what is free
+                for task_id in await self._workshop.store.tasks_desired(DesiredState.RUNNING):
+                    await self.wake(task_id)
             task_status.started()
             await sleep_forever()
 
@@ -96,13 +110,33 @@ class Supervisor:
         """
         task = await self._workshop.store.task(task_id)
         child = self._children.get(task_id)
+        if child is not None:
+            if task.desired is not DesiredState.RUNNING:
+                child.drain()
+            return
+        epoch = 0 if self._leases is None else await self._leases.acquire(task_id)
+        if epoch is None:
+            return  # another daemon's, which looks at what is wanted every few seconds
         if task.desired is DesiredState.RUNNING:
-            if child is None:
-                self._spawn(task_id, Orders(tables=tuple(tables), restart=force))
-        elif child is not None:
-            child.drain()
-        else:
-            await self._settle(task_id)
+            self._spawn(task_id, Orders(tables=tuple(tables), restart=force, epoch=epoch))
+            return
+        await self._settle(task_id)
+        if self._leases is not None:
+            await self._leases.release(task_id)
+
+    def here(self) -> Sequence[TaskId]:
+        """Return the tasks that have an actor here."""
+        return tuple(self._children)
+
+    async def abandon(self, task_ids: Sequence[TaskId]) -> None:
+        """End tasks at once and write nothing of it down: they are another daemon's."""
+        children = [self._children[t] for t in task_ids if t in self._children]
+        for child in children:
+            child.lost = True
+            child.leave.set()
+            child.scope.cancel()
+        for child in children:
+            await child.ended.wait()
 
     async def stop_now(self, task_id: TaskId) -> None:
         """End a task's actor without draining. What is not durable is read again next time."""
@@ -149,25 +183,26 @@ class Supervisor:
             try:
                 with child.scope:
                     await self._lives(task_id, child)
-                if child.scope.cancelled_caught and not self._closing:
+                if child.scope.cancelled_caught and not (self._closing or child.lost):
                     await self._insist(self._settle, task_id)
             except Exception as exc:
                 log.exception("task_state_not_recorded", code=explain(exc).code)
             finally:
                 del self._children[task_id]
                 child.ended.set()
-            if not self._closing:
+            if not child.lost:
                 await self._look_again(task_id)
 
     async def _look_again(self, task_id: TaskId) -> None:
-        """Start anew when the user asked for it while the actor was ending."""
+        """Start anew when the user asked for it while the actor was ending; else give it free."""
         try:
             task = await self._workshop.store.task(task_id)
+            if task.desired is DesiredState.RUNNING and not self._closing:
+                await self.wake(task_id)
+            elif self._leases is not None and task_id not in self._children:
+                await self._leases.release(task_id)
         except DtaasError as error:  # the next command looks again
             log.warning("task_not_readable", code=error.code, error=error.detail)
-            return
-        if task.desired is DesiredState.RUNNING:
-            self._spawn(task_id, Orders())
 
     async def _lives(self, task_id: TaskId, child: _Child) -> None:
         restarts = Restarts(_LIVES, self._workshop.uniform)
@@ -217,7 +252,9 @@ class Supervisor:
         try:
             return await child.actor.run(task_id)
         finally:
-            child.orders = Orders(tables=child.orders.tables)  # a restart is asked for once
+            child.orders = Orders(
+                tables=child.orders.tables, epoch=child.orders.epoch
+            )  # a restart is asked for once
             child.actor = None
 
     async def _finish(self, task_id: TaskId, ended: Ended) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import structlog
 from anyio import CapacityLimiter, create_task_group
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dtaas.allocator import trim
 from dtaas.engine.budget import ByteBudget
@@ -91,7 +92,7 @@ class TableLoader:
             started_here = load.execution_id == context.execution_id
             if fits and (started_here or not context.restart):
                 log.info("load_resumed", table=str(self._table), load_id=load.load_id)
-                return load
+                return replace(load, owner=context.owner)  # its epoch may have risen
             await context.destination.abandon(load)
             await context.ledger.mark_abandoned(load.load_id)
         return await self._plan(schema, target, options)

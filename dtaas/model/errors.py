@@ -225,6 +225,12 @@ class DestinationInUseError(FatalError):
     code = "destination_in_use"
 
 
+class OwnershipLostError(FatalError):
+    """Another daemon has taken the task over; what this one still writes is refused."""
+
+    code = "ownership_lost"
+
+
 class DestinationFullError(FatalError):
     """No space left at the destination."""
 

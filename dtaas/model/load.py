@@ -88,11 +88,16 @@ class WriteOptions(Struct, frozen=True, kw_only=True):
 
 
 class Owner(Struct, frozen=True, kw_only=True):
-    """Who owns a target: one task of one daemon installation."""
+    """Who owns a target: one task of one daemon installation.
+
+    Attributes:
+        epoch: rises with every daemon that takes the task over; a lower one is refused.
+    """
 
     installation: str
     task_id: TaskId
     task_name: str
+    epoch: int = 0
 
 
 class TargetTable(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy import text
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.errors import PermissionDeniedError
+from dtaas.model.errors import PermissionDeniedError, SettingsError
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.store.address import StoreAddress, parse_address
 from dtaas.store.alert_events import AlertEventRepository
@@ -29,6 +29,7 @@ from dtaas.store.execution_logs import ExecutionLogs
 from dtaas.store.executions import ExecutionRepository
 from dtaas.store.installation import identify
 from dtaas.store.kept_items import KeptItems
+from dtaas.store.leases import Leases, SharedRight
 from dtaas.store.loads import Loads
 from dtaas.store.metrics import MetricsRepository
 from dtaas.store.migrate import MIGRATIONS, migrate
@@ -71,6 +72,7 @@ class Store(Struct, frozen=True, kw_only=True):
     loads: Loads
     streams: Streams
     database: Database
+    leases: Leases | None = None
 
     async def integrity(self) -> list[str]:
         """Return what is wrong with the database file, nothing for PostgreSQL.
@@ -110,12 +112,14 @@ async def open_store(
     key_path: Path | None = None,
     now: Callable[[], datetime] = utc_now,
     migrations: Path = MIGRATIONS,
+    shared: bool = False,
 ) -> AsyncIterator[Store]:
     """Open the store, brought to this version's schema; alone until closed.
 
     Args:
         url: empty for `dtaas.db` in the data folder, `sqlite:///file` or `postgresql://…`.
         data_dir: made with mode 0700 when it does not exist.
+        shared: other daemons work on it, too; only PostgreSQL can.
         key_path: file of the key of the secrets, by default `dtaas.key` in the data folder.
 
     Raises:
@@ -132,7 +136,14 @@ async def open_store(
     """
     address = parse_address(url, data_dir)
     await Blocking(1)(_make_folders, data_dir, address)
-    async with exclusive(address) as right:
+    if shared and address.place.file is not None:
+        raise SettingsError(
+            "Several daemons need PostgreSQL for their metadata.",
+            hint="Set [store] url to postgresql://…, or [daemon] high_availability to false.",
+            field="$.daemon.high_availability",
+        )
+    common = SharedRight()
+    async with nullcontext(common) if shared else exclusive(address) as right:
         database = Database(address, right)
         try:
             await migrate(database, now(), migrations)
@@ -158,6 +169,7 @@ async def open_store(
                 loads=Loads(database, now),
                 streams=Streams(database, now),
                 database=database,
+                leases=Leases(database, common) if shared else None,
             )
         finally:
             await database.aclose()

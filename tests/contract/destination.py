@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from dtaas.model.errors import DestinationInUseError, TableNotFoundError
+from dtaas.model.errors import DestinationInUseError, OwnershipLostError, TableNotFoundError
 from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.load import (
@@ -358,6 +359,27 @@ class DestinationContract:
         await destination.claim(target, owner(2), take_over=True)
         with pytest.raises(DestinationInUseError, match="task 2"):
             await destination.claim(target, owner())
+
+    @pytest.mark.parametrize("loaded_before", [False, True])
+    async def test_a_later_owner_fences_an_earlier_one_at_the_commit(
+        self, destination: Destination, *, loaded_before: bool
+    ) -> None:
+        schema = schema_of()
+        rows = rows_of(schema, 0, 100)
+        if loaded_before:
+            await whole_load(destination, load_of(destination, schema), rows_of(schema, 0, 10))
+        first, second = replace(owner(), epoch=1), replace(owner(), epoch=2)
+        load = replace(load_of(destination, schema), owner=first)
+        await destination.claim(load.target, first)
+        await destination.begin(load)
+        receipt = await write_chunk(destination, load, 0, rows)
+        await destination.claim(load.target, second)
+        with pytest.raises(OwnershipLostError, match="epoch 2"):
+            await destination.commit(load, [receipt])
+        with pytest.raises(OwnershipLostError, match="epoch 2"):
+            await destination.claim(load.target, first)
+        await destination.commit(replace(load, owner=second), [receipt])
+        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
 
     async def test_begin_is_idempotent_and_keeps_finished_chunks(
         self, destination: Destination

@@ -111,6 +111,15 @@ class Daemon:
         self._process = None
         return code
 
+    def signal(self, how: signal.Signals) -> None:
+        """Send a signal and go on."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return everything it logged."""
+        return [_json(line) for line in self.log_path.read_text().splitlines()]
+
     async def aclose(self) -> None:
         """End what still runs."""
         if self._process is not None and self._process.returncode is None:

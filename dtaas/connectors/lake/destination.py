@@ -76,6 +76,8 @@ class LakeDestination:
     async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
         """Record the owner in the target's marker."""
         await ownership.claim(self._store, target, owner, take_over=take_over)
+        if owner.epoch:
+            await Published(self._store, target).raise_epoch(owner.epoch)
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Free the target's marker if it is this owner's."""

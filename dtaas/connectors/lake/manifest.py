@@ -52,11 +52,12 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 class Pointer(Struct, frozen=True, kw_only=True):
-    """Names the manifest readers shall use."""
+    """Names the manifest readers shall use. `epoch` is that of the daemon that moved it last."""
 
     version: int = VERSION
     load_id: LoadId
     manifest: str
+    epoch: int = 0
 
 
 class OwnerMarker(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from dtaas.connectors.lake.layout import Layout
 from dtaas.connectors.lake.manifest import OwnerMarker, decode, encode
 from dtaas.connectors.lake.objects import ObjectStore, PreconditionFailedError
-from dtaas.model.errors import DestinationInUseError
+from dtaas.model.errors import DestinationInUseError, OwnershipLostError
 from dtaas.model.load import Owner, TargetTable
 
 
@@ -12,12 +12,15 @@ async def claim(store: ObjectStore, target: TargetTable, owner: Owner, *, take_o
 
     Raises:
         DestinationInUseError: another owner holds the target, or took it at this moment.
+        OwnershipLostError: another daemon has taken the task over.
     """
     holder, etag = await _read(store, target)
     if holder is not None and not is_same(holder, owner) and not take_over:
         raise _in_use(target, holder)
     if holder == owner:
         return
+    if holder is not None and is_same(holder, owner):
+        refuse_older(owner.epoch, holder.epoch, target)
     marker = encode(OwnerMarker(owner=owner))
     try:
         await store.put(Layout(target).owner, marker, absent=etag is None, etag=etag)
@@ -25,6 +28,23 @@ async def claim(store: ObjectStore, target: TargetTable, owner: Owner, *, take_o
         holder, _ = await _read(store, target)  # the reply to our own write may have been lost
         if holder is None or not is_same(holder, owner):
             raise _in_use(target, holder) from error
+        refuse_older(owner.epoch, holder.epoch, target)
+
+
+async def check(store: ObjectStore, target: TargetTable, owner: Owner) -> None:
+    """Raise OwnershipLostError when another daemon has claimed the target for the task since."""
+    holder, _ = await _read(store, target)
+    if holder is not None and is_same(holder, owner):
+        refuse_older(owner.epoch, holder.epoch, target)
+
+
+def refuse_older(mine: int, found: int, target: TargetTable) -> None:
+    """Raise OwnershipLostError when the target was written by a later owner of the task."""
+    if mine < found:
+        raise OwnershipLostError(
+            f"{target} belongs to a later owner of the task (epoch {found}, ours is {mine}).",
+            hint="Another daemon has taken the task over; nothing needs to be done.",
+        )
 
 
 async def release(store: ObjectStore, target: TargetTable, owner: Owner) -> None:

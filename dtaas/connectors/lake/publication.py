@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
 from dtaas.connectors.lake.encode import encoder
 from dtaas.connectors.lake.layout import Layout
 from dtaas.connectors.lake.manifest import LoadFile, Manifest, Pointer, decode, encode
 from dtaas.connectors.lake.objects import ObjectStore, PreconditionFailedError
+from dtaas.connectors.lake.ownership import check, refuse_older
 from dtaas.connectors.lake.partitions import folder
 from dtaas.connectors.lake.parts import PartSink
 from dtaas.model.errors import (
@@ -32,6 +34,7 @@ from dtaas.model.load import (
 )
 
 log = structlog.get_logger()
+_ATTEMPTS = 5
 
 
 class Published:
@@ -39,6 +42,7 @@ class Published:
 
     def __init__(self, store: ObjectStore, target: TargetTable) -> None:
         self._store = store
+        self._target = target
         self._layout = Layout(target)
 
     async def pointer(self) -> tuple[Pointer | None, str | None]:
@@ -48,6 +52,32 @@ class Published:
         if found is None:
             return None, None
         return decode(found.data, Pointer, key), found.etag
+
+    async def raise_epoch(self, epoch: int) -> None:
+        """Move the pointer to where it points with a higher epoch, as a new owner of the task.
+
+        An earlier owner that read the pointer before then fails to move it, and one that reads it
+        after is refused.
+
+        Raises:
+            OwnershipLostError: a still later owner was here.
+            DestinationUnavailableError: somebody else keeps moving it.
+        """
+        for _ in range(_ATTEMPTS):
+            pointer, etag = await self.pointer()
+            if pointer is None or pointer.epoch == epoch:
+                return
+            refuse_older(epoch, pointer.epoch, self._target)
+            try:
+                await self._store.put(
+                    self._layout.pointer, encode(replace(pointer, epoch=epoch)), etag=etag
+                )
+            except PreconditionFailedError:
+                continue
+            return
+        raise DestinationUnavailableError(
+            f"{self._store.url(self._layout.pointer)} is being written by somebody else."
+        )
 
     async def manifest(self, load_id: LoadId) -> Manifest | None:
         """Return a load's manifest, None when it is removed or was never written."""
@@ -125,8 +155,11 @@ class Publisher:
 
         Raises:
             DestinationConflictError: somebody else moved the pointer, or a data file is gone.
+        OwnershipLostError: another daemon has taken the task over.
         """
         pointer, etag = await self._published.pointer()
+        if pointer is not None:
+            refuse_older(self._load.owner.epoch, pointer.epoch, self._load.target)
         current = None if pointer is None else await self._published.named(pointer)
         chain = await self._published.chain(current)
         done = next((m for m in chain if m.load_id == self._load.load_id), None)
@@ -138,6 +171,8 @@ class Publisher:
             return self._result(done, replay=True)
         check_append(current, self._load)
         manifest = await self._manifest(receipts, current, now)
+        if self._load.owner.epoch:
+            await check(self._store, self._load.target, self._load.owner)
         await self._store.put(self._layout.manifest(manifest.load_id), encode(manifest))
         await self._move_pointer(etag)
         await self._after([manifest, *chain])
@@ -203,7 +238,11 @@ class Publisher:
 
     async def _move_pointer(self, etag: str | None) -> None:
         load_id = self._load.load_id
-        pointer = Pointer(load_id=load_id, manifest=self._layout.manifest(load_id))
+        pointer = Pointer(
+            load_id=load_id,
+            manifest=self._layout.manifest(load_id),
+            epoch=self._load.owner.epoch,
+        )
         try:
             await self._store.put(
                 self._layout.pointer, encode(pointer), absent=etag is None, etag=etag

@@ -15,6 +15,7 @@ from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.errors import (
     DestinationConflictError,
     DestinationInUseError,
+    OwnershipLostError,
     TableNotFoundError,
 )
 from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
@@ -88,6 +89,7 @@ class MemoryDestination:
                 f" (id {held.owner.task_id}) of installation {held.owner.installation}.",
                 hint="Choose another target, delete that task, or set take_over once.",
             )
+        _refuse_older(held.owner, owner, target)
         held.owner = owner
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
@@ -110,6 +112,7 @@ class MemoryDestination:
         """Publish the staged chunks the receipts name."""
         await self._data.hook("commit", load.schema.table)
         target = self._data.target(load.target.path)
+        _refuse_older(target.owner, load.owner, load.target)
         replay = load.load_id in target.receipts
         if not replay:
             batches = [
@@ -179,3 +182,11 @@ def _same(a: Owner, b: Owner) -> bool:
 
 _: type[Destination] = MemoryDestination
 _changes: type[ChangeDestination] = MemoryDestination
+
+
+def _refuse_older(holder: Owner | None, owner: Owner, target: TargetTable) -> None:
+    if holder is not None and _same(holder, owner) and owner.epoch < holder.epoch:
+        raise OwnershipLostError(
+            f"{target} belongs to a later owner of the task (epoch {holder.epoch},"
+            f" ours is {owner.epoch})."
+        )

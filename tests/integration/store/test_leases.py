@@ -1,0 +1,114 @@
+"""Several daemons on one PostgreSQL: who lives, whose task is whose, and who may write."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dtaas.connectors.registry import Registry
+from dtaas.model.errors import SettingsError, StoreInUseError
+from dtaas.model.ids import TaskId
+from dtaas.store.leases import Leases
+from dtaas.store.store import Store, open_store
+from tests.contract.store_samples import spec
+from tests.contract.stored import connect
+
+
+@pytest.fixture
+async def daemons(postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[Store, Store]]:
+    """Two daemons that joined."""
+    async with AsyncExitStack() as stack:
+        stores = []
+        for _ in range(2):
+            store = await stack.enter_async_context(
+                open_store(
+                    postgres_url, data_dir=tmp_path, registry=Registry(memory=True), shared=True
+                )
+            )
+            await leases(store).join()
+            stores.append(store)
+        yield stores[0], stores[1]
+
+
+def leases(store: Store) -> Leases:
+    assert store.leases is not None
+    return store.leases
+
+
+async def task_in(store: Store) -> TaskId:
+    source, target = await connect(store)
+    return (
+        await store.tasks.create(
+            spec("t", source_connector_id=source.id, destination_connector_id=target.id)
+        )
+    ).id
+
+
+async def silence(by: Store, index: int) -> None:
+    """Let the daemon that joined as the `index`-th be silent for too long."""
+    statement = text(
+        "UPDATE daemons SET expires_at = clock_timestamp() - interval '1 second' WHERE id ="
+        " (SELECT id FROM daemons ORDER BY joined_at OFFSET :index LIMIT 1)"
+    ).bindparams(index=index)
+    await by.database.write(lambda c: c.execute(statement))
+
+
+async def test_a_task_is_one_daemons(daemons: tuple[Store, Store]) -> None:
+    first, second = daemons
+    task = await task_in(first)
+    assert await leases(first).acquire(task) == 1
+    assert await leases(first).acquire(task) == 1
+    assert await leases(second).acquire(task) is None
+    assert await leases(second).free_tasks([task, TaskId(99)]) == [TaskId(99)]
+    await leases(first).release(task)
+    assert await leases(second).acquire(task) == 2
+    await leases(second).leave()
+    assert await leases(first).acquire(task) == 3
+
+
+async def test_who_was_silent_may_not_write_and_comes_back_as_another(
+    daemons: tuple[Store, Store],
+) -> None:
+    first, second = daemons
+    task = await task_in(first)
+    assert await leases(first).acquire(task) == 1
+    await silence(second, 0)
+    await first.tasks.update(task, (await first.tasks.get(task)).spec)  # nobody noticed yet
+    assert await leases(second).beat()
+    with pytest.raises(StoreInUseError):
+        await first.tasks.update(task, (await first.tasks.get(task)).spec)
+    assert await leases(second).acquire(task) == 2
+    assert not await leases(first).beat()
+    await leases(first).join()
+    assert await leases(first).beat()
+    assert await leases(first).acquire(task) is None
+
+
+async def test_a_beat_in_time_keeps_everything(daemons: tuple[Store, Store]) -> None:
+    first, second = daemons
+    await silence(first, 0)
+    assert await leases(first).beat()
+    assert await leases(second).beat()
+    assert await leases(first).beat()
+
+
+async def test_the_oldest_leads(daemons: tuple[Store, Store]) -> None:
+    first, second = daemons
+    assert (await leases(first).leads(), await leases(second).leads()) == (True, False)
+    await leases(first).leave()
+    assert await leases(second).leads()
+
+
+async def test_who_left_may_not_write(daemons: tuple[Store, Store]) -> None:
+    first, _ = daemons
+    await leases(first).leave()
+    with pytest.raises(StoreInUseError):
+        await task_in(first)
+
+
+async def test_sqlite_is_for_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="PostgreSQL"):
+        async with open_store("", data_dir=tmp_path, registry=Registry(), shared=True):
+            pass
