@@ -13,7 +13,7 @@ from dtaas.sandbox.postgres import postgres
 from tests.system.conftest import LIMIT_S, LINEITEM, Daemon, Make
 
 TAKEN_WITHIN_S = 15.0
-RATE_MB_S = 1.5
+RATE_MB_S = 3.0
 """Slow enough to be in the middle of it when others come."""
 SLOW = {"options": {"chunk_rows": 2_000, "concurrent_chunks": 1}}
 
@@ -62,12 +62,11 @@ async def final(daemon: Daemon, task_id: int) -> dict[str, Any]:
 async def test_another_daemon_takes_the_task_within_15_s(
     make_daemon: Make, shared: dict[str, str], how: signal.Signals
 ) -> None:
-    first = await make_daemon(**shared)
+    first, second = await make_daemon(**shared), await make_daemon(**shared)
     source, target = await first.source(read_rate_limit_mb_s=RATE_MB_S), await first.s3()
     task_id = await first.task(source, target, LINEITEM, **SLOW)
     await first.control(task_id, "start")
     await running(first, task_id)
-    second = await make_daemon(**shared)
     first.signal(how)
     began = anyio.current_time()
     await logged(second, "task_taken", task_id=task_id)
