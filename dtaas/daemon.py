@@ -58,11 +58,11 @@ async def run_daemon(
         read_settings: reads them anew on SIGHUP.
 
     Raises:
-        SettingsError: the address is not loopback.
+        SettingsError: everybody on the network could do everything.
         AddressInUseError: the port or the admin socket is taken.
         DtaasError: the metadata store cannot be opened.
     """
-    _require_loopback(settings.api.host)
+    require_safe(settings)
     data_dir = settings.data_dir(os.environ)
     registry = Registry(memory=settings.daemon.memory_connectors)
     key_file = settings.store.key_file
@@ -104,7 +104,12 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         workshop, registry, shutdown_grace_s=settings.daemon.shutdown_grace_s, leases=store.leases
     )
     services = build_services(
-        store=store, registry=registry, runner=supervisor, bus=bus, now=utc_now
+        store=store,
+        registry=registry,
+        runner=supervisor,
+        bus=bus,
+        now=utc_now,
+        auth=settings.auth,
     )
     return supervisor, services
 
@@ -127,6 +132,7 @@ async def _start(
         keeper = LeaseKeeper(store.leases, store.engine, supervisor, beat_s=BEAT_S, ttl_s=TTL_S)
         await group.start(keeper.serve, name="leases")
     _start_watching(group, live, store, supervisor, services)
+    await services.accounts.announce_setup()
     admin_socket = settings.admin_socket(os.environ)
     await group.start(
         serve_unix,
@@ -249,15 +255,21 @@ async def _drain(supervisor: Supervisor, signals: AsyncIterator[signal.Signals])
         group.cancel_scope.cancel()
 
 
-def _require_loopback(host: str) -> None:
+def require_safe(settings: Settings) -> None:
+    """Refuse to let everybody on the network in.
+
+    Raises:
+        SettingsError: users are not told apart and the address is not loopback.
+    """
+    host = settings.api.host
     try:
         loopback = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if not loopback:
+    if not loopback and not settings.auth.enabled:
         raise SettingsError(
-            f"$.api.host: {host!r} is not a loopback address, and there are no user accounts yet.",
-            hint="Use 127.0.0.1 and reach it through SSH or a proxy that authenticates.",
+            f"$.api.host: {host!r} is not a loopback address, and [auth] enabled is false.",
+            hint="Use 127.0.0.1, or let users log in with [auth] enabled = true.",
             field="$.api.host",
         )
 

@@ -41,6 +41,69 @@ class ApiSettings(_Section, frozen=True, kw_only=True):
     max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 8
 
 
+class OidcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[auth.oidc]]`: an identity provider users may log in at.
+
+    Attributes:
+        name: in addresses; the provider is told `/api/auth/oidc/NAME/callback`.
+        title: on the button.
+        issuer: its address, where `/.well-known/openid-configuration` is.
+        public_url: how browsers reach this daemon, such as `https://dtaas.example.com`.
+        username_claim: what a new user is named by.
+        role_claim: claim that holds a role or groups; empty gives everybody `default_role`.
+        admin_values, operator_values, viewer_values: of that claim, by the role they give.
+        default_role: of users none of these values fit; empty refuses them.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$")]
+    title: str = ""
+    issuer: Annotated[str, Meta(pattern="^https?://")]
+    client_id: str
+    client_secret: str = ""
+    public_url: Annotated[str, Meta(pattern="^https?://")]
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    username_claim: str = "preferred_username"
+    role_claim: str = ""
+    admin_values: tuple[str, ...] = ()
+    operator_values: tuple[str, ...] = ()
+    viewer_values: tuple[str, ...] = ()
+    default_role: Annotated[str, Meta(pattern="^(|viewer|operator|admin)$")] = "viewer"
+
+
+class AuthSettings(_Section, frozen=True, kw_only=True):
+    """`[auth]`: who may use the daemon.
+
+    Attributes:
+        enabled: false lets everybody in as admin, and is possible on loopback only.
+        session_hours: a login ends after so long,
+        idle_minutes: or so long after its last request.
+        min_password_length: of new passwords.
+        argon2_time_cost, argon2_memory_mb, argon2_lanes: what a guess of a password costs.
+        most_failures: wrong passwords in 15 minutes that lock a name,
+        lockout_minutes: for so long.
+        logins_per_minute: tries from one address.
+        access_token_minutes: how long a machine's access token lasts.
+        secure_cookies: send them over HTTPS only, though a proxy speaks HTTP to the daemon.
+        socket_role: what members of the admin socket's group may do; root and the daemon's own
+            user are admins.
+    """
+
+    enabled: bool = True
+    session_hours: Annotated[float, Meta(gt=0, le=8760)] = 12
+    idle_minutes: Annotated[float, Meta(gt=0, le=525_600)] = 120
+    min_password_length: Annotated[int, Meta(ge=1, le=128)] = 12
+    argon2_time_cost: Annotated[int, Meta(ge=1, le=100)] = 3
+    argon2_memory_mb: Annotated[int, Meta(ge=1, le=4096)] = 64
+    argon2_lanes: Annotated[int, Meta(ge=1, le=64)] = 4
+    most_failures: Annotated[int, Meta(ge=1, le=1000)] = 10
+    lockout_minutes: Annotated[float, Meta(gt=0, le=1440)] = 15
+    logins_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    access_token_minutes: Annotated[float, Meta(gt=0, le=1440)] = 15
+    secure_cookies: bool = False
+    socket_role: Annotated[str, Meta(pattern="^(viewer|operator|admin)$")] = "operator"
+    oidc: tuple[OidcSettings, ...] = ()
+
+
 class StoreSettings(_Section, frozen=True, kw_only=True):
     """`[store]`: the metadata database.
 
@@ -131,6 +194,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """All sections."""
 
     api: ApiSettings = field(default_factory=ApiSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
@@ -141,12 +205,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     def shown(self) -> dict[str, dict[str, Any]]:
         """Return the settings as they may be shown: what may hold a password is hidden."""
         sections: dict[str, dict[str, Any]] = msgspec.to_builtins(self)
-        for section in sections.values():
-            for key, value in section.items():
-                secret = key == "url" or any(word in key for word in _SECRET_WORDS)
-                if secret and value and isinstance(value, str):
-                    section[key] = "***"
-        return sections
+        return {name: _hidden(section) for name, section in sections.items()}
 
     def data_dir(self, environ: Mapping[str, str]) -> Path:
         """Return the folder of the daemon's own state."""
@@ -158,6 +217,20 @@ class Settings(Struct, frozen=True, kw_only=True):
             return Path(self.daemon.admin_socket).absolute()
         folder = environ.get("RUNTIME_DIRECTORY")
         return (Path(folder) if folder else self.data_dir(environ)) / "admin.sock"
+
+
+def _hidden(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table without what may hold a password, in the tables inside it neither."""
+    shown = {}
+    for key, value in table.items():
+        secret = key == "url" or any(word in key for word in _SECRET_WORDS)
+        if secret and value and isinstance(value, str):
+            shown[key] = "***"
+        elif isinstance(value, list | tuple):
+            shown[key] = [_hidden(v) if isinstance(v, dict) else v for v in value]
+        else:
+            shown[key] = value
+    return shown
 
 
 def load_settings(

@@ -10,8 +10,11 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 from dtaas import __version__
+from dtaas.api.access import Gate
 from dtaas.api.controllers.admin import AdminController
 from dtaas.api.controllers.alerts import AlertController
+from dtaas.api.controllers.audit import AuditController
+from dtaas.api.controllers.auth import AuthController
 from dtaas.api.controllers.bulk import BulkController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
@@ -22,12 +25,16 @@ from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
+from dtaas.api.controllers.tokens import TokenController
 from dtaas.api.controllers.trials import NOT_COMPRESSED, TrialController
+from dtaas.api.controllers.users import UserController
 from dtaas.api.doorway import Doorway, rules
+from dtaas.api.live_gate import LiveGate
 from dtaas.api.openapi import DocumentPlugin
 from dtaas.api.page import Page, read_page
 from dtaas.api.problems import answer_error
 from dtaas.api.request import ApiRequest, refuse_unknown_parameters
+from dtaas.api.trail import Trail
 from dtaas.api.websocket import live
 from dtaas.services.services import Services
 from dtaas.services.upkeep import Upkeep
@@ -46,12 +53,15 @@ def create_app(
     """Return the application.
 
     Args:
-        trusted: for the admin socket, which file rights protect: any Host and Origin will do.
+        trusted: for the admin socket: any Host and Origin will do, and the kernel says who calls.
         upkeep: adds what only those at the machine may do.
     """
     given = {name: getattr(services, name) for name in services.__struct_fields__}
     admin = () if upkeep is None else (AdminController,)
-    app = application(given | ({"upkeep": upkeep} if upkeep else {}), settings, more=admin)
+    gate = Gate(services.authenticator, trusted=trusted)
+    app = application(given | ({"upkeep": upkeep} if upkeep else {}), settings, gate, more=admin)
+    gate.trail = Trail(app.asgi_handler, services.audit)
+    app.asgi_handler = LiveGate(gate.trail, gate)
     entrance = None if trusted else rules(settings.allowed_hosts, settings.cors_origins)
     inside = app.asgi_handler if trusted else Page(app.asgi_handler, read_page())
     app.asgi_handler = Doorway(inside, entrance, services.instruments)
@@ -61,6 +71,7 @@ def create_app(
 def application(
     given: Mapping[str, object],
     settings: ApiSettings,
+    gate: Gate | None = None,
     *,
     more: Sequence[type[Controller]] = (),
 ) -> Litestar:
@@ -68,6 +79,7 @@ def application(
 
     Args:
         given: the services by the name handlers take them by.
+        gate: None when nobody is to be served, for the document.
         more: controllers that are not in the OpenAPI document of the product.
     """
     return Litestar(
@@ -85,6 +97,10 @@ def application(
             LogController,
             MetricsController,
             SystemController,
+            AuthController,
+            UserController,
+            TokenController,
+            AuditController,
             live,
             *more,
         ],
@@ -92,6 +108,7 @@ def application(
             name: Provide(_giver(service), sync_to_thread=False) for name, service in given.items()
         },
         request_class=ApiRequest,
+        guards=[] if gate is None else [gate.guard],
         before_request=refuse_unknown_parameters,
         exception_handlers={Exception: answer_error},
         request_max_body_size=settings.max_body_mb * _MB,
@@ -118,7 +135,7 @@ def _cors(settings: ApiSettings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=[origin.rstrip("/") for origin in settings.cors_origins],
         allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["content-type", "if-match", "x-request-id"],
+        allow_headers=["authorization", "content-type", "if-match", "x-request-id"],
         expose_headers=["etag", "location", "x-request-id"],
         max_age=600,
     )

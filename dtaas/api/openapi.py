@@ -16,12 +16,26 @@ from dtaas.api.controllers.alerts import (
     ChannelList,
     MuteRequest,
 )
+from dtaas.api.controllers.audit import AuditList, ExportFormat
+from dtaas.api.controllers.auth import (
+    AccessToken,
+    AuthMethods,
+    LoginRequest,
+    Me,
+    PasswordRequest,
+    ResetRequest,
+    ResetResult,
+    SessionList,
+    SetupRequest,
+)
 from dtaas.api.controllers.bulk import BulkRequest, BulkResults
 from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
+from dtaas.api.controllers.tokens import TokenList
 from dtaas.api.controllers.trials import TrialRequest
+from dtaas.api.controllers.users import UserList
 from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
 from dtaas.api.problems import MEDIA_TYPE, Problem
 from dtaas.api.views import (
@@ -44,8 +58,11 @@ from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.history import History
+from dtaas.services.identity.tokens import NewToken, TokenSpec
+from dtaas.services.identity.users import UserChange, UserSpec
 from dtaas.services.samples import Sample
 from dtaas.services.schedules import NextStarts
+from dtaas.store.audit import ChainCheck
 
 _SHAPES: Final = (
     ConnectorSpec,
@@ -83,6 +100,24 @@ _SHAPES: Final = (
     History,
     Health,
     Version,
+    Me,
+    AuthMethods,
+    SetupRequest,
+    LoginRequest,
+    PasswordRequest,
+    ResetRequest,
+    ResetResult,
+    SessionList,
+    AccessToken,
+    UserSpec,
+    UserChange,
+    UserList,
+    TokenSpec,
+    NewToken,
+    TokenList,
+    AuditList,
+    ExportFormat,
+    ChainCheck,
     Problem,
     Message,
     Subscribe,

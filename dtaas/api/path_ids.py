@@ -28,6 +28,11 @@ def alert_id_of(what: str, number: int) -> int:
     return _checked(f"alert {what}", number)
 
 
+def identity_id_of(what: str, number: int) -> int:
+    """Return the number as the id of a user, session or API token, or raise NotFoundError."""
+    return _checked(what, number)
+
+
 def _checked(what: str, number: int) -> int:
     if not 0 < number <= _MOST:
         raise NotFoundError(f"There is no {what} {number}.")

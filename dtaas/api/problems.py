@@ -18,6 +18,7 @@ from dtaas.model.errors import (
     StoreCorruptError,
     TargetCollisionError,
     TimedOutError,
+    TooManyAttemptsError,
 )
 from dtaas.model.task import TaskAction, TaskStatus
 from dtaas.services.control import TaskActionRefusedError
@@ -135,6 +136,8 @@ def answer_error(request: Request[Any, Any, Any], exc: Exception) -> Response[Pr
     match exc:
         case DtaasError():
             problem = problem_of(exc, request_id)
+            if isinstance(exc, TooManyAttemptsError):
+                headers = {"retry-after": str(round(exc.retry_after_s))}
             if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 log.warning("request_failed", code=exc.code, error=exc.detail)
         case MethodNotAllowedException():

@@ -4,19 +4,26 @@ import errno
 import os
 import socket
 import stat
+import struct
+from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from grp import getgrnam
 from pathlib import Path
 from typing import Any, Final
 
+import h11
+import structlog
 import uvicorn
 from anyio import TASK_STATUS_IGNORED, CancelScope, Event, create_task_group, current_time
 from anyio.abc import TaskStatus
 from litestar.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from dtaas.model.errors import AddressInUseError, PermissionDeniedError, SettingsError
+
+log = structlog.get_logger()
 
 ADMIN_GROUP: Final = "dtaas"
 GRACE_S: Final = 5.0
@@ -25,6 +32,10 @@ _LONGEST_PATH_BYTES: Final = 107
 """unix(7): sun_path holds 108 with its end."""
 _BACKLOG: Final = 128
 _MOST_FRAME_BYTES: Final = 64 * 1024
+HEAD_LIMIT_S: Final = 15.0
+"""Seconds a client may take over the head of a request."""
+_PEER: Final = struct.Struct("3i")
+"""unix(7), SO_PEERCRED: process, user, group."""
 _PING_EVERY_S: Final = 15.0
 _CUT_AFTER_S: Final = 2.0
 """Seconds on top of the grace for what uvicorn does after it; then the server is cancelled."""
@@ -43,6 +54,52 @@ class LiveWebSocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
             self.loop.call_later(self.close_timeout, self.transport.abort)
         await super().send(message)
+
+
+class PatientHttpProtocol(H11Protocol):
+    """Knows the process at the other end of a Unix socket, and waits for a request so long only.
+
+    uvicorn lets a client take for ever over its request's head, one byte a minute.
+    """
+
+    head_limit_s: float = HEAD_LIMIT_S
+    _head_timer: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Note who connects."""
+        super().connection_made(transport)
+        link = transport.get_extra_info("socket")
+        if link is not None and link.family == socket.AF_UNIX:
+            told = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+            self.app_state = {**self.app_state, "peer_uid": _PEER.unpack(told)[1]}
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the clock of a head runs on until the head is whole."""
+        idle = self.timeout_keep_alive_task is not None
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._head_came()
+        elif idle:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the clock."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        self._head_came()
+        self._head_timer = self.loop.call_later(self.head_limit_s, self._too_slow)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        log.warning("request_too_slow", client=self.client and self.client[0])
+        self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -119,6 +176,7 @@ async def _serve(
         lifespan="off",
         server_header=False,
         proxy_headers=False,
+        http=PatientHttpProtocol,
         ws=LiveWebSocketProtocol,
         ws_max_size=_MOST_FRAME_BYTES,
         ws_per_message_deflate=False,  # the network is this machine's; it would cost the loop

@@ -62,7 +62,7 @@ def show_status(client: AdminClient, task: str | None, *, as_json: bool) -> None
         version = client.get("/api/version", Version)
         metrics = client.get("/api/dashboard/metrics", DashboardMetrics)
         if as_json:
-            _print_json({"version": version.version, "metrics": metrics})
+            print_json({"version": version.version, "metrics": metrics})
         else:
             client_tables.show_daemon(version, metrics)
         return
@@ -72,7 +72,7 @@ def show_status(client: AdminClient, task: str | None, *, as_json: bool) -> None
         client.get(f"/api/executions/{page.items[0].id}", ExecutionView) if page.items else None
     )
     if as_json:
-        _print_json({"task": found, "execution": execution})
+        print_json({"task": found, "execution": execution})
     else:
         client_tables.show_task(found, execution)
 
@@ -81,7 +81,7 @@ def show_tasks(client: AdminClient, statuses: Sequence[str], *, as_json: bool) -
     """Print the tasks."""
     found = client.get("/api/tasks/", TaskList, limit=_MOST_TASKS, status=list(statuses))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         client_tables.show_tasks(found)
 
@@ -91,7 +91,7 @@ def show_executions(client: AdminClient, task: str, *, limit: int, as_json: bool
     found = find_task(client, task)
     page = client.get(f"/api/tasks/{found.id}/executions", ExecutionList, limit=limit)
     if as_json:
-        _print_json(page)
+        print_json(page)
     else:
         client_tables.show_executions(found, page)
 
@@ -123,14 +123,14 @@ def steer(
         return
     ordered = order()
     if as_json:
-        _print_json(ordered)
+        print_json(ordered)
     else:
         click.echo(f"Task {ordered.name!r} is {ordered.status}.")
 
 
 def _show_end(task: TaskView, execution: Execution, *, as_json: bool) -> None:
     if as_json:
-        _print_json(execution)
+        print_json(execution)
     else:
         click.echo(
             f"Task {task.name!r}: execution {execution.id} {execution.status},"
@@ -167,5 +167,6 @@ def _table(task: TaskView, name: str) -> TableRef:
     )
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print a value as JSON, for scripts."""
     click.echo(msgspec.json.encode(value))

@@ -9,6 +9,7 @@ from dtaas import __version__
 from dtaas.cli.client import CLIENT_COMMANDS
 from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
+from dtaas.cli.identity import admin, audit
 from dtaas.cli.sandbox import sandbox
 from dtaas.cli.serve import serve
 from dtaas.cli.upkeep import UPKEEP_COMMANDS
@@ -40,6 +41,9 @@ for _command in (
     version,
     *CLIENT_COMMANDS,
     *UPKEEP_COMMANDS,
+    admin,
+    audit,
+    *CLIENT_COMMANDS,
 ):
     cli.add_command(_command)
 

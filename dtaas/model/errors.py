@@ -366,3 +366,44 @@ class SecretRequiredError(RequestError):
 
     code = "secret_required"
     status = 422
+
+
+class NotAuthenticatedError(RequestError):
+    """Nobody knows who asks."""
+
+    code = "not_authenticated"
+    status = 401
+
+
+class LoginRefusedError(RequestError):
+    """Wrong name or password; which of both is not told."""
+
+    code = "login_refused"
+    status = 401
+
+
+class ForbiddenError(RequestError):
+    """Who asks is known, and may not."""
+
+    code = "forbidden"
+    status = 403
+
+
+class CsrfError(RequestError):
+    """A change without proof that a page of ours asked for it."""
+
+    code = "csrf_token_missing"
+    status = 403
+
+
+class TooManyAttemptsError(RequestError):
+    """Asked too often in too short a time. `retry_after_s` is the wait."""
+
+    code = "too_many_attempts"
+    status = 429
+
+    def __init__(
+        self, detail: str, *, hint: str = "", field: str | None = None, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(detail, hint=hint, field=field)
+        self.retry_after_s = retry_after_s

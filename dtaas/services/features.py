@@ -2,4 +2,13 @@
 
 from typing import Final
 
-FEATURES: Final = ("alerts", "executions.logs", "history", "metrics", "schedules")
+FEATURES: Final = (
+    "alerts",
+    "audit",
+    "executions.logs",
+    "history",
+    "metrics",
+    "schedules",
+    "tokens",
+    "users",
+)

@@ -1,7 +1,8 @@
 """All use cases, built over one store, one registry and one engine."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypedDict
 
 from anyio import Lock
 from msgspec import Struct
@@ -11,12 +12,18 @@ from dtaas.concurrency.logbook import LOGBOOK
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.service import AlertService
+from dtaas.services.audit import AuditService
 from dtaas.services.bulk import BulkService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
 from dtaas.services.health import HealthService
 from dtaas.services.history import HistoryService
+from dtaas.services.identity.access_tokens import AccessTokens
+from dtaas.services.identity.accounts import AccountService
+from dtaas.services.identity.authenticator import Authenticator
+from dtaas.services.identity.tokens import TokenService
+from dtaas.services.identity.users import UserService
 from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
 from dtaas.services.ports import TaskRunner
@@ -25,6 +32,7 @@ from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.tasks import TaskService
 from dtaas.services.trials import ConnectorTrials
+from dtaas.settings import AuthSettings
 from dtaas.store.kept_items import KeptItems
 from dtaas.store.store import Store
 
@@ -46,6 +54,11 @@ class Services(Struct, frozen=True, kw_only=True):
     health: HealthService
     logs: LogService
     instruments: Instruments
+    authenticator: Authenticator
+    accounts: AccountService
+    users: UserService
+    tokens: TokenService
+    audit: AuditService
     bus: EventBus
 
 
@@ -56,9 +69,15 @@ def build_services(
     runner: TaskRunner,
     bus: EventBus,
     now: Callable[[], datetime],
+    auth: AuthSettings | None = None,
 ) -> Services:
-    """Return the use cases."""
+    """Return the use cases.
+
+    Args:
+        auth: who may use them; by default nobody who is not logged in.
+    """
     changing = Lock()
+    identity = _build_identity(store, auth or AuthSettings(), now)
     keeper = TargetKeeper(registry, store.loads, store.installation)
     tasks = TaskService(
         tasks=store.tasks,
@@ -108,5 +127,34 @@ def build_services(
         health=HealthService(store.ping),
         logs=LogService(LOGBOOK, store.execution_logs),
         instruments=Instruments(runner),
+        **identity,
         bus=bus,
+    )
+
+
+class _Identity(TypedDict):
+    authenticator: Authenticator
+    accounts: AccountService
+    users: UserService
+    tokens: TokenService
+    audit: AuditService
+
+
+def _build_identity(store: Store, settings: AuthSettings, now: Callable[[], datetime]) -> _Identity:
+    lasts = timedelta(minutes=settings.access_token_minutes)
+    access = AccessTokens(store.signing_key, store.installation, lasts, now)
+    authenticator = Authenticator(store.sessions, store.tokens, access, settings, now)
+    accounts = AccountService(
+        users=store.users,
+        sessions=store.sessions,
+        authenticator=authenticator,
+        settings=settings,
+        now=now,
+    )
+    return _Identity(
+        authenticator=authenticator,
+        accounts=accounts,
+        users=UserService(store.users, accounts.passwords, authenticator),
+        tokens=TokenService(store.tokens, access, authenticator, now),
+        audit=AuditService(store.audit),
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dtaas.model.errors import StoreCorruptError
 
@@ -20,6 +22,7 @@ class SecretBox:
     """Encrypts and decrypts with one key. What was sealed for one purpose opens for no other."""
 
     def __init__(self, key: bytes, installation: str) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
         self._installation = installation
 
@@ -46,6 +49,13 @@ class SecretBox:
                 f"The stored secrets of {purpose.replace(':', ' ')} cannot be decrypted.",
                 hint="The row was altered or comes from another database; enter the secrets anew.",
             ) from exc
+
+    def derived(self, purpose: str) -> bytes:
+        """Return another key of 32 bytes, made from this one for one purpose."""
+        way = HKDF(
+            algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=self._bound_to(purpose)
+        )
+        return way.derive(self._key)
 
     def _bound_to(self, purpose: str) -> bytes:
         return f"dtaas:{self._installation}:{purpose}".encode()

@@ -18,6 +18,7 @@ from dtaas.store.address import StoreAddress, parse_address
 from dtaas.store.alert_events import AlertEventRepository
 from dtaas.store.alert_facts import AlertFactsRepository
 from dtaas.store.alert_rules import AlertChannelRepository, AlertRuleRepository
+from dtaas.store.audit import AuditLog
 from dtaas.store.checkpoints import Checkpoints
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.dashboard import DashboardRepository
@@ -36,6 +37,8 @@ from dtaas.store.migrate import MIGRATIONS, migrate
 from dtaas.store.retention import Retention
 from dtaas.store.streams import Streams
 from dtaas.store.tasks import TaskRepository
+from dtaas.store.user_keys import SessionRepository, TokenRepository
+from dtaas.store.users import UserRepository
 
 KEY_FILE: Final = "dtaas.key"
 
@@ -49,6 +52,8 @@ class Store(Struct, frozen=True, kw_only=True):
         connectors, tasks, executions, metrics, dashboard, execution_logs: for the services.
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
+        users, sessions, tokens, audit: who may come in, and what they did.
+        signing_key: for access tokens, 32 bytes.
         engine, checkpoints, loads, streams: the ports `ExecutionStore`, `CheckpointStore`,
             `LoadLedger`, `StreamStore`.
     """
@@ -67,6 +72,11 @@ class Store(Struct, frozen=True, kw_only=True):
     alert_events: AlertEventRepository
     alert_facts: AlertFactsRepository
     kept: KeptItems
+    users: UserRepository
+    sessions: SessionRepository
+    tokens: TokenRepository
+    audit: AuditLog
+    signing_key: bytes
     engine: EngineStore
     checkpoints: Checkpoints
     loads: Loads
@@ -164,6 +174,11 @@ async def open_store(
                 alert_channels=AlertChannelRepository(database, identity.box, now),
                 alert_events=AlertEventRepository(database, now),
                 alert_facts=AlertFactsRepository(database),
+                users=UserRepository(database, now),
+                sessions=SessionRepository(database, now),
+                tokens=TokenRepository(database, now),
+                audit=AuditLog(database, now),
+                signing_key=identity.box.derived("access tokens"),
                 engine=EngineStore(database, connectors, identity.id, now),
                 checkpoints=Checkpoints(database, now),
                 loads=Loads(database, now),

@@ -25,9 +25,11 @@ from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.model.types import Integer, String
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.services import Services, build_services
+from dtaas.settings import AuthSettings
 from dtaas.store.store import Store, open_store, utc_now
 
 LIMIT_S = 20.0
+EVERYBODY = AuthSettings(enabled=False)
 ORDERS = TableRef("dbo", "orders")
 LINES = TableRef("dbo", "lines")
 
@@ -137,7 +139,7 @@ class AtWork:
 
 
 @asynccontextmanager
-async def services_at_work(data_dir: Path) -> AsyncIterator[AtWork]:
+async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> AsyncIterator[AtWork]:
     """Build and run everything but the servers; leaving ends it at once, as a crash would."""
     registry = Registry(memory=True)
     name = uuid.uuid4().hex
@@ -156,7 +158,7 @@ async def services_at_work(data_dir: Path) -> AsyncIterator[AtWork]:
         )
         supervisor = Supervisor(workshop, registry, shutdown_grace_s=5)
         services = build_services(
-            store=store, registry=registry, runner=supervisor, bus=bus, now=utc_now
+            store=store, registry=registry, runner=supervisor, bus=bus, now=utc_now, auth=auth
         )
         with bus.subscribe() as feed:
             async with create_task_group() as group:

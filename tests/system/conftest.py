@@ -75,7 +75,12 @@ class Daemon:
                 stdin=None,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "DTAAS_LOG__FORMAT": "json", **self._environ},
+                env={
+                    **os.environ,
+                    "DTAAS_LOG__FORMAT": "json",
+                    "DTAAS_AUTH__ENABLED": "false",
+                    **self._environ,
+                },
             )
         with anyio.fail_after(LIMIT_S):
             self.http.base_url = await self._url()

@@ -209,7 +209,8 @@ async def test_a_second_daemon_on_the_same_folder(make_daemon: Make):
 
 
 async def test_an_address_others_reach_is_refused(tmp_path: Path):
-    code, errors = await serve("--host", "0.0.0.0", "--data-dir", str(tmp_path))  # noqa: S104
+    options = ("--host", "0.0.0.0", "--data-dir", str(tmp_path))  # noqa: S104
+    code, errors = await serve(*options, DTAAS_AUTH__ENABLED="false")
     assert code == 1
     assert "$.api.host" in errors
 

@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Struct
 
+from dtaas.model.identity import Role
 from dtaas.services.doctor import Report
 from dtaas.services.upkeep import Upkeep
 from dtaas.store.backup import Manifest
@@ -31,6 +32,7 @@ class AdminController(Controller):
 
     path = "/api/admin"
     tags = ("Admin",)
+    opt = {"least_role": Role.ADMIN}  # noqa: RUF012 - the framework's own way
 
     @post("/doctor", summary="Examine everything", status_code=200)
     async def doctor(self, upkeep: NamedDependency[Upkeep]) -> Report:

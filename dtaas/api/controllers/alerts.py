@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from litestar import Controller, Response, delete, get, post, put
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta, Struct
 
+from dtaas.api.access import caller_of
 from dtaas.api.paging import DEFAULT, Limit, Offset, Sort
 from dtaas.api.path_ids import alert_id_of, task_id_of
 from dtaas.model.alerts import (
@@ -221,15 +222,19 @@ class AlertController(Controller):
         fields = {name: getattr(event, name) for name in event.__struct_fields__}
         return AlertEventView(**fields, deliveries=deliveries)
 
-    @post("/events/{event_id:int}/acknowledge", summary="Take care", status_code=200)
+    @post(
+        "/events/{event_id:int}/acknowledge", summary="Take care", status_code=200, audit_body=True
+    )
     async def acknowledge(
         self,
+        request: Request[Any, Any, Any],
         alerts: NamedDependency[AlertService],
         event_id: FromPath[int],
         data: JSONBody[AcknowledgeRequest],
     ) -> AlertEvent:
         """Ends reminders; it resolves by itself when it is over."""
-        return await alerts.acknowledge(alert_id_of("event", event_id), "operator", data.note)
+        who = caller_of(request.scope).username
+        return await alerts.acknowledge(alert_id_of("event", event_id), who, data.note)
 
 
 def _rule(rule: AlertRule) -> AlertRuleView:

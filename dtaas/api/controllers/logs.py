@@ -11,6 +11,7 @@ from msgspec import Struct
 from dtaas.api.path_ids import task_id_of
 from dtaas.concurrency.logbook import LogLine
 from dtaas.logs import present_level, set_level
+from dtaas.model.identity import Role
 from dtaas.services.log_keeper import LONGEST_WAIT_S, LogService
 
 
@@ -80,7 +81,7 @@ class LogController(Controller):
         """What is written."""
         return LogLevel(level=Level(present_level()))
 
-    @put("/level", summary="Change the log level", sync_to_thread=False)
+    @put("/level", summary="Change the log level", sync_to_thread=False, least_role=Role.ADMIN)
     def change_level(self, data: JSONBody[LogLevel]) -> LogLevel:
         """Until the daemon stops; [log] level says what holds after that."""
         set_level(data.level)

@@ -127,7 +127,12 @@ class TaskController(Controller):
         """Remove it with its history; data it committed stays. Refused with 409 while it runs."""
         await tasks.delete(task_id_of(task_id))
 
-    @post("/{task_id:int}/control", summary="Start, stop, pause or resume", status_code=202)
+    @post(
+        "/{task_id:int}/control",
+        summary="Start, stop, pause or resume",
+        status_code=202,
+        audit_body=True,
+    )
     async def control(
         self,
         control: NamedDependency[TaskControl],
