@@ -59,7 +59,7 @@ class Life:
                 stdin=None,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.environ, **environ},
+                env={**os.environ, "DTAAS_AUTH__ENABLED": "false", **self.environ, **environ},
             )
         try:
             await self.told("started", pid=process.pid)
