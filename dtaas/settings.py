@@ -221,7 +221,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 def _hidden(table: dict[str, Any]) -> dict[str, Any]:
     """Return a table without what may hold a password, in the tables inside it neither."""
-    shown = {}
+    shown: dict[str, Any] = {}
     for key, value in table.items():
         secret = key == "url" or any(word in key for word in _SECRET_WORDS)
         if secret and value and isinstance(value, str):
