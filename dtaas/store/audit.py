@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from dtaas.model.identity import AuditEntry
 from dtaas.store.database import Database
@@ -17,6 +17,8 @@ from dtaas.store.page import Page, Window, fetch_page
 
 FIRST_HASH: Final = "0" * 64
 _BATCH: Final = 500
+_LOCK: Final = 0x6474616173617564
+"""Any number, the same in every daemon: one entry is added at a time."""
 _SORTABLE: Final = {"number": audit_log.c.number, "at": audit_log.c.at}
 
 
@@ -61,6 +63,8 @@ class AuditLog:
         """Store an entry with the next number, the moment and its hash, and return it."""
 
         def work(connection: Connection) -> AuditEntry:
+            if self._database.dialect == "postgresql":  # another daemon may add at this moment
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
             newest = select(audit_log.c.number, audit_log.c.hash)
             last = connection.execute(newest.order_by(audit_log.c.number.desc()).limit(1)).first()
             number, before = (0, FIRST_HASH) if last is None else (last.number, last.hash)
