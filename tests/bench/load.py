@@ -145,7 +145,7 @@ async def started(log: Path) -> str:
 async def daemon(folder: Path) -> AsyncIterator[str]:
     """Run a daemon and yield its URL."""
     command = [sys.executable, "-m", "dtaas", "serve", "--port", "0", "--data-dir", str(folder)]
-    environ = {**os.environ, "DTAAS_LOG__FORMAT": "json"}
+    environ = {**os.environ, "DTAAS_LOG__FORMAT": "json", "DTAAS_AUTH__ENABLED": "false"}
     with (folder.parent / "daemon.log").open("wb") as log:
         process = await anyio.open_process(command, stdout=log, stderr=log, env=environ)
     try:
