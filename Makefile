@@ -18,7 +18,8 @@ demo: setup ## Move TPC-H tables from a private SQL Server to a private S3, live
 dev: setup ## Serve the page on port 5173, changes at once; DTAAS_URL=http://127.0.0.1:8000
 	@$(BIN)/python web/build.py dev
 
-test: check ## Prove everything: checks, then unit, contract, integration and system tests
+test: check ## Prove everything: checks, then unit, contract, integration, system and browser tests
+	@.ci/chromium
 	$(BIN)/python -m pytest $(TESTS)
 
 check: setup ## Format, lint, types, layers

@@ -53,6 +53,7 @@ class Daemon:
     def __init__(self, data_dir: Path, servers: Sandbox, environ: dict[str, str]) -> None:
         self.data_dir = data_dir
         self.log_path = data_dir.with_suffix(".log")
+        self.port = 0
         self._servers = servers
         self._environ = environ
         self._process: Process | None = None
@@ -68,7 +69,7 @@ class Daemon:
                     "dtaas",
                     "serve",
                     "--port",
-                    "0",
+                    str(self.port),
                     "--data-dir",
                     self.data_dir,
                 ],

@@ -27,9 +27,9 @@ export function useBuilder(taskId: number | null) {
 
   const draft = computed({ get: () => history.present.value, set: (next: Draft) => { change(next) } })
   const original = computed(() => (stored.value ? draftOf(stored.value) : emptyDraft()))
-  const dirty = computed(() => JSON.stringify(draft.value) !== JSON.stringify(original.value))
   const before = computed(() => (stored.value ? toYaml(original.value, connectors.value) : ''))
   const after = computed(() => toYaml(draft.value, connectors.value))
+  const dirty = computed(() => after.value !== toYaml(original.value, connectors.value))
   const problems = computed<Problem[]>(() => [...problemsOf(draft.value, connectors.value), ...(refused.value ? [fromServer(refused.value)] : [])])
   const name = (id: number | null) => connectors.value.find((one) => one.id === id)?.name ?? (id === null ? 'not chosen' : `#${String(id)}`)
   const blocks = computed(() => {
@@ -100,6 +100,7 @@ export function useBuilder(taskId: number | null) {
       const given = revision.value ? { headers: { 'If-Match': `"${revision.value}"` } } : {}
       const saved = taskId === null ? await api.post('/api/tasks', spec) : await api.put('/api/tasks/{task_id}', spec, { path: { task_id: taskId }, ...given })
       stored.value = saved
+      history.reset(draftOf(saved))
       refused.value = null
       await forget()
       return saved

@@ -1,0 +1,116 @@
+"""WCAG 2.2 AA on every route, light and dark, and no page wider than a phone."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.conftest import LIMIT_MS
+from tests.system.conftest import LINEITEM, ORDERS, Daemon
+
+pytestmark = pytest.mark.timeout(180)
+expect.set_options(timeout=LIMIT_MS)
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+MEANWHILE = "main h1, .login h1"
+
+
+async def routes(daemon: Daemon) -> list[str]:
+    """Return the address of every route, with something on it."""
+    source, target = await daemon.source(), await daemon.s3()
+    task = await daemon.task(source, target, ORDERS, LINEITEM)
+    execution = await daemon.run(task)
+    await daemon.post(f"/api/connectors/{source}/test")
+    return [
+        "/",
+        "/connectors",
+        f"/connectors/{source}",
+        "/tasks",
+        f"/tasks/{task}",
+        f"/tasks/{task}?tab=runs",
+        f"/tasks/{task}?tab=logs",
+        f"/tasks/{task}?tab=settings",
+        f"/executions/{execution['id']}",
+        f"/builder/{task}",
+        f"/builder/{task}?view=list",
+        "/builder",
+        "/settings",
+        "/login",
+        "/nothing/here",
+    ]
+
+
+async def violations(page: Page) -> list[str]:
+    found = await Axe().run(page, options=RULES)
+    return [
+        f"{one['id']}: {node['target']} {node['html'][:120]}"
+        for one in found.response["violations"]
+        for node in one["nodes"]
+    ]
+
+
+async def test_every_route_passes_axe_in_light_and_dark(chromium: Browser, daemon: Daemon):
+    wrong: dict[str, list[str]] = {}
+    addresses = await routes(daemon)
+    for theme in ("light", "dark"):
+        context = await chromium.new_context(
+            base_url=str(daemon.http.base_url), color_scheme=theme, reduced_motion="reduce"
+        )
+        page = await context.new_page()
+        for address in addresses:
+            await page.goto(address)
+            await page.locator(MEANWHILE).first.wait_for(state="attached")
+            await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+            if found := await violations(page):
+                wrong[f"{theme} {address}"] = found
+        await context.close()
+    assert wrong == {}
+
+
+async def test_axe_finds_what_is_wrong(page: Page):
+    await page.goto("/settings")
+    await page.locator(MEANWHILE).first.wait_for()
+    await page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<input>')")
+    assert any(found.startswith("label:") for found in await violations(page))
+
+
+async def test_open_dialogs_pass_axe_and_give_the_focus_back(page: Page, daemon: Daemon):
+    task = await daemon.task(await daemon.source(), await daemon.s3(), ORDERS)
+    await page.emulate_media(reduced_motion="reduce")
+    await page.goto(f"/tasks/{task}?tab=settings")
+    opener = page.get_by_role("button", name="Delete this task…")
+    await opener.click()
+    await expect(page.locator("[data-test=confirm-yes]")).to_be_disabled()
+    assert await violations(page) == []
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(opener).to_be_focused()
+    await page.goto("/connectors?new=1")
+    await page.get_by_role("button", name="S3").first.click()
+    await expect(page.get_by_label("Bucket")).to_be_visible()
+    assert await violations(page) == []
+
+
+async def test_no_page_is_wider_than_the_screen_of_a_phone(chromium: Browser, daemon: Daemon):
+    addresses = await routes(daemon)
+    context = await chromium.new_context(base_url=str(daemon.http.base_url))
+    page = await context.new_page()
+    wide: list[str] = []
+    for width in (320, 390):
+        await page.set_viewport_size({"width": width, "height": 800})
+        for address in addresses:
+            await page.goto(address)
+            await page.locator(MEANWHILE).first.wait_for(state="attached")
+            await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+            needs = await page.evaluate("document.documentElement.scrollWidth")
+            if needs > width:
+                wide.append(f"{address} needs {needs} of {width}")
+    await context.close()
+    assert wide == []
+
+
+async def test_who_wants_less_motion_gets_none(page: Page):
+    await page.emulate_media(reduced_motion="reduce")
+    await page.goto("/")
+    seconds = await page.evaluate(
+        "getComputedStyle(document.querySelector('.brand')).transitionDuration"
+    )
+    assert float(seconds.removesuffix("s")) < 0.001
