@@ -32,6 +32,8 @@ async def routes(daemon: Daemon) -> list[str]:
         f"/builder/{task}",
         f"/builder/{task}?view=list",
         "/builder",
+        "/alerts",
+        "/alerts?status=all",
         "/settings",
         "/login",
         "/nothing/here",
@@ -114,3 +116,15 @@ async def test_who_wants_less_motion_gets_none(page: Page):
         "getComputedStyle(document.querySelector('.brand')).transitionDuration"
     )
     assert float(seconds.removesuffix("s")) < 0.001
+
+
+async def test_the_first_visit_loads_less_than_400_kb(page: Page):
+    await page.goto("/")
+    await page.get_by_role("heading", name="Dashboard").wait_for()
+    await expect(page.locator("canvas")).to_have_count(3)
+    sizes = await page.evaluate(
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/assets/'))"
+        ".map(e => [e.name, e.encodedBodySize])"
+    )
+    assert len(sizes) > 5
+    assert sum(size for _, size in sizes) < 400_000, sizes

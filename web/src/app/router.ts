@@ -8,6 +8,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/tasks/:id(\\d+)', component: () => import('@/pages/TaskPage.vue'), meta: { title: 'Task' } },
   { path: '/executions/:id(\\d+)', component: () => import('@/pages/ExecutionPage.vue'), meta: { title: 'Execution' } },
   { path: '/builder/:id(\\d+)?', component: () => import('@/pages/BuilderPage.vue'), meta: { title: 'Task builder' } },
+  { path: '/alerts', component: () => import('@/pages/AlertsPage.vue'), meta: { title: 'Alerts' } },
   { path: '/settings', component: () => import('@/pages/SettingsPage.vue'), meta: { title: 'Settings' } },
   { path: '/login', component: () => import('@/pages/LoginPage.vue'), meta: { title: 'Log in', bare: true } },
   { path: '/:rest(.*)*', component: () => import('@/pages/NotFoundPage.vue'), meta: { title: 'Not found' } },
