@@ -121,8 +121,8 @@ class ServerSideEncryption(StrEnum):
     KMS = "aws:kms"
 
 
-class S3Config(ConnectionConfig, frozen=True, kw_only=True):
-    """A bucket and prefix written as a destination."""
+class BucketConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """A bucket and prefix of S3, whatever is written there."""
 
     bucket: Annotated[str, Meta(min_length=3, max_length=63)]
     prefix: Annotated[
@@ -140,23 +140,41 @@ class S3Config(ConnectionConfig, frozen=True, kw_only=True):
     storage_class: str = "STANDARD"
     encryption: ServerSideEncryption = ServerSideEncryption.NONE
     kms_key_id: str = ""
-    keep_loads: Annotated[int, Meta(ge=1, le=100, description="Old loads kept readable")] = 2
 
     def __post_init__(self) -> None:
         """Refuse a wrong prefix template."""
         _check_prefix(self.prefix)
 
 
-class FileConfig(ConnectionConfig, frozen=True, kw_only=True):
-    """A local folder written as a destination, with the layout of S3."""
+class S3Config(BucketConfig, frozen=True, kw_only=True):
+    """A bucket and prefix written as a destination."""
+
+    keep_loads: Annotated[int, Meta(ge=1, le=100, description="Old loads kept readable")] = 2
+
+
+class DeltaS3Config(BucketConfig, frozen=True, kw_only=True):
+    """Delta Lake tables in a bucket."""
+
+
+class FolderConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """A local folder, whatever is written there."""
 
     path: Annotated[str, Meta(min_length=1, description="Absolute path of an existing folder")]
     prefix: str = "{schema}/{table}"
-    keep_loads: Annotated[int, Meta(ge=1, le=100)] = 2
 
     def __post_init__(self) -> None:
         """Refuse a wrong prefix template."""
         _check_prefix(self.prefix)
+
+
+class FileConfig(FolderConfig, frozen=True, kw_only=True):
+    """A local folder written as a destination, with the layout of S3."""
+
+    keep_loads: Annotated[int, Meta(ge=1, le=100)] = 2
+
+
+class DeltaFileConfig(FolderConfig, frozen=True, kw_only=True):
+    """Delta Lake tables in a local folder."""
 
 
 class MemorySourceConfig(ConnectionConfig, frozen=True, kw_only=True):

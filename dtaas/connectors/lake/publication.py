@@ -187,7 +187,7 @@ class Publisher:
         self, receipts: Sequence[ChunkReceipt], current: Manifest | None, now: datetime
     ) -> Manifest:
         files = [file for receipt in receipts for file in receipt.files]
-        await self._settle(files)
+        await settle(self._store, self._layout.load(self._load.load_id), files)
         load, options = self._load, self._load.options
         before = current.files if current and options.mode is WriteMode.APPEND else ()
         if not files and not before:
@@ -209,20 +209,6 @@ class Publisher:
             files=listed,
             committed_at=now,
         )
-
-    async def _settle(self, files: Sequence[DataFile]) -> None:
-        """Check that the load's files are all there, and remove those of broken attempts."""
-        present = await self._store.list(self._layout.load(self._load.load_id))
-        for file in files:
-            if present.get(file.key) != file.bytes:
-                raise DestinationConflictError(
-                    f"{self._store.url(file.key)} should have {file.bytes} bytes but has"
-                    f" {present.get(file.key, 'gone')}.",
-                    hint="Somebody changed it. Start the task with force to load the table anew.",
-                )
-        strays = sorted(present.keys() - {file.key for file in files})
-        if strays:
-            await self._store.delete(strays)
 
     async def _empty_file(self) -> list[DataFile]:
         """Write a file without rows, so that readers see the columns of an empty table."""
@@ -300,6 +286,28 @@ class Publisher:
             location=self._store.url(self._layout.pointer),
             already_committed=replay,
         )
+
+
+async def settle(store: ObjectStore, prefix: str, files: Sequence[DataFile]) -> None:
+    """Check that a load's files are all there, and remove those of broken attempts.
+
+    Args:
+        prefix: below which nothing but the load's files lies.
+
+    Raises:
+        DestinationConflictError: a file is gone or another one.
+    """
+    present = await store.list(prefix)
+    for file in files:
+        if present.get(file.key) != file.bytes:
+            raise DestinationConflictError(
+                f"{store.url(file.key)} should have {file.bytes} bytes but has"
+                f" {present.get(file.key, 'gone')}.",
+                hint="Somebody changed it. Start the task with force to load the table anew.",
+            )
+    strays = sorted(present.keys() - {file.key for file in files})
+    if strays:
+        await store.delete(strays)
 
 
 def _listed(file: DataFile, load_id: LoadId) -> LoadFile:

@@ -13,7 +13,7 @@ import anyio
 from dtaas.connectors.lake.errors import s3_errors
 from dtaas.connectors.lake.s3_client import QUICK, s3_client
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
-from dtaas.model.connectors import S3Config
+from dtaas.model.connectors import BucketConfig
 from dtaas.model.errors import (
     CertificateError,
     ConnectionLostError,
@@ -29,7 +29,7 @@ _STEPS: Final = (
 Probe = Callable[[], Awaitable[str]]
 
 
-async def check_bucket(config: S3Config, on_step: OnStep) -> CheckReport:
+async def check_bucket(config: BucketConfig, on_step: OnStep) -> CheckReport:
     """Run the steps in order; those after a failed one are skipped."""
     check = _Check(config)
     report = _Report(on_step)
@@ -91,7 +91,7 @@ class _Report:
 class _Check:
     """The steps that need the client."""
 
-    def __init__(self, config: S3Config) -> None:
+    def __init__(self, config: BucketConfig) -> None:
         self.client: Any = None
         self._config = config
         self._bucket = {"Bucket": config.bucket}
@@ -137,7 +137,7 @@ class _Check:
         return "the object was deleted"
 
 
-def _address(config: S3Config) -> tuple[str, int, bool]:
+def _address(config: BucketConfig) -> tuple[str, int, bool]:
     """Return host, port and whether TLS is used."""
     suffix = "amazonaws.com.cn" if config.region.startswith("cn-") else "amazonaws.com"
     url = urlsplit(config.endpoint_url or f"https://s3.{config.region}.{suffix}")

@@ -16,7 +16,7 @@ from botocore.loaders import Loader, create_loader
 from msgspec import Struct
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.connectors import S3Config, S3Credentials
+from dtaas.model.connectors import BucketConfig, S3Credentials
 from dtaas.model.errors import AuthenticationError
 
 POOL_CONNECTIONS: Final = 24
@@ -44,7 +44,7 @@ QUICK: Final = ClientLimits(attempts=2, connect_s=5, read_s=10)
 
 
 @asynccontextmanager
-async def s3_client(config: S3Config, limits: ClientLimits = PATIENT) -> AsyncIterator[Any]:
+async def s3_client(config: BucketConfig, limits: ClientLimits = PATIENT) -> AsyncIterator[Any]:
     """Open a client for the connector's bucket.
 
     Raises:
@@ -90,7 +90,7 @@ def descriptions() -> Loader:
     return loader
 
 
-def _client_config(config: S3Config, limits: ClientLimits) -> AioConfig:
+def _client_config(config: BucketConfig, limits: ClientLimits) -> AioConfig:
     style = "path" if config.endpoint_url else "auto"
     return AioConfig(
         signature_version="s3v4",
@@ -108,7 +108,7 @@ def _client_config(config: S3Config, limits: ClientLimits) -> AioConfig:
     )
 
 
-async def _assume_role(session: AioSession, config: S3Config) -> None:
+async def _assume_role(session: AioSession, config: BucketConfig) -> None:
     """Make `session` sign with a role's credentials, fetched when needed and before they end."""
     source = await session.get_credentials()
     if source is None:

@@ -16,7 +16,7 @@ from dtaas.connectors.lake.s3_check import check_bucket
 from dtaas.connectors.lake.s3_client import PATIENT, ClientLimits, s3_client
 from dtaas.connectors.lake.s3_upload import S3Uploader, encryption_arguments
 from dtaas.model.check import CheckReport, OnStep
-from dtaas.model.connectors import S3Config
+from dtaas.model.connectors import BucketConfig
 from dtaas.model.errors import ConnectionLostError
 
 PARTS_AT_ONCE: Final = 4
@@ -30,7 +30,7 @@ _THREADS: Final = 2
 class S3Store:
     """Objects of one bucket. Connects at the first call."""
 
-    def __init__(self, config: S3Config, limits: ClientLimits = PATIENT) -> None:
+    def __init__(self, config: BucketConfig, limits: ClientLimits = PATIENT) -> None:
         self._config = config
         self._limits = limits
         self._bucket = config.bucket

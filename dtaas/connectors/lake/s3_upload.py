@@ -19,7 +19,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.lake.errors import error_code, s3_errors
 from dtaas.connectors.lake.objects import Upload
 from dtaas.connectors.lake.s3_client import ClientLimits
-from dtaas.model.connectors import S3Config, ServerSideEncryption
+from dtaas.model.connectors import BucketConfig, ServerSideEncryption
 from dtaas.model.errors import DtaasError
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 _ATTEMPT: Final = "dtaas-attempt"
 
 
-def encryption_arguments(config: S3Config) -> dict[str, str]:
+def encryption_arguments(config: BucketConfig) -> dict[str, str]:
     """Return how new objects shall be encrypted, as arguments of PutObject."""
     if config.encryption is ServerSideEncryption.NONE:
         return {}
@@ -44,7 +44,7 @@ class S3Uploader:
         self,
         client: Any,
         *,
-        config: S3Config,
+        config: BucketConfig,
         limits: ClientLimits,
         group: TaskGroup,
         blocking: Blocking,

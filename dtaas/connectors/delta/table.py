@@ -1,0 +1,270 @@
+"""One Delta table: loads published, changes merged, rows read back. All of it blocks.
+
+Every commit carries application transactions (Delta's own `txn` actions) that say what it was:
+
+    dtaas/load/<load_id>          1: the load is published
+    dtaas/<generation>/high, low  the position the table stands at, 5 bytes each
+
+They are part of the commit, so data and position can never disagree, and they survive checkpoints.
+A commit whose reply was lost is found again by them, and two commits of the same stream cannot
+both win: the library lets transactions of one name conflict.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, create_table_with_add_actions
+from pyarrow.fs import PyFileSystem
+
+from dtaas.connectors.delta.errors import delta_errors
+from dtaas.connectors.delta.fold import deletes, kept_columns
+from dtaas.connectors.delta.forms import to_stored
+from dtaas.connectors.delta.stats import file_stats
+from dtaas.model.changes import POSITION_BYTES
+from dtaas.model.errors import DestinationConflictError, DtaasError
+from dtaas.model.ids import LoadId
+
+_HALF: Final = POSITION_BYTES // 2
+_MS: Final = 1000
+_READ_ROWS: Final = 16_384
+_MERGE_ROWS: Final = 64 * 1024
+_TIDY_EVERY: Final = 100
+"""Commits between two tidyings: each merge leaves files smaller than readers like."""
+
+log = structlog.get_logger()
+
+
+class Table:
+    """The table at one address."""
+
+    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
+        self.uri = uri
+        self._options = dict(options)
+
+    def open(self) -> DeltaTable | None:
+        """Return the table as it is now, None when there is none."""
+        with delta_errors(f"Opening {self.uri}"):
+            if not DeltaTable.is_deltatable(self.uri, self._options):
+                return None
+            return DeltaTable(self.uri, storage_options=self._options)
+
+    def has_load(self, load_id: LoadId) -> bool:
+        """Return whether a load is published."""
+        return self._published(self.open(), load_id)
+
+    def publish(
+        self, load_id: LoadId, schema: pa.Schema, files: Sequence[AddAction], *, replace: bool
+    ) -> bool:
+        """Make files what readers see, in one commit. Returns whether that was done before.
+
+        Args:
+            replace: instead of the rows that are there, not beside them.
+
+        Raises:
+            DestinationConflictError: somebody else changed the table at the same moment.
+        """
+        table = self.open()
+        if self._published(table, load_id):
+            return True
+        marks = CommitProperties(app_transactions=[Transaction(_load_name(load_id), 1)])
+        try:
+            self._commit(table, schema, list(files), marks, replace=replace)
+        except DtaasError:
+            if not self.has_load(load_id):  # else it went through, and the reply was lost
+                raise
+        return False
+
+    def entry(self, path: str, *, size: int, key: Sequence[str]) -> AddAction:
+        """Return the log's entry of a data file that is there; `path` is below the table."""
+        with delta_errors(f"Reading the footer of {self.uri}/{path}"):
+            files = PyFileSystem(DeltaStorageHandler(self.uri, self._options))
+            with files.open_input_file(path) as file:
+                stats = file_stats(pq.read_metadata(file), key)
+        return AddAction(path, size, {}, int(time.time() * _MS), data_change=True, stats=stats)
+
+    def create(self, schema: pa.Schema) -> None:
+        """Make the table without rows unless it is there."""
+        with delta_errors(f"Making {self.uri}"):
+            DeltaTable.create(
+                self.uri, Schema.from_arrow(schema), mode="ignore", storage_options=self._options
+            )
+
+    def position(self, table: DeltaTable, generation: LoadId) -> bytes | None:
+        """Return the position the table holds of a stream, None when it holds none."""
+        with delta_errors(f"Reading the position of {self.uri}"):
+            halves = [table.transaction_version(name) for name in _position_names(generation)]
+        if None in halves:
+            return None
+        return b"".join(int(half or 0).to_bytes(_HALF, "big") for half in halves)
+
+    def merge(
+        self,
+        table: DeltaTable,
+        changes: pa.Table,
+        *,
+        key: Sequence[str],
+        schema: pa.Schema,
+        generation: LoadId,
+        position: bytes,
+    ) -> None:
+        """Apply folded changes and set the position, in one commit.
+
+        Args:
+            changes: one change row per key.
+            schema: the table's columns in their stored form.
+        """
+        kept = kept_columns(changes)
+        merge = table.merge(
+            _merge_source(changes, schema, kept),
+            predicate=" AND ".join(f"t.{_quoted(k)} = s.c{schema.names.index(k)}" for k in key),
+            source_alias="s",
+            target_alias="t",
+            commit_properties=CommitProperties(
+                app_transactions=_position_marks(generation, position),
+                custom_metadata={"dtaas_position": position.hex()},
+            ),
+        )
+        values = {_quoted(name): f"s.c{i}" for i, name in enumerate(schema.names)}
+        updates = values | {
+            _quoted(name): f"CASE WHEN s.k{i} THEN t.{_quoted(name)} ELSE s.c{i} END"
+            for i, name in enumerate(schema.names)
+            if name in kept
+        }
+        with delta_errors(f"Applying changes to {self.uri}"):
+            merge.when_matched_delete("s.deleted").when_matched_update(
+                updates
+            ).when_not_matched_insert(values, predicate="NOT s.deleted").execute()
+
+    def add_columns(self, table: DeltaTable, columns: Sequence[pa.Field]) -> None:
+        """Add columns, NULL in the rows that are there."""
+        with delta_errors(f"Adding columns to {self.uri}"):
+            fields = Schema.from_arrow(pa.schema([f.with_nullable(True) for f in columns])).fields
+            table.alter.add_columns([Field(f.name, f.type, nullable=True) for f in fields])
+
+    def rewrite(self, table: DeltaTable, schema: pa.Schema) -> None:
+        """Write all rows anew with wider types, in one commit.
+
+        Delta's own widening is a feature few engines can read.
+        """
+        from deltalake import write_deltalake  # noqa: PLC0415 - the one use
+
+        with delta_errors(f"Widening columns of {self.uri}"):
+            rows = pa.RecordBatchReader.from_batches(schema, _cast(self.rows(table), schema))
+            write_deltalake(table, rows, mode="overwrite", schema_mode="overwrite")
+
+    def rows(self, table: DeltaTable) -> Iterator[pa.RecordBatch]:
+        """Yield all rows as stored."""
+        with delta_errors(f"Reading {self.uri}"):
+            yield from table.to_pyarrow_dataset().to_batches(
+                batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1
+            )
+
+    def tidy(self, table: DeltaTable, *, always: bool = False) -> None:
+        """Join small files and remove those no version within the retention needs.
+
+        A failure changes nothing that readers see, and the next time does its work.
+        """
+        if not always and table.version() % _TIDY_EVERY:
+            return
+        try:
+            with delta_errors(f"Tidying {self.uri}"):
+                if not always:
+                    table.optimize.compact()
+                table.vacuum(dry_run=False)
+        except DtaasError as error:
+            log.warning("delta_not_tidied", uri=self.uri, code=error.code, detail=error.detail)
+
+    def _published(self, table: DeltaTable | None, load_id: LoadId) -> bool:
+        if table is None:
+            return False
+        with delta_errors(f"Reading {self.uri}"):
+            return table.transaction_version(_load_name(load_id)) is not None
+
+    def _commit(
+        self,
+        table: DeltaTable | None,
+        schema: pa.Schema,
+        files: list[AddAction],
+        marks: CommitProperties,
+        *,
+        replace: bool,
+    ) -> None:
+        delta_schema = Schema.from_arrow(schema)
+        with delta_errors(f"Publishing at {self.uri}"):
+            if table is None:
+                create_table_with_add_actions(
+                    self.uri,
+                    delta_schema,
+                    files,
+                    storage_options=self._options,
+                    commit_properties=marks,
+                )
+                return
+            mode = "overwrite" if replace else "append"
+            table.create_write_transaction(files, mode, delta_schema, commit_properties=marks)
+
+
+def arrow_schema(table: DeltaTable) -> pa.Schema:
+    """Return the table's columns as Arrow fields of our stored forms."""
+    fields = pa.schema(table.schema().to_arrow())
+    return pa.schema([f.with_nullable(True) for f in fields])
+
+
+def require_moved(found: bytes | None, wanted: bytes, uri: str) -> None:
+    """Refuse to go on when a commit did not leave the position it should have.
+
+    Raises:
+        DestinationConflictError: somebody else wrote the stream.
+    """
+    if found != wanted:
+        raise DestinationConflictError(
+            f"{uri} stands at {found.hex() if found else 'no position'}, not at {wanted.hex()}.",
+            hint="Let only one daemon run the task.",
+        )
+
+
+def _merge_source(
+    changes: pa.Table, schema: pa.Schema, kept: Mapping[str, Any]
+) -> pa.Table:
+    """Return what the merge reads: columns by number, as any name may be the table's own."""
+    arrays: dict[str, Any] = {}
+    for i, field in enumerate(schema):
+        column = changes[field.name].combine_chunks()
+        arrays[f"c{i}"] = to_stored(column, field.type)
+        if field.name in kept:
+            arrays[f"k{i}"] = pa.array(kept[field.name])
+    return pa.table({**arrays, "deleted": deletes(changes)})
+
+
+def _cast(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield pa.RecordBatch.from_arrays(
+            [batch.column(f.name).cast(f.type) for f in schema], schema=schema
+        )
+
+
+def _load_name(load_id: LoadId) -> str:
+    return f"dtaas/load/{load_id}"
+
+
+def _position_names(generation: LoadId) -> tuple[str, str]:
+    return f"dtaas/{generation}/high", f"dtaas/{generation}/low"
+
+
+def _position_marks(generation: LoadId, position: bytes) -> list[Transaction]:
+    halves = position[:_HALF], position[_HALF:]
+    return [
+        Transaction(name, int.from_bytes(half, "big"))
+        for name, half in zip(_position_names(generation), halves, strict=True)
+    ]
+
+
+def _quoted(name: str) -> str:
+    """Return a column's name as an identifier of the library's SQL."""
+    return '"' + name.replace('"', '""') + '"'
