@@ -14,17 +14,20 @@ from dtaas.model.connectors import (
     ConnectionConfig,
     Connector,
     ConnectorRole,
+    DeltaFileConfig,
+    DeltaS3Config,
     FileConfig,
     MemoryDestinationConfig,
     MemorySourceConfig,
     S3Config,
     SqlServerConfig,
 )
-from dtaas.model.errors import ValidationFailedError
+from dtaas.model.errors import DriverMissingError, ValidationFailedError
 from dtaas.model.ports import Capabilities, ConnectorType, Destination, Source
 
 C = TypeVar("C", bound=ConnectionConfig)
 _LAKE = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, partitions=True)
+_DELTA = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, applies_changes=True)
 
 
 class NamingContext(Struct, frozen=True, kw_only=True):
@@ -68,6 +71,18 @@ def _file(config: FileConfig, naming: NamingContext) -> Destination:
     from dtaas.connectors.lake.destination import LakeDestination  # noqa: PLC0415
 
     return LakeDestination.file(config, task_name=naming.task_name, database=naming.database)
+
+
+def _delta(config: DeltaS3Config | DeltaFileConfig, naming: NamingContext) -> Destination:
+    try:
+        from dtaas.connectors.delta.destination import DeltaDestination  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "deltalake":
+            raise
+        raise DriverMissingError(
+            "The Delta library is not installed.", hint="Install it: pip install 'dtaas[delta]'"
+        ) from error
+    return DeltaDestination(config, task_name=naming.task_name, database=naming.database)
 
 
 def _memory_destination(config: MemoryDestinationConfig, _naming: NamingContext) -> Destination:
@@ -144,6 +159,10 @@ class Registry:
         destinations = [
             _destination_row("s3", "Amazon S3", S3Config, _s3),
             _destination_row("file", "Local folder", FileConfig, _file),
+            _destination_row("delta_s3", "Delta Lake on Amazon S3", DeltaS3Config, _delta, _DELTA),
+            _destination_row(
+                "delta_file", "Delta Lake in a folder", DeltaFileConfig, _delta, _DELTA
+            ),
         ]
         if memory:
             sources.append(

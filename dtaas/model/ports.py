@@ -36,13 +36,18 @@ from dtaas.model.task import DesiredState, Task, TaskStatus
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
-    """What a product can do, so that a task it cannot do is refused when it is saved."""
+    """What a product can do, so that a task it cannot do is refused when it is saved.
+
+    Attributes:
+        applies_changes: changes are applied to rows by key, which every table then must have.
+    """
 
     full_load: bool = False
     cdc: bool = False
     overwrite: bool = False
     append: bool = False
     partitions: bool = False
+    applies_changes: bool = False
 
 
 # --- sources --------------------------------------------------------------------------------------

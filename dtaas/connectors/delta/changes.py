@@ -44,7 +44,7 @@ class DeltaStream:
             self._table.merge(
                 table,
                 changes,
-                key=self._stream.tracked.schema.key,
+                key=stored_schema(self._stream.tracked.schema).key,
                 schema=self._columns(table),
                 generation=generation,
                 position=window.to,
@@ -60,7 +60,7 @@ class DeltaStream:
     def _columns(self, table: DeltaTable) -> pa.Schema:
         """Return the columns changes bring, in the types the table has: some may be wider."""
         present = arrow_schema(table)
-        names = self._stream.tracked.schema.arrow_schema().names
+        names = stored_schema(self._stream.tracked.schema).arrow_schema().names
         return pa.schema([present.field(name) for name in names])
 
     def _open(self) -> bytes | None:

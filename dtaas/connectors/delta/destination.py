@@ -136,7 +136,7 @@ class DeltaDestination:
                 path = file.key.removeprefix(f"{layout.base}/")
                 entries.append(
                     await self._blocking(
-                        table.entry, path, size=file.bytes, key=load.schema.key
+                        table.entry, path, size=file.bytes, key=stored_schema(load.schema).key
                     )
                 )
             already = await self._blocking(
@@ -189,7 +189,7 @@ class DeltaDestination:
     def _tidy(self, table: Table) -> None:
         opened = table.open()
         if opened is not None:
-            table.tidy(opened, always=True)
+            table.vacuum(opened)
 
     def _check_append(self, load: TableLoad) -> None:
         table = self._table(load.target).open()
@@ -197,8 +197,7 @@ class DeltaDestination:
             return
         if arrow_schema(table) != stored_schema(load.schema).arrow_schema():
             raise SchemaChangedError(
-                f"{load.target} holds rows of other columns than this load of"
-                f" {load.schema.table}.",
+                f"{load.target} holds rows of other columns than this load of {load.schema.table}.",
                 hint="Overwrite instead of appending, or choose another target.",
             )
 
@@ -210,7 +209,8 @@ class DeltaDestination:
                 f"Nothing was committed at {target}.", hint="Run the task first."
             )
         wanted = schema.arrow_schema()
-        missing = [name for name in wanted.names if name not in arrow_schema(table).names]
+        names = stored_schema(schema).arrow_schema().names
+        missing = [name for name in names if name not in arrow_schema(table).names]
         if missing:
             raise SchemaChangedError(
                 f"{place.uri} has no column {missing[0]!r}.",
@@ -218,7 +218,7 @@ class DeltaDestination:
             )
         figures = Fingerprinter(wanted)
         for batch in place.rows(table):
-            figures.add(canonical_batch(batch.select(wanted.names), wanted))
+            figures.add(canonical_batch(batch.select(names), wanted))
         return figures.result()
 
     async def _drop_unless_finished(self, writer: LakeChunkWriter) -> None:

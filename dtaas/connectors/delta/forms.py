@@ -35,8 +35,16 @@ _TIME_CHARS: Final = 16
 
 def stored_schema(schema: TableSchema) -> TableSchema:
     """Return the table as Delta stores it: its `arrow_schema` is that of the files."""
-    columns = tuple(replace(c, type=_stored(c.type), nullable=True) for c in schema.columns)
-    return replace(schema, columns=columns)
+    columns = tuple(
+        replace(c, name=stored_name(c.name), type=_stored(c.type), nullable=True)
+        for c in schema.columns
+    )
+    return replace(schema, columns=columns, key=tuple(stored_name(name) for name in schema.key))
+
+
+def stored_name(name: str) -> str:
+    """Return a column's name as stored: the library would cut it at a NUL character."""
+    return name.replace("\0", "!00")
 
 
 def to_stored(column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -66,7 +74,12 @@ def stored_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def canonical_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Return a stored batch in its canonical form, whose schema is `schema`."""
     columns = [from_stored(c, f.type) for c, f in zip(batch.columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema([f.with_nullable(True) for f in schema]))
+    return pa.RecordBatch.from_arrays(columns, schema=nullable(schema))
+
+
+def nullable(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with every column nullable."""
+    return pa.schema([f.with_nullable(True) for f in schema])
 
 
 def widens(old: pa.DataType, new: pa.DataType) -> bool:
@@ -92,11 +105,9 @@ def _stored(kind: ColumnType) -> ColumnType:
             return Timestamp(MICROSECOND_DIGITS)
         case Timestamp():
             return kind
-        case (
-            Boolean() | Integer() | Decimal() | Float() | Date() | TimestampTz() | String() | Binary()
-            | Uuid() | Xml() | Json() | Variant()
-        ):  # fmt: skip
+        case Boolean() | Integer() | Decimal() | Float() | Date() | TimestampTz() | String():
+            return kind
+        case Binary() | Uuid() | Xml() | Json() | Variant():
             return kind
         case _:
             assert_never(kind)
-

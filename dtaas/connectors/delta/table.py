@@ -12,29 +12,29 @@ both win: the library lets transactions of one name conflict.
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
-from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction, write_deltalake
 from deltalake.fs import DeltaStorageHandler
-from deltalake.transaction import AddAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 from pyarrow.fs import PyFileSystem
 
 from dtaas.connectors.delta.errors import delta_errors
 from dtaas.connectors.delta.fold import deletes, kept_columns
-from dtaas.connectors.delta.forms import to_stored
+from dtaas.connectors.delta.forms import nullable, to_stored
 from dtaas.connectors.delta.stats import file_stats
-from dtaas.model.changes import POSITION_BYTES
+from dtaas.model.changes import CHANGE_FIELDS, POSITION_BYTES
 from dtaas.model.errors import DestinationConflictError, DtaasError
 from dtaas.model.ids import LoadId
 
 _HALF: Final = POSITION_BYTES // 2
 _MS: Final = 1000
 _READ_ROWS: Final = 16_384
-_MERGE_ROWS: Final = 64 * 1024
-_TIDY_EVERY: Final = 100
+TIDY_EVERY: Final = 100
 """Commits between two tidyings: each merge leaves files smaller than readers like."""
 
 log = structlog.get_logger()
@@ -117,11 +117,13 @@ class Table:
 
         Args:
             changes: one change row per key.
-            schema: the table's columns in their stored form.
+            key: names as stored.
+            schema: the columns changes bring, in order, in their stored form.
         """
         kept = kept_columns(changes)
+        source, kept_places = _merge_source(changes, schema, kept)
         merge = table.merge(
-            _merge_source(changes, schema, kept),
+            source,
             predicate=" AND ".join(f"t.{_quoted(k)} = s.c{schema.names.index(k)}" for k in key),
             source_alias="s",
             target_alias="t",
@@ -134,7 +136,7 @@ class Table:
         updates = values | {
             _quoted(name): f"CASE WHEN s.k{i} THEN t.{_quoted(name)} ELSE s.c{i} END"
             for i, name in enumerate(schema.names)
-            if name in kept
+            if i in kept_places
         }
         with delta_errors(f"Applying changes to {self.uri}"):
             merge.when_matched_delete("s.deleted").when_matched_update(
@@ -144,19 +146,24 @@ class Table:
     def add_columns(self, table: DeltaTable, columns: Sequence[pa.Field]) -> None:
         """Add columns, NULL in the rows that are there."""
         with delta_errors(f"Adding columns to {self.uri}"):
-            fields = Schema.from_arrow(pa.schema([f.with_nullable(True) for f in columns])).fields
+            fields = Schema.from_arrow(nullable(pa.schema(list(columns)))).fields
             table.alter.add_columns([Field(f.name, f.type, nullable=True) for f in fields])
 
     def rewrite(self, table: DeltaTable, schema: pa.Schema) -> None:
         """Write all rows anew with wider types, in one commit.
 
-        Delta's own widening is a feature few engines can read.
+        Delta's own widening is a feature few engines can read. The rows wait in a temporary file:
+        the library cannot read a table while it writes one.
         """
-        from deltalake import write_deltalake  # noqa: PLC0415 - the one use
-
-        with delta_errors(f"Widening columns of {self.uri}"):
-            rows = pa.RecordBatchReader.from_batches(schema, _cast(self.rows(table), schema))
-            write_deltalake(table, rows, mode="overwrite", schema_mode="overwrite")
+        with delta_errors(f"Widening columns of {self.uri}"), TemporaryFile() as spool:
+            options = pa.ipc.IpcWriteOptions(compression="zstd")
+            with pa.ipc.new_stream(spool, schema, options=options) as writer:
+                for batch in self.rows(table):
+                    columns = [batch.column(f.name).cast(f.type) for f in schema]
+                    writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            spool.seek(0)
+            with pa.ipc.open_stream(spool) as rows:
+                write_deltalake(table, rows, mode="overwrite", schema_mode="overwrite")
 
     def rows(self, table: DeltaTable) -> Iterator[pa.RecordBatch]:
         """Yield all rows as stored."""
@@ -165,17 +172,24 @@ class Table:
                 batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1
             )
 
-    def tidy(self, table: DeltaTable, *, always: bool = False) -> None:
-        """Join small files and remove those no version within the retention needs.
+    def tidy(self, table: DeltaTable, *, every: int = TIDY_EVERY) -> None:
+        """At every so many versions, join small files and remove those outside the retention.
 
         A failure changes nothing that readers see, and the next time does its work.
         """
-        if not always and table.version() % _TIDY_EVERY:
+        if table.version() % every:
             return
         try:
+            with delta_errors(f"Joining files of {self.uri}"):
+                table.optimize.compact()
+        except DtaasError as error:
+            log.warning("delta_not_tidied", uri=self.uri, code=error.code, detail=error.detail)
+        self.vacuum(table)
+
+    def vacuum(self, table: DeltaTable) -> None:
+        """Remove files that no version within the table's retention needs. May fail, unharmed."""
+        try:
             with delta_errors(f"Tidying {self.uri}"):
-                if not always:
-                    table.optimize.compact()
                 table.vacuum(dry_run=False)
         except DtaasError as error:
             log.warning("delta_not_tidied", uri=self.uri, code=error.code, detail=error.detail)
@@ -190,7 +204,7 @@ class Table:
         self,
         table: DeltaTable | None,
         schema: pa.Schema,
-        files: list[AddAction],
+        files: list[AddAction | RemoveAction],
         marks: CommitProperties,
         *,
         replace: bool,
@@ -212,8 +226,7 @@ class Table:
 
 def arrow_schema(table: DeltaTable) -> pa.Schema:
     """Return the table's columns as Arrow fields of our stored forms."""
-    fields = pa.schema(table.schema().to_arrow())
-    return pa.schema([f.with_nullable(True) for f in fields])
+    return nullable(pa.schema(table.schema().to_arrow()))
 
 
 def require_moved(found: bytes | None, wanted: bytes, uri: str) -> None:
@@ -231,22 +244,20 @@ def require_moved(found: bytes | None, wanted: bytes, uri: str) -> None:
 
 def _merge_source(
     changes: pa.Table, schema: pa.Schema, kept: Mapping[str, Any]
-) -> pa.Table:
-    """Return what the merge reads: columns by number, as any name may be the table's own."""
+) -> tuple[pa.Table, frozenset[int]]:
+    """Return what the merge reads, and which columns may keep the table's value.
+
+    Columns go by number, as any name may be the table's own.
+    """
     arrays: dict[str, Any] = {}
-    for i, field in enumerate(schema):
-        column = changes[field.name].combine_chunks()
-        arrays[f"c{i}"] = to_stored(column, field.type)
-        if field.name in kept:
-            arrays[f"k{i}"] = pa.array(kept[field.name])
-    return pa.table({**arrays, "deleted": deletes(changes)})
-
-
-def _cast(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        yield pa.RecordBatch.from_arrays(
-            [batch.column(f.name).cast(f.type) for f in schema], schema=schema
-        )
+    keeping = set()
+    names = changes.column_names[len(CHANGE_FIELDS) :]
+    for i, (name, field) in enumerate(zip(names, schema, strict=True)):
+        arrays[f"c{i}"] = to_stored(changes[name].combine_chunks(), field.type)
+        if name in kept:
+            keeping.add(i)
+            arrays[f"k{i}"] = pa.array(kept[name])
+    return pa.table({**arrays, "deleted": deletes(changes)}), frozenset(keeping)
 
 
 def _load_name(load_id: LoadId) -> str:
