@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from dtaas.model.change_ports import ChangeSource, StreamStore
+from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import StreamState, TableStream, TrackedTable
 from dtaas.model.errors import SourceQueryError
 from dtaas.model.ids import LoadId
@@ -44,11 +44,18 @@ class Handover(Struct, frozen=True, kw_only=True):
             await self.streams.forget(self.task.id, table)
 
     async def track(self, tables: Sequence[TableRef]) -> tuple[list[TrackedTable], bytes]:
-        """Capture tables, and return a position from which all their changes are kept."""
+        """Capture tables, and return a position from which all their changes are kept.
+
+        Raises:
+            FatalError: the destination cannot take changes of a table: nothing is loaded.
+        """
         keys = {m.source: m.key for m in self.task.spec.table_mappings if m.key}
         tracked = await self.source.track(
             tables, keys=keys, enable=self.task.spec.options.enable_capture
         )
+        if isinstance(self.destination, ChangeDestination):
+            for table in tracked:
+                self.destination.check_tracked(table)
         return list(tracked), await self.source.anchor(tracked)
 
     async def open(

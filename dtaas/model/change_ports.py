@@ -125,6 +125,14 @@ class ChangeWriter(Protocol):
 class ChangeDestination(Protocol):
     """The part of a destination that takes changes."""
 
+    def check_tracked(self, tracked: TrackedTable) -> None:
+        """Refuse a table whose changes cannot be taken, before anything is loaded. Pure.
+
+        Raises:
+            FatalError: changes are applied by key here and the table has none; names the way out.
+        """
+        ...
+
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Prepare the target; idempotent. Return the position the target itself holds.
 

@@ -10,6 +10,7 @@ from dtaas.connectors.delta.forms import stored_schema, widens
 from dtaas.connectors.delta.table import Table, arrow_schema, require_moved
 from dtaas.model.changes import OP, ChangeOp, ChangeReceipt, ChangeWindow, TableStream
 from dtaas.model.errors import DtaasError, FatalError, SchemaChangedError
+from dtaas.model.schema import TableSchema
 
 _FOLD_BYTES = 64 * 1024 * 1024
 """Change rows held before they are folded: memory follows the keys of a window, not its rows."""
@@ -64,7 +65,7 @@ class DeltaStream:
         return pa.schema([present.field(name) for name in names])
 
     def _open(self) -> bytes | None:
-        check_key(self._stream)
+        check_key(self._stream.tracked.schema)
         wanted = stored_schema(self._stream.tracked.schema).arrow_schema()
         table = self._table.open()
         if table is None:
@@ -157,13 +158,12 @@ class WindowWriter:
         self._folded = await self._blocking(folded, rows, self._key)
 
 
-def check_key(stream: TableStream) -> None:
+def check_key(schema: TableSchema) -> None:
     """Refuse to apply changes where rows cannot be told apart.
 
     Raises:
         FatalError: the table has no key, or NULL may stand in it.
     """
-    schema = stream.tracked.schema
     where = f"Changes of {schema.table} cannot be applied to a Delta table"
     if not schema.key:
         raise FatalError(

@@ -14,7 +14,7 @@ from anyio import CancelScope, move_on_after
 from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.connectors.delta.changes import DeltaStream
+from dtaas.connectors.delta.changes import DeltaStream, check_key
 from dtaas.connectors.delta.forms import canonical_batch, stored_batch, stored_schema
 from dtaas.connectors.delta.place import Place
 from dtaas.connectors.delta.table import Table, arrow_schema
@@ -25,7 +25,7 @@ from dtaas.connectors.lake.layout import Layout
 from dtaas.connectors.lake.names import PrefixTemplate, safe_segment
 from dtaas.connectors.lake.publication import settle
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
-from dtaas.model.changes import ChangeWindow, TableStream
+from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import DeltaFileConfig, DeltaS3Config
 from dtaas.model.errors import (
@@ -166,6 +166,10 @@ class DeltaDestination:
     async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
         """Read the table back as it is now, loads and changes, and add up its figures."""
         return await self._blocking(self._fingerprint, target, schema)
+
+    def check_tracked(self, tracked: TrackedTable) -> None:
+        """Refuse tables whose rows cannot be told apart."""
+        check_key(tracked.schema)
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position the table holds."""

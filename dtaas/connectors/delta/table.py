@@ -74,7 +74,7 @@ class Table:
             return True
         marks = CommitProperties(app_transactions=[Transaction(_load_name(load_id), 1)])
         try:
-            self._commit(table, schema, list(files), marks, replace=replace)
+            self._commit(table, schema, files, marks, replace=replace)
         except DtaasError:
             if not self.has_load(load_id):  # else it went through, and the reply was lost
                 raise
@@ -204,7 +204,7 @@ class Table:
         self,
         table: DeltaTable | None,
         schema: pa.Schema,
-        files: list[AddAction | RemoveAction],
+        files: Sequence[AddAction],
         marks: CommitProperties,
         *,
         replace: bool,
@@ -215,13 +215,14 @@ class Table:
                 create_table_with_add_actions(
                     self.uri,
                     delta_schema,
-                    files,
+                    list(files),
                     storage_options=self._options,
                     commit_properties=marks,
                 )
                 return
             mode = "overwrite" if replace else "append"
-            table.create_write_transaction(files, mode, delta_schema, commit_properties=marks)
+            actions: list[AddAction | RemoveAction] = list(files)
+            table.create_write_transaction(actions, mode, delta_schema, commit_properties=marks)
 
 
 def arrow_schema(table: DeltaTable) -> pa.Schema:

@@ -23,7 +23,7 @@ from dtaas.connectors.lake.publication import Published, Publisher, check_append
 from dtaas.connectors.lake.read import read_batches
 from dtaas.connectors.lake.s3_store import S3Store
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
-from dtaas.model.changes import ChangeWindow, TableStream
+from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import FileConfig, S3Config
 from dtaas.model.errors import DtaasError, TableNotFoundError
@@ -140,6 +140,9 @@ class LakeDestination:
             for _ in range(ENCODERS):
                 group.start_soon(self._add_files, files, manifest, schema, total)
         return total.result()
+
+    def check_tracked(self, tracked: TrackedTable) -> None:
+        """Take any table: change files need no key."""
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position it stands at."""

@@ -3,7 +3,6 @@
 import random
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from dtaas.model.changes import (
     TableStream,
     TrackedTable,
     TrackingMethod,
-    change_schema,
 )
 from dtaas.model.connectors import DeltaFileConfig
 from dtaas.model.errors import (
@@ -35,7 +33,6 @@ from dtaas.model.load import WriteOptions
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Integer, String, Time
 from tests.contract.destination import (
-    DestinationContract,
     expected,
     load_of,
     owner,
@@ -43,10 +40,7 @@ from tests.contract.destination import (
     schema_of,
     whole_load,
 )
-
-__all__ = ["DestinationContract"]
-Change = tuple[str, int, Sequence[Any], str | None]
-"""Operation, number of the transaction, values, `_unchanged`."""
+from tests.unit.connectors.delta.delta_samples import Change, batch_of, place
 
 SCHEMA = TableSchema(
     table=TableRef("dbo", "t"),
@@ -58,11 +52,6 @@ SCHEMA = TableSchema(
     ),
     key=("id",),
 )
-
-
-def place(number: int) -> bytes:
-    """A position whose two halves both matter."""
-    return (number << 40 | number).to_bytes(10, "big")
 
 
 def stream_of(
@@ -81,16 +70,6 @@ def stream_of(
 
 def window(after: int, to: int) -> ChangeWindow:
     return ChangeWindow(table=SCHEMA.table, after=place(after), to=place(to))
-
-
-def batch_of(schema: TableSchema, changes: Sequence[Change]) -> pa.RecordBatch:
-    arrow = change_schema(schema)
-    rows = [
-        [op, place(lsn).hex(), n, f"{n:020x}", datetime(2026, 1, 1, tzinfo=UTC), kept, *values]
-        for n, (op, lsn, values, kept) in enumerate(changes)
-    ]
-    arrays = [pa.array([row[i] for row in rows], f.type) for i, f in enumerate(arrow)]
-    return pa.RecordBatch.from_arrays(arrays, schema=arrow)
 
 
 async def apply(
