@@ -39,17 +39,18 @@ class DeltaStream:
         held = self._table.position(table, generation)
         if held is not None and held >= window.to:
             return True
-        if changes is None:  # the engine only notes windows without rows in its own store
-            return False
         try:
-            self._table.merge(
-                table,
-                changes,
-                key=stored_schema(self._stream.tracked.schema).key,
-                schema=self._columns(table),
-                generation=generation,
-                position=window.to,
-            )
+            if changes is None:
+                self._table.move(table, generation, window.to)
+            else:
+                self._table.merge(
+                    table,
+                    changes,
+                    key=stored_schema(self._stream.tracked.schema).key,
+                    schema=self._columns(table),
+                    generation=generation,
+                    position=window.to,
+                )
         except DtaasError:
             if self._table.position(self._opened(), generation) != window.to:
                 raise  # else it went through, and the reply was lost

@@ -143,6 +143,12 @@ class Table:
                 updates
             ).when_not_matched_insert(values, predicate="NOT s.deleted").execute()
 
+    def move(self, table: DeltaTable, generation: LoadId, position: bytes) -> None:
+        """Set the position alone: nothing changed up to there."""
+        marks = CommitProperties(app_transactions=_position_marks(generation, position))
+        with delta_errors(f"Moving the position of {self.uri}"):
+            table.create_write_transaction([], "append", table.schema(), commit_properties=marks)
+
     def add_columns(self, table: DeltaTable, columns: Sequence[pa.Field]) -> None:
         """Add columns, NULL in the rows that are there."""
         with delta_errors(f"Adding columns to {self.uri}"):

@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from dtaas.connectors.memory.change_target import MemoryChangeWriter
 from dtaas.connectors.memory.datasets import Dataset, dataset
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
-from dtaas.model.changes import ChangeWindow, TableStream
+from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
 from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.errors import (
@@ -151,6 +151,9 @@ class MemoryDestination:
         for batch in rows.to_batches():
             figures.add(batch)
         return figures.result()
+
+    def check_tracked(self, tracked: TrackedTable) -> None:
+        """Take any table: changes are kept as they come."""
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take the stream over from older lives of the task, and say where it stands."""

@@ -188,6 +188,17 @@ async def test_a_window_that_is_not_finished_leaves_nothing(
     assert await destination.open_stream(stream) is None
 
 
+async def test_an_empty_window_moves_the_position(
+    tmp_path: Path, destination: DeltaDestination
+) -> None:
+    stream = await loaded(destination, range(2))
+    await destination.open_stream(stream)
+    receipt = await apply(destination, stream, window(0, 6))
+    assert (receipt.rows, receipt.already_applied) == (0, False)
+    assert await destination.open_stream(stream) == place(6)
+    assert [row[0] for row in rows_at(tmp_path)] == [0, 1]
+
+
 async def test_a_new_load_begins_a_new_generation(
     tmp_path: Path, destination: DeltaDestination
 ) -> None:
