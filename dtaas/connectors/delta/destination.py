@@ -17,7 +17,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.delta.changes import DeltaStream, check_key
 from dtaas.connectors.delta.forms import canonical_batch, stored_batch, stored_schema
 from dtaas.connectors.delta.place import Place
-from dtaas.connectors.delta.table import Table, arrow_schema
+from dtaas.connectors.delta.table import Table, arrow_schema, entry
 from dtaas.connectors.lake import ownership
 from dtaas.connectors.lake.chunk_writer import LakeChunkWriter
 from dtaas.connectors.lake.destination import first_error
@@ -131,14 +131,11 @@ class DeltaDestination:
         if not already:
             layout = Layout(load.target)
             await settle(self._store, layout.load(load.load_id), files)
-            entries = []
-            for file in files:
-                path = file.key.removeprefix(f"{layout.base}/")
-                entries.append(
-                    await self._blocking(
-                        table.entry, path, size=file.bytes, key=stored_schema(load.schema).key
-                    )
-                )
+            base = f"{layout.base}/"
+            entries = [
+                entry(file.key.removeprefix(base), rows=file.rows, size=file.bytes)
+                for file in files
+            ]
             already = await self._blocking(
                 table.publish,
                 load.load_id,

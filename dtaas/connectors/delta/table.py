@@ -16,24 +16,20 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction, write_deltalake
-from deltalake.fs import DeltaStorageHandler
+from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
-from pyarrow.fs import PyFileSystem
 
 from dtaas.connectors.delta.errors import delta_errors
 from dtaas.connectors.delta.fold import deletes, kept_columns
 from dtaas.connectors.delta.forms import nullable, to_stored
-from dtaas.connectors.delta.stats import file_stats
 from dtaas.model.changes import CHANGE_FIELDS, POSITION_BYTES
 from dtaas.model.errors import DestinationConflictError, DtaasError
 from dtaas.model.ids import LoadId
 
-_HALF: Final = POSITION_BYTES // 2
 _MS: Final = 1000
-_READ_ROWS: Final = 16_384
+_HALF: Final = POSITION_BYTES // 2
 TIDY_EVERY: Final = 100
 """Commits between two tidyings: each merge leaves files smaller than readers like."""
 
@@ -50,9 +46,10 @@ class Table:
     def open(self) -> DeltaTable | None:
         """Return the table as it is now, None when there is none."""
         with delta_errors(f"Opening {self.uri}"):
-            if not DeltaTable.is_deltatable(self.uri, self._options):
+            try:  # `is_deltatable` would hold the interpreter while it waits for the network
+                return DeltaTable(self.uri, storage_options=self._options)
+            except TableNotFoundError:
                 return None
-            return DeltaTable(self.uri, storage_options=self._options)
 
     def has_load(self, load_id: LoadId) -> bool:
         """Return whether a load is published."""
@@ -79,14 +76,6 @@ class Table:
             if not self.has_load(load_id):  # else it went through, and the reply was lost
                 raise
         return False
-
-    def entry(self, path: str, *, size: int, key: Sequence[str]) -> AddAction:
-        """Return the log's entry of a data file that is there; `path` is below the table."""
-        with delta_errors(f"Reading the footer of {self.uri}/{path}"):
-            files = PyFileSystem(DeltaStorageHandler(self.uri, self._options))
-            with files.open_input_file(path) as file:
-                stats = file_stats(pq.read_metadata(file), key)
-        return AddAction(path, size, {}, int(time.time() * _MS), data_change=True, stats=stats)
 
     def create(self, schema: pa.Schema) -> None:
         """Make the table without rows unless it is there."""
@@ -174,9 +163,7 @@ class Table:
     def rows(self, table: DeltaTable) -> Iterator[pa.RecordBatch]:
         """Yield all rows as stored."""
         with delta_errors(f"Reading {self.uri}"):
-            yield from table.to_pyarrow_dataset().to_batches(
-                batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1
-            )
+            yield from pa.RecordBatchReader.from_stream(table.scan())
 
     def tidy(self, table: DeltaTable, *, every: int = TIDY_EVERY) -> None:
         """At every so many versions, join small files and remove those outside the retention.
@@ -229,6 +216,13 @@ class Table:
             mode = "overwrite" if replace else "append"
             actions: list[AddAction | RemoveAction] = list(files)
             table.create_write_transaction(actions, mode, delta_schema, commit_properties=marks)
+
+
+def entry(path: str, *, rows: int, size: int) -> AddAction:
+    """Return the log's entry of a data file that is there; `path` is below the table."""
+    stats = f'{{"numRecords":{rows}}}'
+    written_ms = int(time.time() * _MS)
+    return AddAction(path, size, {}, written_ms, data_change=True, stats=stats)
 
 
 def arrow_schema(table: DeltaTable) -> pa.Schema:
