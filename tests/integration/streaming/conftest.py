@@ -13,7 +13,7 @@ from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.registry import Registry
 from dtaas.engine.execution import Workshop
 from dtaas.engine.supervisor import Supervisor
-from dtaas.model.connectors import ConnectorRole, FileConfig
+from dtaas.model.connectors import ConnectionConfig, ConnectorRole, FileConfig, decode_config
 from dtaas.model.execution import ExecutionProgress, TablePhase
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
@@ -94,6 +94,9 @@ class Life:
 class Setting:
     """A store, a target folder and a task over several lives."""
 
+    kind = "file"
+    config_type: type[ConnectionConfig] = FileConfig
+
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.lake = folder / "lake"
@@ -144,8 +147,8 @@ class Setting:
             ConnectorDraft(
                 name="target",
                 role=ConnectorRole.DESTINATION,
-                kind="file",
-                config=FileConfig(path=str(self.lake)),
+                kind=self.kind,
+                config=decode_config({"path": str(self.lake)}, self.config_type),
             )
         )
         spec = TaskSpec(
