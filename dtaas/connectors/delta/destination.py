@@ -82,6 +82,8 @@ class DeltaDestination:
     async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
         """Record the owner in the target's marker."""
         await ownership.claim(self._store, target, owner, take_over=take_over)
+        if owner.epoch:
+            await self._blocking(self._table(target, owner).raise_epoch)
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Free the target's marker if it is this owner's."""
@@ -125,7 +127,9 @@ class DeltaDestination:
 
     async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
         """Publish the load by one commit to the table's log."""
-        table = self._table(load.target)
+        table = self._table(load.target, load.owner)
+        if load.owner.epoch:
+            await ownership.check(self._store, load.target, load.owner)
         files = [file for receipt in receipts for file in receipt.files]
         already = await self._blocking(table.has_load, load.load_id)
         if not already:
@@ -171,7 +175,7 @@ class DeltaDestination:
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position the table holds."""
         await ownership.claim(self._store, stream.target, stream.owner, take_over=False)
-        opened = DeltaStream(self._table(stream.target), stream, self._merging)
+        opened = DeltaStream(self._table(stream.target, stream.owner), stream, self._merging)
         self._streams[stream.target] = opened
         return await opened.open()
 
@@ -184,8 +188,8 @@ class DeltaDestination:
         """Close the store's connections."""
         await self._store.aclose()
 
-    def _table(self, target: TargetTable) -> Table:
-        return Table(self._place.uri(target), self._place.options)
+    def _table(self, target: TargetTable, owner: Owner | None = None) -> Table:
+        return Table(self._place.uri(target), self._place.options, owner)
 
     def _tidy(self, table: Table) -> None:
         opened = table.open()

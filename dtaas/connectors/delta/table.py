@@ -4,6 +4,7 @@ Every commit carries application transactions (Delta's own `txn` actions) that s
 
     dtaas/load/<load_id>          1: the load is published
     dtaas/<generation>/high, low  the position the table stands at, 5 bytes each
+    dtaas/epoch/<owner>           the daemon that wrote last, where several share the tasks
 
 They are part of the commit, so data and position can never disagree, and they survive checkpoints.
 A commit whose reply was lost is found again by them, and two commits of the same stream cannot
@@ -25,11 +26,13 @@ from dtaas.connectors.delta.errors import delta_errors
 from dtaas.connectors.delta.fold import deletes, kept_columns
 from dtaas.connectors.delta.forms import nullable, to_stored
 from dtaas.model.changes import CHANGE_FIELDS, POSITION_BYTES
-from dtaas.model.errors import DestinationConflictError, DtaasError
+from dtaas.model.errors import DestinationConflictError, DtaasError, OwnershipLostError
 from dtaas.model.ids import LoadId
+from dtaas.model.load import Owner
 
 _MS: Final = 1000
 _HALF: Final = POSITION_BYTES // 2
+_ATTEMPTS: Final = 5
 TIDY_EVERY: Final = 100
 """Commits between two tidyings: each merge leaves files smaller than readers like."""
 
@@ -39,9 +42,11 @@ log = structlog.get_logger()
 class Table:
     """The table at one address."""
 
-    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
+    def __init__(self, uri: str, options: Mapping[str, str], owner: Owner | None = None) -> None:
+        """Name the table; writes are fenced by the epoch of `owner`, if it has one."""
         self.uri = uri
         self._options = dict(options)
+        self._owner = owner
 
     def open(self) -> DeltaTable | None:
         """Return the table as it is now, None when there is none."""
@@ -50,6 +55,25 @@ class Table:
                 return DeltaTable(self.uri, storage_options=self._options)
             except TableNotFoundError:
                 return None
+
+    def raise_epoch(self) -> None:
+        """Note that the owner writes from now on: daemons that had the task before cannot.
+
+        Raises:
+            OwnershipLostError: a still later owner was here.
+            DestinationConflictError: somebody else keeps writing.
+        """
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            table = self.open()
+            if table is None:
+                return
+            try:
+                self._append_nothing(table, [])
+            except DestinationConflictError:
+                if not attempts_left:
+                    raise
+            else:
+                return
 
     def has_load(self, load_id: LoadId) -> bool:
         """Return whether a load is published."""
@@ -69,7 +93,7 @@ class Table:
         table = self.open()
         if self._published(table, load_id):
             return True
-        marks = CommitProperties(app_transactions=[Transaction(_load_name(load_id), 1)])
+        marks = self._marked(table, [Transaction(_load_name(load_id), 1)])
         try:
             self._commit(table, schema, files, marks, replace=replace)
         except DtaasError:
@@ -116,10 +140,7 @@ class Table:
             predicate=" AND ".join(f"t.{_quoted(k)} = s.c{schema.names.index(k)}" for k in key),
             source_alias="s",
             target_alias="t",
-            commit_properties=CommitProperties(
-                app_transactions=_position_marks(generation, position),
-                custom_metadata={"dtaas_position": position.hex()},
-            ),
+            commit_properties=self._marked(table, _position_marks(generation, position)),
         )
         values = {_quoted(name): f"s.c{i}" for i, name in enumerate(schema.names)}
         updates = values | {
@@ -134,9 +155,7 @@ class Table:
 
     def move(self, table: DeltaTable, generation: LoadId, position: bytes) -> None:
         """Set the position alone: nothing changed up to there."""
-        marks = CommitProperties(app_transactions=_position_marks(generation, position))
-        with delta_errors(f"Moving the position of {self.uri}"):
-            table.create_write_transaction([], "append", table.schema(), commit_properties=marks)
+        self._append_nothing(table, _position_marks(generation, position))
 
     def add_columns(self, table: DeltaTable, columns: Sequence[pa.Field]) -> None:
         """Add columns, NULL in the rows that are there."""
@@ -186,6 +205,37 @@ class Table:
                 table.vacuum(dry_run=False)
         except DtaasError as error:
             log.warning("delta_not_tidied", uri=self.uri, code=error.code, detail=error.detail)
+
+    def _append_nothing(self, table: DeltaTable, marks: list[Transaction]) -> None:
+        properties = self._marked(table, marks)
+        if not properties.app_transactions:
+            return
+        with delta_errors(f"Noting a position or an owner at {self.uri}"):
+            table.create_write_transaction(
+                [], "append", table.schema(), commit_properties=properties
+            )
+
+    def _marked(self, table: DeltaTable | None, marks: list[Transaction]) -> CommitProperties:
+        """Return what a commit carries: `marks`, and the owner's epoch.
+
+        Two commits that both name an epoch conflict, so an earlier owner cannot slip in between.
+
+        Raises:
+            OwnershipLostError: a later owner has written the table.
+        """
+        owner = self._owner
+        if owner is None or not owner.epoch:
+            return CommitProperties(app_transactions=marks)
+        name = f"dtaas/epoch/{owner.installation}-{owner.task_id}"
+        with delta_errors(f"Reading the owner of {self.uri}"):
+            found = table.transaction_version(name) if table is not None else None
+        if found is not None and found > owner.epoch:
+            raise OwnershipLostError(
+                f"{self.uri} belongs to a later owner of the task (epoch {found}, ours is"
+                f" {owner.epoch}).",
+                hint="Another daemon has taken the task over; nothing needs to be done.",
+            )
+        return CommitProperties(app_transactions=[*marks, Transaction(name, owner.epoch)])
 
     def _published(self, table: DeltaTable | None, load_id: LoadId) -> bool:
         if table is None:

@@ -26,6 +26,7 @@ from dtaas.model.errors import (
     DestinationInUseError,
     DtaasError,
     FatalError,
+    OwnershipLostError,
     SchemaChangedError,
 )
 from dtaas.model.ids import LoadId, TaskId
@@ -310,6 +311,23 @@ async def test_two_lives_cannot_both_apply(tmp_path: Path, destination: DeltaDes
         )
     assert [row[:2] for row in rows_at(tmp_path)] == [(0, "n0"), (1, "n1"), (7, "seven")]
     assert await destination.open_stream(stream) == place(3)
+
+
+async def test_a_later_daemon_fences_an_earlier_one(
+    tmp_path: Path, destination: DeltaDestination
+) -> None:
+    loaded_stream = await loaded(destination, range(2))
+    first = replace(loaded_stream, owner=replace(owner(), epoch=1))
+    second = replace(loaded_stream, owner=replace(owner(), epoch=2))
+    await destination.claim(first.target, first.owner)
+    await destination.open_stream(first)
+    later = destination_at(tmp_path)
+    await later.claim(second.target, second.owner)
+    with pytest.raises(OwnershipLostError, match="epoch 2"):
+        await apply(destination, first, window(0, 3), [("I", 1, (7, "old", None, None), None)])
+    await later.open_stream(second)
+    await apply(later, second, window(0, 3), [("I", 1, (8, "new", None, None), None)])
+    assert [row[:2] for row in rows_at(tmp_path)] == [(0, "n0"), (1, "n1"), (8, "new")]
 
 
 async def test_tidying_changes_nothing(tmp_path: Path, destination: DeltaDestination) -> None:
