@@ -1,19 +1,20 @@
 """The task actor: one life of one task, from its connectors to the end of its execution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from anyio import current_time, move_on_after
 from msgspec import Struct
+from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
-from dtaas.engine.execution import TaskExecution, Workshop
+from dtaas.engine.execution import Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
 from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.report import Reporter
-from dtaas.engine.stream import TaskStream
+from dtaas.engine.stream import Joined, TaskStream
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
-from dtaas.model.changes import StreamState
 from dtaas.model.connectors import Connector
 from dtaas.model.errors import DtaasError, TargetCollisionError
 from dtaas.model.events import ExecutionChanged, TaskChanged
@@ -42,11 +43,13 @@ class Orders(Struct, frozen=True, kw_only=True):
         tables: only these, all when empty; asks for a new execution's tables, not a resumed one's.
         restart: forget what an earlier execution left unfinished.
         epoch: of the daemon as owner of the task; see `Owner`.
+        reload: load `tables` anew and stream the others on, where the task streams.
     """
 
     tables: tuple[TableRef, ...] = ()
     restart: bool = False
     epoch: int = 0
+    reload: bool = False
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -83,6 +86,16 @@ class TaskActor:
         self._leaving = True
         if self._execution is not None:
             self._execution.drain.request()
+
+    async def reload(self, tables: Sequence[TableRef]) -> None:
+        """Load tables of a task that streams anew, while the others stream on."""
+        if isinstance(self._execution, TaskStream):
+            await self._execution.reload(tables)
+
+    async def change(self, task_id: TaskId) -> None:
+        """Look at which tables the task names now, if it streams."""
+        if isinstance(self._execution, TaskStream):
+            await self._execution.change(await self._workshop.store.task(task_id))
 
     def snapshot(self) -> ExecutionProgress | None:
         """Return the live figures, None before the execution began."""
@@ -156,7 +169,9 @@ class TaskActor:
         return Ended(status=status, progress=load.snapshot(), error=load.first_error())
 
     async def _load_and_stream(self, job: "_Job", changes: ChangeSource) -> Ended:
-        """Capture, load what was not loaded yet, then apply changes until drained."""
+        """Stream what streams already; capture and load the rest meanwhile; until drained."""
+        if not isinstance(job.destination, ChangeDestination):
+            raise TypeError(job.destination)
         task, workshop = job.task, self._workshop
         handover = Handover(
             task=task,
@@ -166,60 +181,86 @@ class TaskActor:
             ledger=workshop.ledger,
             streams=workshop.streams,
         )
-        if self._orders.restart:
+        if self._orders.restart or self._orders.reload:
             await handover.forget(self._orders.tables or task.spec.source_tables)
+        await handover.part()
         known = await handover.known()
         missing = [t for t in task.spec.source_tables if t not in known]
-        states = list(known.values())
-        failed: dict[TableRef, TableProgress] = {}
-        if missing:
-            tracked, anchor = await handover.track(missing)
-            await self._claim(job, missing)
-            if task.spec.mode is TaskMode.FULL_LOAD_THEN_CDC:
-                recorded = {t.table: t for t in job.tables}
-                ended = await self._load(job, [_progress(recorded, t) for t in missing])
-                if ended.status is None or ended.progress is None:
-                    return ended
-                failed = {t.table: t for t in ended.progress.tables if t.phase is TablePhase.FAILED}
-                if len(failed) == len(task.spec.source_tables):
-                    return ended
-            states += await handover.open(tracked, anchor, failed=failed)
-        return await self._stream(job, changes, states)
-
-    async def _stream(
-        self, job: "_Job", changes: ChangeSource, states: Sequence[StreamState]
-    ) -> Ended:
-        if not isinstance(job.destination, ChangeDestination):
-            raise TypeError(job.destination)
-        workshop, task = self._workshop, job.task
-        recorded = {t.table: t for t in await workshop.store.tables_of(job.execution.id)}
         meter = ExecutionMeter(
             task.id, job.execution.id, list(task.spec.source_tables), current_time
         )
-        for table in task.spec.source_tables:
-            if table in recorded:
-                meter.tables[table].recall(recorded[table])
+        for recorded in job.tables:
+            if recorded.table in known:
+                meter.tables[recorded.table].recall(recorded)
         stream = TaskStream(
             task=task,
             source=changes,
             destination=job.destination,
             streams=workshop.streams,
-            states=states,
             meter=meter,
             reporter=Reporter(workshop.store, workshop.bus, job.execution.id, meter),
             uniform=workshop.uniform,
+            streaming=partial(self._show_streaming, task.id),
         )
         self._work_on(stream)
-        changed = await workshop.store.set_status(task.id, TaskStatus.STREAMING)
-        workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
-        log.info("streaming_begun", tables=len(states))
-        status = await stream.run()
+
+        async def bring(tables: Sequence[TableRef], joined: Joined) -> None:
+            now = stream.task  # its tables may have changed since
+            await self._bring(
+                _Job(now, job.execution, job.tables, job.owner, job.source, job.destination),
+                replace(handover, task=now),
+                stream,
+                tables,
+                joined,
+            )
+
+        status = await stream.run(list(known.values()), missing, bring)
         return Ended(status=status, progress=stream.snapshot(), error=stream.first_error())
+
+    async def _bring(
+        self,
+        job: "_Job",
+        handover: Handover,
+        stream: TaskStream,
+        tables: Sequence[TableRef],
+        joined: Joined,
+    ) -> None:
+        """Capture tables, load them where the mode says so, and hand each over when it is ready."""
+        for table in tables:
+            stream.meter.tables[table].enter(TablePhase.WAITING)
+        captured = await handover.track(tables)
+
+        async def arrived(table: TableRef) -> None:
+            await joined(await handover.open(captured, table))
+
+        if job.task.spec.mode is TaskMode.CDC:
+            await self._claim(job, tables)
+            for table in tables:
+                await arrived(table)
+            return
+        load = TaskExecution(
+            self._workshop,
+            task=job.task,
+            execution=job.execution,
+            tables=[TableProgress(table=t, phase=TablePhase.WAITING) for t in tables],
+            source=job.source,
+            destination=job.destination,
+            owner=job.owner,
+            restart=self._orders.restart,
+            company=Company(meter=stream.meter, drain=stream.drain, arrived=arrived),
+        )
+        if await load.run() is not None and job.task.spec.options.take_over:
+            await self._workshop.store.clear_take_over(job.task.id)
+
+    async def _show_streaming(self, task_id: TaskId) -> None:
+        if self._leaving:
+            return
+        changed = await self._workshop.store.set_status(task_id, TaskStatus.STREAMING)
+        self._workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
+        log.info("streaming_begun")
 
     async def _claim(self, job: "_Job", tables: Sequence[TableRef]) -> None:
         """Take the targets of new streams; a full load claims its own."""
-        if job.task.spec.mode is not TaskMode.CDC:
-            return
         mapped = {m.source: m.target for m in job.task.spec.table_mappings}
         for table in tables:
             target = job.destination.target_of(table, mapped.get(table))
@@ -237,14 +278,14 @@ class TaskActor:
         recorded = await self._workshop.store.tables_of(execution.id)
         if recorded:
             return list(recorded)
-        wanted = self._orders.tables or task.spec.source_tables
-        tables = [TableProgress(table=t, phase=TablePhase.WAITING) for t in wanted]
+        streams = task.spec.mode is not TaskMode.FULL_LOAD
+        wanted = () if streams else self._orders.tables
+        tables = [
+            TableProgress(table=t, phase=TablePhase.WAITING)
+            for t in wanted or task.spec.source_tables
+        ]
         await self._workshop.store.record_tables(execution.id, tables)
         return tables
-
-
-def _progress(recorded: Mapping[TableRef, TableProgress], table: TableRef) -> TableProgress:
-    return recorded.get(table) or TableProgress(table=table, phase=TablePhase.WAITING)
 
 
 def _refuse_collisions(task: Task, destination: Destination) -> None:

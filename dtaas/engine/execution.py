@@ -1,6 +1,6 @@
 """One execution: the tables of a task side by side, each failing alone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -69,6 +69,18 @@ class Workshop(Struct, frozen=True, kw_only=True):
     table_retry: RestartPolicy = RestartPolicy()
 
 
+class Company(Struct, frozen=True, kw_only=True):
+    """The stream into which a load brings its tables.
+
+    Attributes:
+        arrived: called with each table that is loaded; from then on it is the stream's.
+    """
+
+    meter: ExecutionMeter
+    drain: Drain
+    arrived: Callable[[TableRef], Awaitable[None]]
+
+
 class TaskExecution:
     """One life of an execution. After a crash, pause or retry another one goes on from the store.
 
@@ -86,16 +98,22 @@ class TaskExecution:
         destination: Destination,
         owner: Owner,
         restart: bool,
+        company: Company | None = None,
     ) -> None:
         self._workshop = workshop
         self._task = task
         self._execution = execution
+        self._company = company
+        self._tables = [t.table for t in tables]
         options = task.spec.options
-        self.drain = Drain()
-        self._meter = ExecutionMeter(task.id, execution.id, [t.table for t in tables], current_time)
-        for recorded in tables:
-            if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:
-                self._meter.tables[recorded.table].recall(recorded)
+        if company is None:
+            self.drain = Drain()
+            self._meter = ExecutionMeter(task.id, execution.id, self._tables, current_time)
+            for recorded in tables:
+                if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:
+                    self._meter.tables[recorded.table].recall(recorded)
+        else:
+            self.drain, self._meter = company.drain, company.meter
         self._reporter = Reporter(workshop.store, workshop.bus, execution.id, self._meter)
         self._context = LoadContext(
             spec=task.spec,
@@ -108,6 +126,7 @@ class TaskExecution:
             chunks=CapacityLimiter(options.concurrent_chunks),
             drain=self.drain,
             restart=restart,
+            anew=company is not None,
         )
         self._attempts: dict[TableRef, CancelScope] = {}
         self._stalled: set[TableRef] = set()
@@ -127,7 +146,8 @@ class TaskExecution:
         try:
             with fail_after(limit_s):
                 async with create_task_group() as group:
-                    group.start_soon(self._reporter.serve, name="report")
+                    if self._company is None:
+                        group.start_soon(self._reporter.serve, name="report")
                     group.start_soon(self._watch, name="watch")
                     await self._load_tables()
                     group.cancel_scope.cancel()
@@ -140,7 +160,7 @@ class TaskExecution:
         return self._outcome()
 
     async def _load_tables(self) -> None:
-        left = [t for t, m in self._meter.tables.items() if m.phase not in FINAL_PHASES]
+        left = [t for t in self._tables if self._meter.tables[t].phase not in FINAL_PHASES]
         queue = iter(left)
         async with create_task_group() as group:
             for _ in range(min(len(left), self._task.spec.options.concurrent_tables)):
@@ -155,6 +175,8 @@ class TaskExecution:
                 log.info("table_begun", table=str(table))
                 await self._load_table(table, meter)
                 _log_end(meter.snapshot())
+                if self._company is not None and meter.phase is TablePhase.COMPLETED:
+                    await self._company.arrived(table)
                 await self._reporter.record()
 
     async def _load_table(self, table: TableRef, meter: TableMeter) -> None:
@@ -229,7 +251,7 @@ class TaskExecution:
                     scope.cancel()
 
     def _outcome(self) -> ExecutionStatus | None:
-        phases = [meter.phase for meter in self._meter.tables.values()]
+        phases = [self._meter.tables[table].phase for table in self._tables]
         if any(phase not in {TablePhase.COMPLETED, TablePhase.FAILED} for phase in phases):
             return None
         failed = phases.count(TablePhase.FAILED)

@@ -8,18 +8,28 @@ comes again as changes and converges by key.
 import uuid
 from collections.abc import Mapping, Sequence
 
+import structlog
 from msgspec import Struct
 
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import StreamState, TableStream, TrackedTable
-from dtaas.model.errors import SourceQueryError
+from dtaas.model.errors import DtaasError, SourceQueryError
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
 from dtaas.model.ports import Destination, LoadLedger
 from dtaas.model.schema import TableRef
 from dtaas.model.task import Task, TaskMode
 
+log = structlog.get_logger()
 _MIB = 1024 * 1024
+
+
+class Captured(Struct, frozen=True):
+    """Tables whose changes are kept from `anchor` on."""
+
+    tables: Mapping[TableRef, TrackedTable]
+    anchor: bytes
+    identity: str
 
 
 class Handover(Struct, frozen=True, kw_only=True):
@@ -38,13 +48,20 @@ class Handover(Struct, frozen=True, kw_only=True):
         found = await self.streams.streams(self.task.id)
         return {s.stream.tracked.table: s for s in found if s.stream.tracked.table in wanted}
 
+    async def part(self) -> None:
+        """Forget the streams of tables that the task does not name any more."""
+        wanted = set(self.task.spec.source_tables)
+        for state in await self.streams.streams(self.task.id):
+            if state.stream.tracked.table not in wanted:
+                await part(self.task, self.source, self.streams, state)
+
     async def forget(self, tables: Sequence[TableRef]) -> None:
         """Forget streams whose tables are loaded anew."""
         for table in tables:
             await self.streams.forget(self.task.id, table)
 
-    async def track(self, tables: Sequence[TableRef]) -> tuple[list[TrackedTable], bytes]:
-        """Capture tables, and return a position from which all their changes are kept.
+    async def track(self, tables: Sequence[TableRef]) -> "Captured":
+        """Capture tables, and find a position from which all their changes are kept.
 
         Raises:
             FatalError: the destination cannot take changes of a table: nothing is loaded.
@@ -56,25 +73,15 @@ class Handover(Struct, frozen=True, kw_only=True):
         if isinstance(self.destination, ChangeDestination):
             for table in tracked:
                 self.destination.check_tracked(table)
-        return list(tracked), await self.source.anchor(tracked)
+        anchor = await self.source.anchor(tracked)
+        identity = (await self.source.poll(tracked)).identity
+        return Captured({t.table: t for t in tracked}, anchor, identity)
 
-    async def open(
-        self, tracked: Sequence[TrackedTable], anchor: bytes, *, failed: Mapping[TableRef, object]
-    ) -> list[StreamState]:
-        """Store the new streams: behind their loads, or at `anchor` where nothing is loaded.
-
-        Args:
-            failed: tables whose load failed; they get no stream.
-        """
-        identity = (await self.source.poll(tracked)).identity if tracked else ""
-        states = []
-        for table in tracked:
-            if table.table in failed:
-                continue
-            state = await self._state(table, anchor, identity)
-            await self.streams.open(state)
-            states.append(state)
-        return states
+    async def open(self, captured: "Captured", table: TableRef) -> StreamState:
+        """Store a new stream: behind its load, or at the anchor where nothing is loaded."""
+        state = await self._state(captured.tables[table], captured.anchor, captured.identity)
+        await self.streams.open(state)
+        return state
 
     async def _state(self, tracked: TrackedTable, anchor: bytes, identity: str) -> StreamState:
         generation, base = LoadId(uuid.uuid4().hex), anchor
@@ -103,3 +110,23 @@ class Handover(Struct, frozen=True, kw_only=True):
     def _target(self, table: TableRef) -> TargetTable:
         mapped = {m.source: m.target for m in self.task.spec.table_mappings}
         return self.destination.target_of(table, mapped.get(table))
+
+
+async def part(task: Task, source: ChangeSource, streams: StreamStore, state: StreamState) -> None:
+    """Forget a stream that left its task; its capture goes too if we made it and the task says so.
+
+    A capture that cannot be dropped is told in the log: it costs the source, but breaks nothing.
+    """
+    tracked = state.stream.tracked
+    await streams.forget(task.id, tracked.table)
+    if not (tracked.made_by_us and task.spec.options.drop_capture):
+        log.info("stream_left", table=str(tracked.table), capture="kept")
+        return
+    try:
+        await source.untrack(tracked)
+    except DtaasError as error:
+        log.warning(
+            "capture_not_dropped", table=str(tracked.table), code=error.code, error=error.detail
+        )
+    else:
+        log.info("stream_left", table=str(tracked.table), capture="dropped")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from dtaas.engine.lag import Lag
 from dtaas.model.changes import ChangeReceipt
 from dtaas.model.errors import DtaasError
 from dtaas.model.execution import (
@@ -69,6 +70,7 @@ class TableMeter:
         self._state = TableProgress(table=table, phase=TablePhase.WAITING)
         self._unfinished: dict[int, int] = {}
         self.moved_at = clock()
+        self.began_at: str | None = None
 
     @property
     def phase(self) -> TablePhase:
@@ -155,16 +157,27 @@ class TableMeter:
         """Count a window of changes that is durable."""
         self._set(
             changes=self._state.changes + receipt.rows,
+            inserts=self._state.inserts + receipt.inserts,
+            updates=self._state.updates + receipt.updates,
+            deletes=self._state.deletes + receipt.deletes,
             written_bytes=self._state.written_bytes + receipt.bytes,
         )
 
     def stands_at(self, position: bytes) -> None:
         """Show what of a stream is durable."""
+        self.began_at = self.began_at or position.hex()
         self._set(position=position.hex())
 
-    def lags(self, lag_s: float) -> None:
-        """Show how far a stream is behind."""
-        self._set(lag_s=lag_s)
+    def lags(self, lag: Lag, warning: str) -> None:
+        """Show how far a stream is behind, and what is wrong with it."""
+        self._set(
+            lag_s=lag.total_s,
+            source_lag_s=lag.source_s,
+            read_lag_s=lag.read_s,
+            destination_lag_s=lag.destination_s,
+            retention_margin_h=lag.margin_h,
+            warning=warning or None,
+        )
 
     def recovered(self) -> None:
         """Take back what an error showed."""
@@ -209,6 +222,10 @@ class ExecutionMeter:
         self._execution_id = execution_id
         self.tables = {table: TableMeter(table, clock) for table in tables}
 
+    def add(self, table: TableRef) -> None:
+        """Count one more table."""
+        self.tables.setdefault(table, TableMeter(table, self._clock))
+
     def snapshot(self, status: ExecutionStatus) -> ExecutionProgress:
         """Return the totals as of now."""
         tables = tuple(meter.snapshot() for meter in self.tables.values())
@@ -232,6 +249,10 @@ class ExecutionMeter:
             percent=_percent(tables, rows_done, rows_total),
             elapsed_s=self._clock() - self._began,
             tables=tables,
+            cdc_lsn_start=min(
+                filter(None, (m.began_at for m in self.tables.values())), default=None
+            ),
+            cdc_lsn_end=min(filter(None, (t.position for t in tables)), default=None),
         )
 
 

@@ -1,23 +1,55 @@
-"""The streams of one task: one poll for all tables, one worker a table, each failing alone."""
+"""The streams of one task: one poll for all tables, one worker a table, each failing alone.
 
-from collections.abc import Callable, Sequence
+Tables join while others stream: new ones, those to be loaded anew, and those whose changes were
+lost, once, when the task says so.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
-from anyio import CapacityLimiter, Event, create_task_group, move_on_after
+from anyio import (
+    CancelScope,
+    CapacityLimiter,
+    Event,
+    create_task_group,
+    current_time,
+    move_on_after,
+)
+from anyio.abc import TaskGroup
 
+from dtaas.concurrency.figures import FIGURES
+from dtaas.engine.backoff import RestartPolicy, Restarts
+from dtaas.engine.budget import ByteBudget
 from dtaas.engine.drain import Drain
+from dtaas.engine.failures import explain
+from dtaas.engine.handover import part
 from dtaas.engine.progress import ExecutionMeter
 from dtaas.engine.report import Reporter
-from dtaas.engine.stream_table import StreamContext, TableStreamer
+from dtaas.engine.stream_table import STORE_ERRORS, StreamContext, TableStreamer
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import SourceState, StreamState
-from dtaas.model.errors import CaptureLostError, SourceRestoredError, TablesFailedError
-from dtaas.model.execution import ExecutionProgress, ExecutionStatus
-from dtaas.model.task import Task
+from dtaas.model.errors import (
+    Action,
+    CaptureGapError,
+    CaptureLostError,
+    DtaasError,
+    SourceRestoredError,
+    TablesFailedError,
+)
+from dtaas.model.execution import ExecutionProgress, ExecutionStatus, TablePhase
+from dtaas.model.schema import TableRef
+from dtaas.model.task import OnGap, Task
 
 log = structlog.get_logger()
 _MS: Final = 1000.0
+_MIB: Final = 1024 * 1024
+_LEAST_PLACES: Final = 16
+"""Windows applied side by side at least: a few slow tables must not take every place."""
+_ARRIVALS: Final = RestartPolicy(base_s=1.0, cap_s=60.0, most=None)
+Joined = Callable[[StreamState], Awaitable[None]]
+Bring = Callable[[Sequence[TableRef], Joined], Awaitable[None]]
+"""Captures and loads tables; calls back with the stream of each that is ready."""
 
 
 class TaskStream:
@@ -30,70 +62,237 @@ class TaskStream:
         source: ChangeSource,
         destination: ChangeDestination,
         streams: StreamStore,
-        states: Sequence[StreamState],
         meter: ExecutionMeter,
         reporter: Reporter,
         uniform: Callable[[float, float], float],
+        streaming: Callable[[], Awaitable[None]],
     ) -> None:
         self.drain = Drain()
-        self._task = task
+        self.task = task
         self._source = source
         self._streams = streams
+        self.meter = meter
         self._reporter = reporter
+        self._uniform = uniform
+        self._streaming = streaming
         self._hurry = Event()
-        self._identity = next((s.identity for s in states if s.identity), "")
-        context = StreamContext(
+        self._identity = ""
+        self._context = StreamContext(
             spec=task.spec,
             source=source,
             destination=destination,
             streams=streams,
-            windows=CapacityLimiter(task.spec.options.concurrent_chunks),
+            windows=CapacityLimiter(max(_LEAST_PLACES, task.spec.options.concurrent_chunks)),
+            budget=ByteBudget(task.spec.options.in_flight_mb * _MIB),
             drain=self.drain,
             uniform=uniform,
             caught_up=self._ask_again,
         )
-        self._tables = [
-            TableStreamer(context, state, meter.tables[state.stream.tracked.table])
-            for state in states
-        ]
+        self._tables: dict[TableRef, TableStreamer] = {}
+        self._lives: dict[TableRef, tuple[CancelScope, Event]] = {}
+        self._wanted: dict[TableRef, None] = {}
+        self._bringing = False
+        self._shown = False
+        self._news = Event()
+        self._again: set[TableRef] = set()
+        self._errors: dict[TableRef, DtaasError] = {}
+        self._group: TaskGroup | None = None
 
     def snapshot(self) -> ExecutionProgress:
         """Return the figures as of now."""
         return self._reporter.snapshot()
 
-    async def run(self) -> ExecutionStatus | None:
+    async def run(
+        self, states: Sequence[StreamState], missing: Sequence[TableRef], bring: Bring
+    ) -> ExecutionStatus | None:
         """Stream until drained, or until every table needs a person.
+
+        Args:
+            states: streams that go on.
+            missing: tables that have none yet: `bring` makes them, while the others stream.
 
         Raises:
             SourceRestoredError: the source's history is another one than that of our positions.
             RetryableError: the source cannot be polled; a later life goes on.
         """
-        async with create_task_group() as group:
-            group.start_soon(self._reporter.serve, name="report")
-            async with create_task_group() as work:
-                for table in self._tables:
-                    work.start_soon(table.run, name=f"stream {table.table}")
-                await self._poll()
-            group.cancel_scope.cancel()
+        self._wanted = dict.fromkeys(missing)
+        try:
+            async with create_task_group() as group:
+                group.start_soon(self._reporter.serve, name="report")
+                async with create_task_group() as work:
+                    self._group = work
+                    for state in states:
+                        await self._join(state)
+                    work.start_soon(self._arrivals, bring, name="arrivals")
+                    if await self._poll():
+                        work.cancel_scope.cancel()
+                group.cancel_scope.cancel()
+        finally:
+            self._group = None
+            FIGURES.forget(self.task.id)
         await self._reporter.record()
         return None if self.drain.requested else ExecutionStatus.FAILED
 
+    async def reload(self, tables: Sequence[TableRef]) -> None:
+        """Load tables anew while the others stream on."""
+        for table in tables:
+            if table in self.meter.tables and table not in self._wanted:
+                await self._leave(table)
+                await self._load_anew(table)
+
+    async def change(self, task: Task) -> None:
+        """Take tables in that the task names now, and let those go that it does not any more."""
+        self.task = task
+        named = set(task.spec.source_tables)
+        for table in [t for t in self.meter.tables if t not in named]:
+            await self._part(table)
+        for table in task.spec.source_tables:
+            if table not in self.meter.tables:
+                self.meter.add(table)
+                self._wanted[table] = None
+        self._tell_news()
+
+    async def _part(self, table: TableRef) -> None:
+        self._wanted.pop(table, None)
+        self._errors.pop(table, None)
+        streamer = self._tables.get(table)
+        await self._leave(table)
+        self.meter.tables[table].enter(TablePhase.STOPPED)
+        if streamer is None and self._bringing:
+            return  # it is being loaded: it goes when it arrives
+        await self._reporter.record()
+        del self.meter.tables[table]
+        FIGURES.forget(self.task.id, str(table))
+        if streamer is not None:
+            await part(self.task, self._source, self._streams, streamer.state)
+
     def first_error(self) -> TablesFailedError | None:
         """Return how many tables failed and why the first did, None when none did."""
-        failed = [t for t in self._tables if t.error is not None]
-        if not failed or failed[0].error is None:
+        if not self._errors:
             return None
+        table, error = next(iter(self._errors.items()))
         return TablesFailedError(
-            f"{len(failed)} of {len(self._tables)} tables failed; "
-            f"{failed[0].table}: {failed[0].error.detail}",
-            hint=failed[0].error.hint,
+            f"{len(self._errors)} of {len(self.meter.tables)} tables failed; "
+            f"{table}: {error.detail}",
+            hint=error.hint,
         )
 
-    async def _poll(self) -> None:
+    async def _join(self, state: StreamState) -> None:
+        """Let a table stream; with the first one the task streams."""
+        table = state.stream.tracked.table
+        if table not in self.task.spec.source_tables:
+            self.meter.tables.pop(table, None)
+            return  # it left the task while it was loaded; the next life forgets its stream
+        self._identity = self._identity or state.identity
+        if not self._shown:
+            self._shown = True
+            await self._streaming()
+        streamer = TableStreamer(self._context, state, self.meter.tables[table])
+        self._tables[table] = streamer
+        self._errors.pop(table, None)
+        if self._group is not None:
+            self._group.start_soon(self._live, streamer, name=f"stream {table}")
+        self._tell_news()
+
+    async def _live(self, streamer: TableStreamer) -> None:
+        table, ended = streamer.table, Event()
+        try:
+            with CancelScope() as scope:
+                self._lives[table] = scope, ended
+                await streamer.run()
+        finally:
+            ended.set()
+        if streamer.error is not None and self._tables.get(table) is streamer:
+            await self._lost(streamer.table, streamer.error)
+
+    async def _lost(self, table: TableRef, error: DtaasError) -> None:
+        """Load a table anew whose changes are lost, once; else leave it to a person."""
+        gap = isinstance(error, CaptureGapError | CaptureLostError)
+        if gap and self.task.spec.options.on_gap is OnGap.RELOAD and table not in self._again:
+            self._again.add(table)
+            log.warning("table_loaded_anew", table=str(table), code=error.code, error=error.detail)
+            await self._load_anew(table)
+        else:
+            self._errors[table] = error
+            self._tell_news()
+
+    async def _leave(self, table: TableRef) -> None:
+        """End a table's stream at once; what is not durable is read again."""
+        self._tables.pop(table, None)
+        scope, ended = self._lives.pop(table, (None, None))
+        if scope is not None and ended is not None:
+            scope.cancel()
+            await ended.wait()
+
+    async def _load_anew(self, table: TableRef) -> None:
+        self._tables.pop(table, None)
+        await self._streams.forget(self.task.id, table)
+        self._errors.pop(table, None)
+        self.meter.tables[table].enter(TablePhase.WAITING)
+        self._wanted[table] = None
+        self._tell_news()
+
+    async def _arrivals(self, bring: Bring) -> None:
+        """Bring what is wanted, again and again."""
+        restarts = Restarts(_ARRIVALS, self._uniform)
         while not self.drain.requested:
-            live = [t for t in self._tables if not t.ended]
+            if not self._wanted:
+                await self._wait_for_news()
+                continue
+            tables, self._wanted = list(self._wanted), {}
+            self._bringing, began = True, current_time()
+            try:
+                await bring(tables, self._join)
+            except Exception as exc:
+                error = explain(exc)
+                if isinstance(error, STORE_ERRORS) or not self._live_tables():
+                    raise
+                await self._postpone(tables, error, restarts, began)
+            finally:
+                self._bringing = False
+                self._note_failed(tables)
+                self._tell_news()
+
+    async def _postpone(
+        self, tables: Sequence[TableRef], error: DtaasError, restarts: Restarts, began: float
+    ) -> None:
+        """Try the tables that did not arrive once more, later, or give them up."""
+        left = [t for t in tables if t not in self._tables and t in self.meter.tables]
+        delay_s = restarts.next_delay_s(error, ran_s=current_time() - began)
+        log.warning(
+            "tables_not_brought", tables=len(left), code=error.code, error=error.detail,
+            retry_in_s=delay_s,
+        )  # fmt: skip
+        for table in left:
+            self.meter.tables[table].failed(error)
+            phase = TablePhase.RETRYING if error.action is Action.RETRY else TablePhase.FAILED
+            self.meter.tables[table].enter(phase)
+            if delay_s is None:
+                self._errors[table] = error
+            else:
+                self._wanted[table] = None
+        if delay_s is not None:
+            with move_on_after(delay_s):
+                await self.drain.wait()
+
+    def _note_failed(self, tables: Sequence[TableRef]) -> None:
+        for table in [t for t in tables if t in self.meter.tables]:
+            state = self.meter.tables[table].snapshot()
+            if state.phase is TablePhase.FAILED and table not in self._errors:
+                self._errors[table] = TablesFailedError(state.error or "", hint=state.hint or "")
+
+    def _live_tables(self) -> list[TableStreamer]:
+        return [t for t in self._tables.values() if not t.ended]
+
+    async def _poll(self) -> bool:
+        """Ask the source what is new, for all tables at once. Returns whether nothing is left."""
+        while not self.drain.requested:
+            live = self._live_tables()
             if not live:
-                return
+                if not (self._wanted or self._bringing):
+                    return True
+                await self._wait_for_news()
+                continue
             self._hurry = Event()
             try:
                 source = await self._source.poll([t.state.stream.tracked for t in live])
@@ -107,22 +306,32 @@ class TaskStream:
             self._check_history(source, live)
             await self._tell(source, live)
             await self._pause()
+        return False
 
     def _ask_again(self) -> None:
         self._hurry.set()
 
+    def _tell_news(self) -> None:
+        self._news.set()
+        self._news = Event()
+
+    async def _wait_for_news(self) -> None:
+        with self.drain.extraction():
+            await self._news.wait()
+
     async def _tell(self, source: SourceState, live: Sequence[TableStreamer]) -> None:
         """Wake the tables with changes; move the others' positions in one write."""
+        live = [t for t in live if self._tables.get(t.table) is t]  # not what left meanwhile
         idle = [table for table in live if table.look(source)]
         if not idle:
             return
-        await self._streams.advance_idle(self._task.id, [t.table for t in idle], source.position)
+        await self._streams.advance_idle(self.task.id, [t.table for t in idle], source.position)
         for table in idle:
             table.moved(source.position)
 
     async def _pause(self) -> None:
         """Wait for the next poll: not at all once a busy table has done what it knew of."""
-        with move_on_after(self._task.spec.options.poll_interval_ms / _MS), self.drain.extraction():
+        with move_on_after(self.task.spec.options.poll_interval_ms / _MS), self.drain.extraction():
             await self._hurry.wait()
 
     def _check_history(self, source: SourceState, live: Sequence[TableStreamer]) -> None:

@@ -5,18 +5,22 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from anyio import CapacityLimiter, Event, current_time, move_on_after
+from anyio import CancelScope, CapacityLimiter, Event, current_time, fail_after, move_on_after
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dtaas.concurrency.figures import FIGURES, Figure
 from dtaas.engine.backoff import RestartPolicy, Restarts
+from dtaas.engine.budget import ByteBudget, Lease
 from dtaas.engine.drain import Drain
 from dtaas.engine.failures import explain
+from dtaas.engine.lag import Lag, lag_of, margin_warning
 from dtaas.engine.progress import TableMeter
-from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
+from dtaas.model.change_ports import ChangeDestination, ChangeSource, ChangeWriter, StreamStore
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState
 from dtaas.model.errors import (
     DtaasError,
+    NoProgressError,
     StoreCorruptError,
     StoreFullError,
     StoreUnavailableError,
@@ -30,6 +34,7 @@ log = structlog.get_logger()
 STORE_ERRORS: Final = (StoreUnavailableError, StoreFullError, StoreCorruptError)
 """Not a table's fault: they end this life of the task, and the supervisor decides."""
 _MIB: Final = 1024 * 1024
+_HOUR_S: Final = 3600.0
 _RETRY: Final = RestartPolicy(base_s=0.5, cap_s=30.0, most=None)
 """A stream is tried again for ever: only an error that needs a person ends it."""
 
@@ -47,6 +52,7 @@ class StreamContext(Struct, frozen=True, kw_only=True):
     destination: ChangeDestination
     streams: StreamStore
     windows: CapacityLimiter
+    budget: ByteBudget
     drain: Drain
     uniform: Callable[[float, float], float]
     caught_up: Callable[[], None]
@@ -62,6 +68,8 @@ class TableStreamer:
         self._target = state.position
         self._news = Event()
         self._behind_since: datetime | None = None
+        self._in_flight: ChangeWindow | None = None
+        self._warned: str | None = None
         self.error: DtaasError | None = None
 
     @property
@@ -83,16 +91,33 @@ class TableStreamer:
         """Take note of a poll. Returns whether there is nothing to do but to move on."""
         high = source.high.get(self.table, b"")
         idle = high <= self._state.position and self._state.intent is None
+        window = self._in_flight
         if idle:
             self._behind_since = None
-            self._meter.lags(0.0)
         else:
-            self._behind_since = self._behind_since or source.committed_at
-            since = self._behind_since or source.polled_at
-            self._meter.lags(max(0.0, (source.polled_at - since).total_seconds()))
+            self._behind_since = self._behind_since or source.committed_at or source.polled_at
             self._target = source.position
             self._news.set()
+        lag = lag_of(
+            source,
+            self._behind_since,
+            in_flight=window is not None,
+            more=window is None or high > window.to,
+        )
+        self._tell_lag(lag, source)
         return idle and source.position > self._state.position
+
+    def _tell_lag(self, lag: Lag, source: SourceState) -> None:
+        task_id, name = self._state.stream.task_id, str(self.table)
+        FIGURES.set(Figure.LAG_S, lag.total_s, task_id=task_id, table=name)
+        if lag.margin_h is not None:
+            margin_s = lag.margin_h * _HOUR_S
+            FIGURES.set(Figure.RETENTION_MARGIN_S, margin_s, task_id=task_id, table=name)
+        warning = margin_warning(lag, source.retention_s, before=self._warned)
+        if warning and not self._warned:
+            log.warning("retention_runs_out", table=name, detail=warning)
+        self._warned = warning
+        self._meter.lags(lag, " ".join(filter(None, (warning, source.trouble))))
 
     def moved(self, position: bytes) -> None:
         """Note that an idle table's position was moved in the store."""
@@ -190,27 +215,57 @@ class TableStreamer:
                 return
             await context.streams.intend(self._state.stream.task_id, table, window)
             self._state = replace(self._state, intent=window)
-        receipt = await self._apply(window)
+        self._in_flight = window
+        try:
+            receipt = await self._apply(window)
+        finally:
+            self._in_flight = None
         if receipt is not None:
             await self._advance(window, receipt)
 
     async def _apply(self, window: ChangeWindow) -> ChangeReceipt | None:
-        """Copy a window. Returns None when the drain came first: it is redone, exactly."""
-        context, stream = self._context, self._state.stream
+        """Copy a window. Returns None when the drain came first: it is redone, exactly.
+
+        Raises:
+            NoProgressError: no batch went through for `options.no_progress_s`.
+        """
+        context, limit_s = self._context, self._context.spec.options.no_progress_s
         complete = False
-        async with context.destination.apply(stream, window) as writer:
-            with context.drain.extraction():
-                async with context.source.changes(
-                    stream.tracked,
-                    window,
-                    batch_rows=context.spec.batch_rows,
-                    batch_bytes=context.spec.batch_size_mb * _MIB,
-                ) as reader:
-                    while (batch := await reader.next()) is not None:
-                        await writer.write(batch)
-                        self._meter.changed(batch.num_rows, batch.nbytes)
-                complete = True
-            return await writer.finish() if complete else None
+        try:
+            with fail_after(limit_s) as watch, context.budget.lease() as lease:
+                async with context.destination.apply(self._state.stream, window) as writer:
+                    with context.drain.extraction():
+                        await self._copy(window, writer, lease, watch, limit_s)
+                        complete = True
+                    watch.deadline = current_time() + limit_s
+                    return await writer.finish() if complete else None
+        except TimeoutError as exc:
+            raise NoProgressError(
+                f"A window of {self.table} moved nothing for {limit_s} s.",
+                hint="Look for a stalled source or destination.",
+            ) from exc
+
+    async def _copy(
+        self,
+        window: ChangeWindow,
+        writer: ChangeWriter,
+        lease: Lease,
+        watch: CancelScope,
+        limit_s: float,
+    ) -> None:
+        context = self._context
+        async with context.source.changes(
+            self._state.stream.tracked,
+            window,
+            batch_rows=context.spec.batch_rows,
+            batch_bytes=context.spec.batch_size_mb * _MIB,
+        ) as reader:
+            while (batch := await reader.next()) is not None:
+                await lease.take(batch.nbytes)
+                await writer.write(batch)
+                lease.give(batch.nbytes)
+                watch.deadline = current_time() + limit_s
+                self._meter.changed(batch.num_rows, batch.nbytes)
 
     async def _advance(self, window: ChangeWindow, receipt: ChangeReceipt | None) -> None:
         await self._context.streams.advance(self._state.stream.task_id, self.table, window.to)

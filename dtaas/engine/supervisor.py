@@ -105,7 +105,8 @@ class Supervisor:
         """Look at what the user wants of a task and make it so.
 
         Args:
-            tables: load only these, all of the task's when empty.
+            tables: load only these, all of the task's when empty; a task that streams loads them
+                anew and streams the others on.
             force: a start forgets what an earlier execution left unfinished.
         """
         task = await self._workshop.store.task(task_id)
@@ -113,12 +114,18 @@ class Supervisor:
         if child is not None:
             if task.desired is not DesiredState.RUNNING:
                 child.drain()
+            elif child.actor is not None:
+                await child.actor.change(task_id)
+                await child.actor.reload(tables)
             return
         epoch = 0 if self._leases is None else await self._leases.acquire(task_id)
         if epoch is None:
             return  # another daemon's, which looks at what is wanted every few seconds
         if task.desired is DesiredState.RUNNING:
-            self._spawn(task_id, Orders(tables=tuple(tables), restart=force, epoch=epoch))
+            self._spawn(
+                task_id,
+                Orders(tables=tuple(tables), restart=force, reload=bool(tables), epoch=epoch),
+            )
             return
         await self._settle(task_id)
         if self._leases is not None:

@@ -30,6 +30,7 @@ class LoadContext(Struct, frozen=True, kw_only=True):
     Attributes:
         chunks: places for chunks being copied, over all tables.
         restart: forget what an earlier execution left unfinished.
+        anew: load also what this execution has loaded before.
     """
 
     spec: TaskSpec
@@ -42,6 +43,7 @@ class LoadContext(Struct, frozen=True, kw_only=True):
     chunks: CapacityLimiter
     drain: Drain
     restart: bool = False
+    anew: bool = False
 
 
 class TableLoader:
@@ -55,7 +57,9 @@ class TableLoader:
     async def run(self) -> None:
         """Load and publish the table, or drain and leave the rest to a later attempt."""
         context = self._context
-        done = await context.ledger.committed_in(context.execution_id, self._table)
+        done = None
+        if not context.anew:
+            done = await context.ledger.committed_in(context.execution_id, self._table)
         if done is not None:  # a crash came after the commit and before it was noted
             self._meter.committed(done)
             self._meter.enter(TablePhase.COMPLETED)

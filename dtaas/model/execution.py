@@ -59,7 +59,12 @@ class TableProgress(Struct, frozen=True, kw_only=True):
         lag_s: seconds from a commit at the source until it is durable here, 0 when caught up;
             None while the table does not stream.
         position: what is durable of a stream, 20 hex digits.
-        changes: change rows applied by this execution.
+        changes: change rows applied by this execution, by kind in inserts, updates and deletes.
+        source_lag_s: seconds the source's capture is behind its log.
+        read_lag_s: age in seconds of the oldest captured change that is not being read yet.
+        destination_lag_s: age in seconds of the oldest change read that is not durable yet.
+        retention_margin_h: hours until the source forgets the next change that is needed.
+        warning: what will go wrong if nobody does anything, in words.
     """
 
     table: TableRef
@@ -86,6 +91,14 @@ class TableProgress(Struct, frozen=True, kw_only=True):
     lag_s: float | None = None
     position: str | None = None
     changes: int = 0
+    inserts: int = 0
+    updates: int = 0
+    deletes: int = 0
+    source_lag_s: float | None = None
+    read_lag_s: float | None = None
+    destination_lag_s: float | None = None
+    retention_margin_h: float | None = None
+    warning: str | None = None
 
 
 class Execution(Struct, frozen=True, kw_only=True):
@@ -113,7 +126,12 @@ class Execution(Struct, frozen=True, kw_only=True):
 
 
 class ExecutionProgress(Struct, frozen=True, kw_only=True):
-    """Live state of a running execution: totals over its tables, and each table."""
+    """Live state of a running execution: totals over its tables, and each table.
+
+    Attributes:
+        cdc_lsn_start: lowest position its streams began at, 20 hex digits; None without streams.
+        cdc_lsn_end: position up to which every stream is durable.
+    """
 
     task_id: TaskId
     execution_id: ExecutionId
@@ -128,3 +146,5 @@ class ExecutionProgress(Struct, frozen=True, kw_only=True):
     percent: float
     elapsed_s: float
     tables: tuple[TableProgress, ...]
+    cdc_lsn_start: str | None = None
+    cdc_lsn_end: str | None = None

@@ -79,6 +79,13 @@ def allowed_actions(status: TaskStatus) -> tuple[TaskAction, ...]:
     return (TaskAction.STOP,)  # stopping: stop with force cuts the drain short
 
 
+class OnGap(StrEnum):
+    """What becomes of a table whose changes the source does not keep any more."""
+
+    FAIL = "fail"
+    RELOAD = "reload"
+
+
 class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one source table inside a task.
 
@@ -109,6 +116,8 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         poll_interval_ms: wait between polls of a source that has nothing new.
         window_rows: change rows of one table made durable together; a larger transaction stays
             whole.
+        on_gap: a table whose changes are lost stops, or is loaded anew, once in a life of the task.
+        drop_capture: when a table leaves the task, drop the capture instance that was made for it.
         take_over: take the targets from the tasks that own them; reset once an execution completed.
     """
 
@@ -124,6 +133,8 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     enable_capture: bool = True
     poll_interval_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 500
     window_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000
+    on_gap: OnGap = OnGap.FAIL
+    drop_capture: bool = False
     take_over: bool = False
 
 

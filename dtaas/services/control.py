@@ -71,7 +71,8 @@ class TaskControl:
         Args:
             force: a start forgets what an earlier execution left unfinished; a stop does not wait
                 for what was read to arrive, which is then read again next time.
-            tables: a start loads only these.
+            tables: a start loads only these; a task that streams loads them anew and streams the
+                others on.
 
         Raises:
             NotFoundError: no such task.
@@ -82,6 +83,9 @@ class TaskControl:
         async with self._changing:
             task = await self._store.task(task_id)
             _check_options(task, action, force=force, tables=tables)
+            if tables and task.status is TaskStatus.STREAMING:
+                await self._runner.wake(task_id, tables=tables)
+                return task
             if action not in allowed_actions(task.status):
                 raise TaskActionRefusedError(task, action)
             match action:

@@ -5,6 +5,7 @@ from typing import Final
 FEATURES: Final = (
     "alerts",
     "audit",
+    "cdc",
     "executions.logs",
     "history",
     "metrics",

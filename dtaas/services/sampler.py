@@ -60,5 +60,12 @@ class Sampler:
             "event_loop_lag_s": late_s,
             "disk_free_mb": disk_usage(self._data_dir).free / _MB,
         }
+        streams = [t for p in running for t in p.tables if t.lag_s is not None]
+        if streams:
+            values["replication_lag_s"] = max(t.lag_s or 0.0 for t in streams)
+            values["capture_lag_s"] = max(t.source_lag_s or 0.0 for t in streams)
+        margins = [t.retention_margin_h for t in streams if t.retention_margin_h is not None]
+        if margins:
+            values["retention_margin_h"] = min(margins)
         at = self._now()
         return [MetricSample(name=name, value=value, at=at) for name, value in values.items()]

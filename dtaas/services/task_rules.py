@@ -23,6 +23,7 @@ _PARTS: Final = ("value", "year", "month", "day", "hour")
 _APPLIED_AT_ONCE: Final = frozenset(
     {"description", "schedule_type", "schedule_interval_seconds", "schedule", "is_active"}
 )
+_TABLES: Final = frozenset({"source_tables", "table_mappings"})
 _TUNING: Final = frozenset({"batch_size_mb", "batch_rows", "handle_schema_drift"})
 
 
@@ -169,13 +170,22 @@ def changed_fields(old: TaskSpec, new: TaskSpec) -> frozenset[str]:
     return frozenset(changed)
 
 
-def fields_for_rest(old: TaskSpec, new: TaskSpec) -> tuple[str, ...]:
+def only_tables_come_and_go(old: TaskSpec, new: TaskSpec) -> bool:
+    """Return whether the tables that stay are moved where they were."""
+    staying = frozenset(old.source_tables) & frozenset(new.source_tables)
+    before = {m.source: m for m in old.table_mappings if m.source in staying}
+    return before == {m.source: m for m in new.table_mappings if m.source in staying}
+
+
+def fields_for_rest(old: TaskSpec, new: TaskSpec, *, streaming: bool = False) -> tuple[str, ...]:
     """Return the changed fields that may only change while no execution is under way.
 
     They say what is moved where, and an execution must not change that halfway; everything else
-    is a limit or a schedule and may change at any time.
+    is a limit or a schedule and may change at any time. Tables may join a stream and leave it.
     """
     free = _APPLIED_AT_ONCE | _TUNING
+    if streaming and only_tables_come_and_go(old, new):
+        free |= _TABLES
     return tuple(
         sorted(
             name
@@ -186,6 +196,7 @@ def fields_for_rest(old: TaskSpec, new: TaskSpec) -> tuple[str, ...]:
     )
 
 
-def applies_at_once(old: TaskSpec, new: TaskSpec) -> bool:
+def applies_at_once(old: TaskSpec, new: TaskSpec, *, streaming: bool = False) -> bool:
     """Return whether a change needs no new start of the task to take effect."""
-    return changed_fields(old, new) <= _APPLIED_AT_ONCE
+    free = _APPLIED_AT_ONCE | _TABLES if streaming else _APPLIED_AT_ONCE
+    return changed_fields(old, new) <= free

@@ -130,7 +130,8 @@ class TaskService:
         async with self._changing:
             old = await self._tasks.get(task_id)
             check_revision(old, revision)
-            waiting = fields_for_rest(old.spec, spec)
+            streaming = old.status is TaskStatus.STREAMING
+            waiting = fields_for_rest(old.spec, spec, streaming=streaming)
             if waiting and old.status in UNDER_WAY:
                 raise TaskRunningError(
                     f"Task {old.spec.name!r} is {old.status}; {', '.join(waiting)} may only"
@@ -143,6 +144,8 @@ class TaskService:
                 await self._keeper.take_loads(task_id, old.spec.source_tables) if waiting else {}
             )
             task = await self._tasks.update(task_id, spec)
+            if streaming:  # tables join and leave before their targets are given up
+                await self._runner.wake(task_id)
             if task.status in _AT_REST and task.status is not _resting(spec):
                 task = await self._states.set_status(task_id, _resting(spec))
         self._tell(task)
@@ -150,9 +153,10 @@ class TaskService:
         await self._keeper.give_up(task_id, left, {})
         await self._keeper.clear(kept, loads)
         active = task.status in UNDER_WAY
+        at_once = applies_at_once(old.spec, spec, streaming=streaming)
         return TaskUpdate(
             task=task,
-            applies="next_start" if active and not applies_at_once(old.spec, spec) else "now",
+            applies="next_start" if active and not at_once else "now",
         )
 
     async def delete(self, task_id: TaskId) -> None:

@@ -266,7 +266,15 @@ def _totals(progress: ExecutionProgress) -> dict[str, Any]:
         "failed_rows": sum(table.rejected for table in progress.tables),
         "progress_percent": progress.percent,
         "data_size_mb": progress.bytes / _MB,
-    }
+    } | _positions(progress)
+
+
+def _positions(progress: ExecutionProgress) -> dict[str, Any]:
+    """Return where the streams began, which stays, and where they stand, if they are known."""
+    if progress.cdc_lsn_end is None:
+        return {}
+    began = func.coalesce(task_executions.c.cdc_lsn_start, progress.cdc_lsn_start)
+    return {"cdc_lsn_start": began, "cdc_lsn_end": progress.cdc_lsn_end}
 
 
 def _record(

@@ -321,6 +321,8 @@ class MemoryEngineStore:
             progress_percent=progress.percent,
             rows_per_second=progress.rows_s,
             data_size_mb=progress.bytes / _MB,
+            cdc_lsn_start=execution.cdc_lsn_start or progress.cdc_lsn_start,
+            cdc_lsn_end=progress.cdc_lsn_end or execution.cdc_lsn_end,
         )
         task = self._tasks[execution.task_id]
         self._tasks[task.id] = replace(task, current_progress_percent=progress.percent)

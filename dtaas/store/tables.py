@@ -206,6 +206,14 @@ table_executions = Table(
     Column("lag_s", Double),
     Column("position", String(20)),
     Column("changes", BigInteger, nullable=False, server_default="0"),
+    Column("inserts", BigInteger, nullable=False, server_default="0"),
+    Column("updates", BigInteger, nullable=False, server_default="0"),
+    Column("deletes", BigInteger, nullable=False, server_default="0"),
+    Column("source_lag_s", Double),
+    Column("read_lag_s", Double),
+    Column("destination_lag_s", Double),
+    Column("retention_margin_h", Double),
+    Column("warning", Text),
     UniqueConstraint("execution_id", "table_schema", "table_name"),
 )
 

@@ -145,3 +145,16 @@ def test_changes_need_both_sides_and_a_load_that_replaces() -> None:
     with pytest.raises(ValidationFailedError) as caught:
         check_spec(appending, both, both)
     assert caught.value.field == "$.options.write_mode"
+
+
+def test_tables_come_and_go_while_a_task_streams_but_do_not_move() -> None:
+    old = spec(source_tables=(A, B))
+    fewer = spec(source_tables=(A,))
+    assert fields_for_rest(old, fewer) == ("source_tables",)
+    assert fields_for_rest(old, fewer, streaming=True) == ()
+    assert applies_at_once(old, fewer, streaming=True)
+    moved = spec(
+        source_tables=(A,),
+        table_mappings=(TableMapping(source=A, target=("elsewhere",)),),
+    )
+    assert fields_for_rest(old, moved, streaming=True) == ("source_tables", "table_mappings")

@@ -19,6 +19,7 @@ from dtaas.model.task import (
     TableMapping,
     Task,
     TaskAction,
+    TaskMode,
     TaskOptions,
     TaskStatus,
     allowed_actions,
@@ -295,3 +296,22 @@ async def test_what_does_not_exist_is_not_found(work: AtWork):
     ):
         with pytest.raises(NotFoundError):
             await call
+
+
+async def test_a_streaming_task_loads_tables_anew_and_takes_tables_in(work: AtWork):
+    task = await work.task(ORDERS, mode=TaskMode.FULL_LOAD_THEN_CDC)
+    await work.services.control.act(task.id, TaskAction.START)
+    await work.until_task_is(TaskStatus.STREAMING)
+    first = work.target.targets[ORDERS.schema, ORDERS.name].generation
+    same = await work.services.control.act(task.id, TaskAction.START, tables=[ORDERS])
+    assert same.status is TaskStatus.STREAMING
+    await work.until(lambda _: work.target.targets[ORDERS.schema, ORDERS.name].generation != first)
+    with pytest.raises(TaskActionRefusedError):
+        await work.services.control.act(task.id, TaskAction.START)
+    spec = msgspec.structs.replace(task.spec, source_tables=(ORDERS, LINES))
+    update = await work.services.tasks.update(task.id, spec)
+    assert update.applies == "now"
+    await work.until(lambda _: (LINES.schema, LINES.name) in work.target.targets)
+    moved = msgspec.structs.replace(spec, mode=TaskMode.CDC)
+    with pytest.raises(TaskRunningError):
+        await work.services.tasks.update(task.id, moved)
