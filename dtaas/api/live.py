@@ -56,6 +56,8 @@ class Totals(Struct, frozen=True, kw_only=True):
     eta_s: float | None
     percent: float
     elapsed_s: float
+    cdc_lsn_start: str | None
+    cdc_lsn_end: str | None
 
 
 class LiveTask(Struct, frozen=True, kw_only=True):
