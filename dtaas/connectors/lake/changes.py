@@ -30,7 +30,7 @@ from dtaas.connectors.lake.parts import PartSink
 from dtaas.model.change_ports import ChangeWriter
 from dtaas.model.changes import OP, ChangeReceipt, ChangeWindow, TableStream, change_schema
 from dtaas.model.errors import DestinationConflictError
-from dtaas.model.load import DataFile
+from dtaas.model.load import DataFile, TargetTable
 from dtaas.model.schema import TableSchema
 
 _NO_DATE: Final = "1970-01-01"
@@ -63,7 +63,9 @@ class Segment(Struct, frozen=True, kw_only=True):
     """The files of one window, in the order of their changes.
 
     Attributes:
+        after, to: the window, 20 hex digits each.
         previous: `to` of the segment before this one, None for the first of its generation.
+        published_at: when the files were durable.
     """
 
     version: int = VERSION
@@ -74,8 +76,38 @@ class Segment(Struct, frozen=True, kw_only=True):
     inserts: int
     updates: int
     deletes: int
+    published_at: datetime
     table: TableSchema
     files: tuple[DataFile, ...]
+
+
+class PublishedChanges:
+    """What a target's head and segments say."""
+
+    def __init__(self, store: ObjectStore, target: TargetTable) -> None:
+        self._store = store
+        self._layout = Layout(target)
+
+    async def head(self) -> StreamHead | None:
+        """Return the head, None where nothing streams."""
+        found = await self._store.get(self._layout.stream)
+        return None if found is None else decode(found.data, StreamHead, self._layout.stream)
+
+    async def segments(self, head: StreamHead) -> list[Segment]:
+        """Return the segments that count, in the order of their changes: the head's chain."""
+        found: list[Segment] = []
+        to = head.segment
+        while to is not None:
+            key = self._layout.segment(head.generation, to)
+            document = await self._store.get(key)
+            if document is None:
+                raise DestinationConflictError(
+                    f"{self._store.url(key)} is gone, which the stream's head counts on.",
+                    hint="Somebody deleted it. Load the table anew.",
+                )
+            found.append(decode(document.data, Segment, key))
+            to = found[-1].previous
+        return found[::-1]
 
 
 class LakeChanges:
@@ -230,6 +262,7 @@ class _WindowWriter:
             inserts=self._counts["I"],
             updates=self._counts["U"],
             deletes=self._counts["D"],
+            published_at=datetime.now(UTC),
             table=self._changes.stream.tracked.schema,
             files=tuple(self._files),
         )
