@@ -49,3 +49,7 @@ audit: setup ## Look for known holes in the locked packages; needs the public in
 clean: ## Remove everything the other targets made
 	rm -rf .venv .venv-3.* .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist
 	find dtaas tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: fuzz
+fuzz: setup ## Damage answers of a server and decode them under sanitizers; SECONDS=60 SEED=
+	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

@@ -66,9 +66,10 @@ uint8_t *tds_room(tds_decoder *d, size_t wanted, size_t *room) {
 
 int32_t tds_seed(tds_decoder *d, const uint8_t *payload, size_t size) {
   size_t room;
+  if (!size) return 0; /* the metadata filled its packets */
   uint8_t *tail = tds_room(d, size, &room);
   if (!tail) return OUT_OF_MEMORY;
-  if (size) memcpy(tail, payload, size);
+  memcpy(tail, payload, size);
   d->end += size;
   return 0;
 }

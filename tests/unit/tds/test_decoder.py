@@ -40,6 +40,12 @@ rows = st.fixed_dictionaries(
 )
 
 
+def test_nothing_was_read_with_the_metadata() -> None:
+    with Decoder(PLANS, SCHEMA, most_value_bytes=1000) as decoder:
+        decoder.seed(b"")
+        assert decoder.next(most_rows=1, most_bytes=1000) is Missing.BYTES
+
+
 @pytest.fixture(autouse=True)
 def _precise() -> Any:
     import decimal  # noqa: PLC0415 - the context of this test only
