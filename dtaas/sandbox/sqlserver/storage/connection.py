@@ -169,7 +169,7 @@ class StorageConnection:
             )
         catalog, catalogs = await self.catalogs()
         temporary = is_temporary(parsed)
-        async with self._statement(Compiled(sql="", command=0), cursor=True):
+        async with self._definition(temporary=temporary):
             context = Context(
                 connection=self._connection,
                 catalog=catalog,
@@ -185,14 +185,12 @@ class StorageConnection:
                 await follow.after(context, parsed, statement)
                 if temporary and not self._access.sysadmin:
                     await grant_temporary(self._connection, self.spid, self._access.role)
-        self._has_temporary |= temporary
-        await self._note_change(temporary=temporary)
-        return messages
+            return messages
 
     async def capture(self, order: CaptureOrder) -> Sequence[Message]:
         """Enable or disable change data capture; return informational messages."""
         catalog, catalogs = await self.catalogs()
-        async with self._statement(Compiled(sql="", command=0), cursor=True):
+        async with self._definition(temporary=False):
             context = Context(
                 connection=self._connection, catalog=catalog, catalogs=catalogs, spid=self.spid
             )
@@ -202,9 +200,7 @@ class StorageConnection:
                     "Caller is not authorized to initiate the requested action. DBO privileges are "
                     "required.",
                 )
-            messages = await carry_out_capture(context, order)
-        await self._note_change(temporary=False)
-        return messages
+            return await carry_out_capture(context, order)
 
     async def begin(self) -> None:
         """Open a transaction at `isolation`."""
@@ -295,6 +291,19 @@ class StorageConnection:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLEANUP_LIMIT_S):
                 await self._undo_statement(None, owns=owns)
             raise
+
+    @asynccontextmanager
+    async def _definition(self, *, temporary: bool) -> AsyncIterator[None]:
+        """Surround a DDL statement; afterwards the catalogs are read again."""
+        try:
+            async with self._statement(Compiled(sql="", command=0), cursor=True):
+                yield
+        except BaseException:
+            if self._state is TransactionState.NONE:
+                self._server.changed()  # cancelled while it committed, it may have been done
+            raise
+        self._has_temporary |= temporary
+        await self._note_change(temporary=temporary)
 
     async def _undo_statement(self, error: Exception | None, *, owns: bool) -> None:
         """Undo a failed statement, or after a cancelled one (no error) what it may have left.
