@@ -19,6 +19,7 @@ from anyio.abc import Process
 from msgspec import Struct
 
 from dtaas.cli.demo_files import corrupt_rows, export
+from dtaas.cli.demo_live import show_live_changes
 from dtaas.cli.demo_screen import ProgressScreen
 from dtaas.cli.demo_task import DemoApi, file_body, s3_body, source_body
 from dtaas.cli.demo_verify import Proof, prove
@@ -82,6 +83,7 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
         _report(plan, proof, execution)
         if not plan.once:
             _where_to_look(url, access, plan)
+            await show_live_changes(api, access, task_id)
             await sleep_forever()
         return EXIT_OK if proof.verified else EXIT_FAILED
 

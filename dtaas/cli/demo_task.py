@@ -114,6 +114,27 @@ class DemoApi:
         )
         return int(task["id"])
 
+    async def stream(self, like: int, name: str, tables: Sequence[TableRef]) -> None:
+        """Create and start a task that streams, between the connectors of another one."""
+        model = await self._get(f"/api/tasks/{like}")
+        task = await self.post(
+            "/api/tasks/",
+            {
+                "name": name,
+                "description": "Made by dtaas demo: full load, then every change",
+                "source_connector_id": model["source_connector_id"],
+                "destination_connector_id": model["destination_connector_id"],
+                "source_tables": [msgspec.to_builtins(table) for table in tables],
+                "table_mappings": [
+                    {"source": msgspec.to_builtins(table), "target": ["live", table.name]}
+                    for table in tables
+                ],
+                "mode": "full_load_then_cdc",
+                "options": {"take_over": True},
+            },
+        )
+        await self.post(f"/api/tasks/{task['id']}/control", {"action": "start"})
+
     async def run(self, task_id: int, show: Callable[[DemoProgress], None]) -> DemoProgress:
         """Start the task, show its figures as they come, and return the final ones.
 
