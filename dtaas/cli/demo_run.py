@@ -183,7 +183,7 @@ def _report(plan: Demo, proof: Proof, execution: dict[str, Any]) -> None:
 def _where_to_look(url: str, access: SandboxAccess, plan: Demo) -> None:
     sql, s3 = access.sqlserver, access.s3
     click.echo(f"""
-Web page            {url}/
+Web page            {url}
 API and documents   {url}/api/openapi.json   {url}/api/dashboard/metrics
 Command line        dtaas status --socket {plan.data_dir / "daemon" / "admin.sock"}
 SQL Server          {sql.host},{sql.port}  database {sql.database}  {sql.username} / {sql.password}
