@@ -35,14 +35,23 @@ def download(servers: Sandbox, prefix: str, folder: Path) -> LakeTable:
         region_name=servers.s3.region,
     )
     (folder / "_root").touch()
+    base = f"{prefix}/{TABLE.schema}/{TABLE.name}"
+
+    def fetch(key: str) -> None:
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file(BUCKET, key, str(path))
+
+    # As every reader does: the pointers first, then what they count on, which never changes.
+    pointers = [f"{base}/_dtaas/current.json", f"{base}/_dtaas/stream.json"]
+    for key in pointers:
+        fetch(key)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
     for page in pages:
         for entry in page.get("Contents", []):
-            path = folder / entry["Key"]
-            if not path.exists() or entry["Key"].endswith(".json"):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                client.download_file(BUCKET, entry["Key"], str(path))
-    return LakeTable(folder / prefix / TABLE.schema / TABLE.name)
+            if entry["Key"] not in pointers and not (folder / entry["Key"]).exists():
+                fetch(entry["Key"])
+    return LakeTable(folder / base)
 
 
 def burst(dice: random.Random) -> str:
