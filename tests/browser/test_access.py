@@ -86,7 +86,7 @@ async def test_open_dialogs_pass_axe_and_give_the_focus_back(page: Page, daemon:
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await expect(opener).to_be_focused()
     await page.goto("/connectors?new=1")
-    await page.locator(".el-drawer .tile", has_text="S3").click()
+    await page.locator(".el-drawer .tile", has_text="S3").first.click()
     await expect(page.get_by_label("Bucket")).to_be_visible()
     assert await violations(page) == []
 

@@ -38,10 +38,15 @@ async def test_s3_restarted_in_mid_load(servers: Sandbox, daemon: Daemon):
 async def test_connections_reset_in_mid_chunk(servers: Sandbox, daemon: Daemon):
     prefix = f"reset-{os.getpid()}/{{table}}"
     task_id = await slow_task(daemon, prefix)
-    await daemon.control(task_id, "start")
-    for rows in (10_000, 30_000, 60_000):
-        await moved(daemon, task_id, rows)
-        servers.sqlserver.tds.drop_connections()
+    # Slow at the server: else a whole chunk has arrived before its connection is reset.
+    servers.sqlserver.faults.rows_per_s = 5_000
+    try:
+        await daemon.control(task_id, "start")
+        for rows in (10_000, 30_000, 60_000):
+            await moved(daemon, task_id, rows)
+            servers.sqlserver.tds.drop_connections()
+    finally:
+        servers.sqlserver.faults.rows_per_s = None
     await daemon.until_status(task_id, "idle")
     execution = await daemon.newest(task_id)
     assert execution["status"] == "completed"
