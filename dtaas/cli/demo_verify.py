@@ -8,13 +8,27 @@ from typing import Any
 from msgspec import Struct
 
 from dtaas.connectors.registry import Registry
-from dtaas.engine.verify import TableComparison, compare_table
+from dtaas.engine.verification.sides import fingerprint_of, scan_source
 from dtaas.model.connectors import Connector, ConnectorRole, decode_config
+from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.ids import ConnectorId
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
 
 _READERS = 2
+
+
+class TableComparison(Struct, frozen=True, kw_only=True):
+    """What comparing one table found.
+
+    Attributes:
+        differences: in words, empty when both hold the same rows.
+    """
+
+    table: TableRef
+    source: TableFingerprint
+    destination: TableFingerprint
+    differences: tuple[str, ...]
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -42,13 +56,21 @@ async def prove(
 ) -> Proof:
     """Read every table at both ends, through connectors of its own, and compare."""
     async with ends(source_request, target_request) as (source, destination):
-        found = [
-            await compare_table(
-                source, destination, table, destination.target_of(table, None), readers=_READERS
-            )
-            for table in tables
-        ]
+        found = [await _compare(source, destination, table) for table in tables]
     return Proof(tables=tuple(found))
+
+
+async def _compare(source: Source, destination: Destination, table: TableRef) -> TableComparison:
+    schema = await source.describe(table)
+    figures = Fingerprinter(schema.arrow_schema())
+    await scan_source(source, schema, figures.add, readers=_READERS)
+    left, arrived = (
+        figures.result(),
+        await fingerprint_of(destination, destination.target_of(table, None), schema),
+    )
+    return TableComparison(
+        table=table, source=left, destination=arrived, differences=left.differences(arrived)
+    )
 
 
 @asynccontextmanager

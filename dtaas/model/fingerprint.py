@@ -7,6 +7,9 @@ canonical Arrow form, so a table read from SQL Server and the same table read ba
 CSV or JSON give the same figures.
 """
 
+from threading import Lock
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -56,31 +59,25 @@ class TableFingerprint(Struct, frozen=True, kw_only=True):
 
 
 class Fingerprinter:
-    """Adds up batches of one table. Not safe to share between threads; `merge` the parts."""
+    """Adds up batches of one table; threads may share it."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._names = schema.names
         self._sums = np.zeros(len(schema), dtype=np.uint64)
         self._row_sum = np.zeros(1, dtype=np.uint64)
         self._rows = 0
+        self._adding = Lock()
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add the rows of `batch`, whose columns are those of the schema in order."""
-        if batch.num_rows == 0:
-            return
-        rows = np.zeros(batch.num_rows, dtype=np.uint64)
-        for i, column in enumerate(batch.columns):
-            hashes = hash_values(column)
-            self._sums[i : i + 1] += hashes.sum(dtype=np.uint64)  # arrays wrap, scalars warn
-            rows = _mix(rows * np.uint64(0x9FB21C651E98DF25) + hashes + np.uint64(i + 1))
-        self._row_sum += rows.sum(dtype=np.uint64)
-        self._rows += batch.num_rows
+        self.add_hashed(batch, hash_rows(batch))
 
-    def merge(self, other: "Fingerprinter") -> None:
-        """Add another part of the same table."""
-        self._sums += other._sums  # noqa: SLF001 - our own class
-        self._row_sum += other._row_sum  # noqa: SLF001
-        self._rows += other._rows  # noqa: SLF001
+    def add_hashed(self, batch: pa.RecordBatch, hashed: "HashedRows") -> None:
+        """Add rows whose hashes are known."""
+        with self._adding:
+            self._sums += hashed.columns
+            self._row_sum += hashed.rows.sum(dtype=np.uint64)
+            self._rows += batch.num_rows
 
     def result(self) -> TableFingerprint:
         """Return the figures so far."""
@@ -89,6 +86,26 @@ class Fingerprinter:
             columns={n: f"{int(s):016x}" for n, s in zip(self._names, self._sums, strict=True)},
             row_hash=f"{int(self._row_sum[0]):016x}",
         )
+
+
+class HashedRows(NamedTuple):
+    """Hashes of a batch: one sum a column, one hash a row."""
+
+    columns: U64
+    rows: U64
+
+
+def hash_rows(batch: pa.RecordBatch) -> HashedRows:
+    """Return one sum of value hashes a column, and one hash a row that mixes its values."""
+    sums = np.zeros(batch.num_columns, dtype=np.uint64)
+    rows = np.zeros(batch.num_rows, dtype=np.uint64)
+    for i, column in enumerate(batch.columns):
+        if batch.num_rows == 0:
+            break
+        hashes = hash_values(column)
+        sums[i : i + 1] += hashes.sum(dtype=np.uint64)  # arrays wrap, scalars warn
+        rows = _mix(rows * np.uint64(0x9FB21C651E98DF25) + hashes + np.uint64(i + 1))
+    return HashedRows(sums, rows)
 
 
 def hash_values(array: pa.Array) -> U64:

@@ -4,7 +4,7 @@ Each promise stands at its method, and a contract suite in `tests/contract` prov
 implementation. All of them raise `DtaasError` only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -21,7 +21,6 @@ from dtaas.model.execution import (
     ExecutionType,
     TableProgress,
 )
-from dtaas.model.fingerprint import TableFingerprint
 from dtaas.model.ids import ConnectorId, ExecutionId, LoadId, TaskId
 from dtaas.model.load import (
     Chunk,
@@ -179,8 +178,14 @@ class Destination(Protocol):
         """Remove what an uncommitted load left behind. Idempotent; never touches others' data."""
         ...
 
-    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
-        """Read the committed table back and return its row count and column hashes.
+    async def scan(
+        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
+    ) -> None:
+        """Read the committed table back as its readers see it, each row once.
+
+        Args:
+            visit: takes batches of `schema.arrow_schema()`; called from worker threads, several
+                at a time.
 
         Raises:
             TableNotFoundError: nothing was committed there.

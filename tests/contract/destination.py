@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.errors import DestinationInUseError, OwnershipLostError, TableNotFoundError
 from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
@@ -230,7 +231,7 @@ class DestinationContract:
         batches = rows_of(schema, 0, 1000), rows_of(schema, 1000, 1500)
         result = await whole_load(destination, load, *batches)
         assert (result.rows, result.already_committed) == (1500, False)
-        assert await destination.fingerprint(load.target, schema) == expected(schema, *batches)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, *batches)
 
     async def test_nothing_is_visible_before_the_commit(self, destination: Destination) -> None:
         schema = schema_of()
@@ -238,7 +239,7 @@ class DestinationContract:
         await destination.begin(load)
         await write_chunk(destination, load, 0, rows_of(schema, 0, 10))
         with pytest.raises(TableNotFoundError):
-            await destination.fingerprint(load.target, schema)
+            await fingerprint_of(destination, load.target, schema)
 
     async def test_a_chunk_written_twice_is_there_once(self, destination: Destination) -> None:
         schema = schema_of()
@@ -249,7 +250,7 @@ class DestinationContract:
         second = await write_chunk(destination, load, 0, rows)
         assert first.rows == second.rows
         await destination.commit(load, [second])
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_an_unfinished_chunk_leaves_nothing(self, destination: Destination) -> None:
         schema = schema_of()
@@ -260,7 +261,7 @@ class DestinationContract:
             await writer.write(rows)
         receipt = await write_chunk(destination, load, 0, rows)
         await destination.commit(load, [receipt])
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_an_error_within_a_chunk_passes_as_it_is(self, destination: Destination) -> None:
         load = load_of(destination, schema_of())
@@ -280,7 +281,7 @@ class DestinationContract:
         again = await destination.commit(load, [receipt])
         assert (first.already_committed, again.already_committed) == (False, True)
         assert again.rows == first.rows == 100
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_append_is_idempotent_too(self, destination: Destination) -> None:
         schema = schema_of()
@@ -294,7 +295,7 @@ class DestinationContract:
         for _ in range(2):
             result = await destination.commit(load, [receipt])
             assert result.rows == 30
-        assert await destination.fingerprint(load.target, schema) == expected(schema, *rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, *rows)
 
     async def test_overwrite_keeps_the_old_load_until_the_commit(
         self, destination: Destination
@@ -306,16 +307,16 @@ class DestinationContract:
         second = load_of(destination, schema)
         await destination.begin(second)
         receipt = await write_chunk(destination, second, 0, new)
-        assert await destination.fingerprint(first.target, schema) == expected(schema, old)
+        assert await fingerprint_of(destination, first.target, schema) == expected(schema, old)
         await destination.commit(second, [receipt])
-        assert await destination.fingerprint(first.target, schema) == expected(schema, new)
+        assert await fingerprint_of(destination, first.target, schema) == expected(schema, new)
 
     async def test_an_empty_table_is_committed(self, destination: Destination) -> None:
         schema = schema_of()
         load = load_of(destination, schema)
         result = await whole_load(destination, load, rows_of(schema, 0, 0))
         assert result.rows == 0
-        assert await destination.fingerprint(load.target, schema) == expected(schema)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema)
 
     async def test_abandon_removes_only_its_own(self, destination: Destination) -> None:
         schema = schema_of()
@@ -327,7 +328,7 @@ class DestinationContract:
         await write_chunk(destination, load, 0, rows_of(schema, 5, 6))
         for _ in range(2):
             await destination.abandon(load)
-        assert await destination.fingerprint(kept.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, kept.target, schema) == expected(schema, rows)
 
     async def test_abandon_of_a_committed_load_changes_nothing(
         self, destination: Destination
@@ -337,7 +338,7 @@ class DestinationContract:
         load = load_of(destination, schema)
         await whole_load(destination, load, rows)
         await destination.abandon(load)
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_a_target_has_one_owner(self, destination: Destination) -> None:
         target = destination.target_of(TableRef("dbo", "t"), None)
@@ -379,7 +380,7 @@ class DestinationContract:
         with pytest.raises(OwnershipLostError, match="epoch 2"):
             await destination.claim(load.target, first)
         await destination.commit(replace(load, owner=second), [receipt])
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_begin_is_idempotent_and_keeps_finished_chunks(
         self, destination: Destination
@@ -391,7 +392,7 @@ class DestinationContract:
         receipt = await write_chunk(destination, load, 0, rows)
         await destination.begin(load)
         await destination.commit(load, [receipt])
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_chunks_may_be_written_side_by_side(self, destination: Destination) -> None:
         schema = schema_of()
@@ -407,7 +408,7 @@ class DestinationContract:
             for index in range(6):
                 group.start_soon(one, index)
         await destination.commit(load, [receipts[i] for i in range(6)])
-        assert await destination.fingerprint(load.target, schema) == expected(schema, *batches)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, *batches)
 
     async def test_a_chunk_cancelled_in_the_middle_leaves_nothing(
         self, destination: Destination
@@ -424,7 +425,7 @@ class DestinationContract:
         assert scope.cancelled_caught
         receipt = await write_chunk(destination, load, 0, rows)
         await destination.commit(load, [receipt])
-        assert await destination.fingerprint(load.target, schema) == expected(schema, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
     async def test_odd_names_do_not_meet(self, destination: Destination) -> None:
         """Names with quotes, slashes, emoji, length: each its own target, with its own rows."""
@@ -434,7 +435,7 @@ class DestinationContract:
         for n, load in enumerate(loads):
             await whole_load(destination, load, rows_of(load.schema, n, n + 2))
         for n, load in enumerate(loads):
-            found = await destination.fingerprint(load.target, load.schema)
+            found = await fingerprint_of(destination, load.target, load.schema)
             assert found == expected(load.schema, rows_of(load.schema, n, n + 2))
 
     async def test_every_type_reads_back_exactly(self, destination: Destination) -> None:
@@ -451,7 +452,7 @@ class DestinationContract:
                 )
                 load = load_of(destination, schema, options=WriteOptions(format=file_format))
                 await whole_load(destination, load, batch)
-                found = await destination.fingerprint(load.target, schema)
+                found = await fingerprint_of(destination, load.target, schema)
                 assert found.differences(expected(schema, batch)) == (), (name, file_format)
 
     @settings(
@@ -484,5 +485,5 @@ class DestinationContract:
             await destination.begin(load)
             receipts = [await write_chunk(destination, load, i, *p) for i, p in enumerate(pieces)]
             await destination.commit(load, receipts)
-            found = await destination.fingerprint(load.target, schema)
+            found = await fingerprint_of(destination, load.target, schema)
             assert found.differences(expected(schema, *table.to_batches())) == (), file_format

@@ -4,7 +4,7 @@ Data files of a load are written by the lake's own writer: streamed, resumable, 
 commit to the table's log then publishes them.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -34,7 +34,6 @@ from dtaas.model.errors import (
     TableNotFoundError,
     ValidationFailedError,
 )
-from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
@@ -164,9 +163,11 @@ class DeltaDestination:
         await self._store.remove_dangling(prefix)
         await self._store.delete(sorted(await self._store.list(prefix)))
 
-    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
-        """Read the table back as it is now, loads and changes, and add up its figures."""
-        return await self._blocking(self._fingerprint, target, schema)
+    async def scan(
+        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
+    ) -> None:
+        """Read the table back as it is now, loads and changes."""
+        await self._blocking(self._scan, target, schema, visit)
 
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Refuse tables whose rows cannot be told apart."""
@@ -206,7 +207,9 @@ class DeltaDestination:
                 hint="Overwrite instead of appending, or choose another target.",
             )
 
-    def _fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
+    def _scan(
+        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
+    ) -> None:
         place = self._table(target)
         table = place.open()
         if table is None:
@@ -221,10 +224,8 @@ class DeltaDestination:
                 f"{place.uri} has no column {missing[0]!r}.",
                 hint="Start the task with force to load the table anew.",
             )
-        figures = Fingerprinter(wanted)
         for batch in place.rows(table):
-            figures.add(canonical_batch(batch.select(names), wanted))
-        return figures.result()
+            visit(canonical_batch(batch.select(names), wanted))
 
     async def _drop_unless_finished(self, writer: LakeChunkWriter) -> None:
         if writer.finished or not writer.files:

@@ -1,6 +1,6 @@
 """The lake: tables as Parquet, CSV or JSON files in a bucket or a local folder."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,6 @@ from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable, change_
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import FileConfig, S3Config
 from dtaas.model.errors import DtaasError, TableNotFoundError, ValidationFailedError
-from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
@@ -48,8 +47,8 @@ log = structlog.get_logger()
 ENCODERS: Final = 2
 """Encoding threads: one a core on the smallest machine meant to run this."""
 _CLEANUP_LIMIT_S: Final = 10.0
-_FINGERPRINT_ROWS: Final = 16_384
-_FINGERPRINT_BYTES: Final = 1024 * 1024  # hashing takes some 48 bytes a byte of text
+_SCAN_ROWS: Final = 16_384
+_SCAN_BYTES: Final = 1024 * 1024
 
 
 class LakeDestination:
@@ -138,22 +137,22 @@ class LakeDestination:
         present = await self._store.list(layout.load(load.load_id))
         await self._store.delete([*sorted(present), layout.manifest(load.load_id)])
 
-    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
-        """Read back what readers see, load and changes, and add up its figures."""
+    async def scan(
+        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
+    ) -> None:
+        """Read back what readers see, load and changes."""
         manifest = await Published(self._store, target).current()
         if manifest is None:
             raise TableNotFoundError(
                 f"Nothing was committed at {target}.", hint="Run the task first."
             )
-        total = Fingerprinter(schema.arrow_schema())
         changes = await self._changes_over(target, manifest, schema)
         files = iter(manifest.files)
         async with anyio.create_task_group() as group:
             for _ in range(1 if changes else ENCODERS):
-                group.start_soon(self._add_files, files, manifest, schema, total, changes)
+                group.start_soon(self._visit_files, files, manifest, schema, visit, changes)
         if changes is not None:
-            total.merge(await self._blocking(_rest, changes, schema))
-        return total.result()
+            await self._blocking(_visit, changes.rest(), visit)
 
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Take any table: change files need no key."""
@@ -210,43 +209,31 @@ class LakeDestination:
             except DtaasError as error:  # must not hide why the chunk was given up
                 log.warning("files_not_removed", code=error.code, detail=error.detail)
 
-    async def _add_files(
+    async def _visit_files(
         self,
         files: Iterator[LoadFile],
         manifest: Manifest,
         schema: TableSchema,
-        total: Fingerprinter,
+        visit: Callable[[pa.RecordBatch], None],
         changes: StreamState | None,
     ) -> None:
         for file in files:
             async with self._store.fetch(file.key) as path:
-                total.merge(await self._blocking(_figures, path, file, schema, manifest, changes))
+                rows = read_batches(path, file, schema, manifest.format)
+                await self._blocking(_visit, _under(rows, changes), visit)
 
 
-def _figures(
-    path: Path,
-    file: LoadFile,
-    schema: TableSchema,
-    manifest: Manifest,
-    changes: StreamState | None,
-) -> Fingerprinter:
-    figures = Fingerprinter(schema.arrow_schema())
-    for batch in read_batches(path, file, schema, manifest.format):
-        left = [batch] if changes is None else changes.over(batch).to_batches()
-        _add(figures, left)
-    return figures
+def _under(rows: Iterator[pa.RecordBatch], changes: StreamState | None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a load that no change replaced."""
+    for batch in rows:
+        yield from [batch] if changes is None else changes.over(batch).to_batches()
 
 
-def _rest(changes: StreamState, schema: TableSchema) -> Fingerprinter:
-    figures = Fingerprinter(schema.arrow_schema())
-    _add(figures, changes.rest())
-    return figures
-
-
-def _add(figures: Fingerprinter, batches: Iterable[pa.RecordBatch]) -> None:
-    for batch in batches:
-        for piece in sliced(batch, _FINGERPRINT_ROWS, _FINGERPRINT_BYTES):
-            figures.add(piece)
+def _visit(rows: Iterator[pa.RecordBatch], visit: Callable[[pa.RecordBatch], None]) -> None:
+    """Hand rows on in small pieces: who hashes them takes some 48 bytes a byte of text."""
+    for batch in rows:
+        for piece in sliced(batch, _SCAN_ROWS, _SCAN_BYTES):
+            visit(piece)
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

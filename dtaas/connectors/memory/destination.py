@@ -1,6 +1,6 @@
 """The in-memory destination: the reference implementation of the port."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pyarrow as pa
@@ -18,7 +18,6 @@ from dtaas.model.errors import (
     OwnershipLostError,
     TableNotFoundError,
 )
-from dtaas.model.fingerprint import Fingerprinter, TableFingerprint
 from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
@@ -140,17 +139,17 @@ class MemoryDestination:
         for staged in [key for key in self._data.staged if key[0] == load.load_id]:
             del self._data.staged[staged]
 
-    async def fingerprint(self, target: TargetTable, schema: TableSchema) -> TableFingerprint:
-        """Return the figures of the committed rows."""
+    async def scan(
+        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
+    ) -> None:
+        """Visit the committed rows."""
         rows = self._data.target(target.path).rows
         if rows is None:
             raise TableNotFoundError(
                 f"Nothing was committed at {target}.", hint="Run the task first."
             )
-        figures = Fingerprinter(schema.arrow_schema())
-        for batch in rows.to_batches():
-            figures.add(batch)
-        return figures.result()
+        for batch in rows.select(schema.arrow_schema().names).to_batches():
+            visit(batch)
 
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Take any table: changes are kept as they come."""

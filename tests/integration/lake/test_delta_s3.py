@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from dtaas.connectors.delta.destination import DeltaDestination
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable, TrackingMethod
 from dtaas.model.connectors import DeltaS3Config, S3Config
 from dtaas.model.errors import AuthenticationError, BucketNotFoundError
@@ -98,7 +99,7 @@ async def test_the_lost_reply_to_a_load_s_commit(
         load = load_of(shaky, SCHEMA)
         await whole_load(shaky, load, rows)
         assert proxy.pending_faults == 0
-        assert await shaky.fingerprint(load.target, SCHEMA) == expected(SCHEMA, rows)
+        assert await fingerprint_of(shaky, load.target, SCHEMA) == expected(SCHEMA, rows)
 
 
 async def test_the_lost_reply_to_a_merge_s_commit(
@@ -113,7 +114,7 @@ async def test_the_lost_reply_to_a_merge_s_commit(
     assert proxy.pending_faults == 0
     assert await shaky.open_stream(stream) == place(2)
     await apply_one(shaky, stream)
-    found = await shaky.fingerprint(load.target, SCHEMA)
+    found = await fingerprint_of(shaky, load.target, SCHEMA)
     assert found.rows == 2
 
 
@@ -127,7 +128,7 @@ async def test_a_link_that_breaks_in_a_merge_loses_nothing(
     proxy.reset_after(3000)
     await apply_one(shaky, stream)
     assert proxy.pending_faults == 0
-    assert (await shaky.fingerprint(load.target, SCHEMA)).rows == 2000
+    assert (await fingerprint_of(shaky, load.target, SCHEMA)).rows == 2000
     assert await shaky.open_stream(stream) == place(2)
 
 
@@ -135,6 +136,8 @@ async def test_wrong_keys_and_buckets_are_named(delta_config: DeltaS3Config) -> 
     target = destination_of(delta_config).target_of(SCHEMA.table, None)
     wrong_key = replace(delta_config, secret_access_key="wrong")
     with pytest.raises(AuthenticationError):
-        await destination_of(wrong_key).fingerprint(target, SCHEMA)
+        await fingerprint_of(destination_of(wrong_key), target, SCHEMA)
     with pytest.raises(BucketNotFoundError):
-        await destination_of(replace(delta_config, bucket="not-there")).fingerprint(target, SCHEMA)
+        await fingerprint_of(
+            destination_of(replace(delta_config, bucket="not-there")), target, SCHEMA
+        )

@@ -16,6 +16,7 @@ from dtaas.connectors.lake.layout import Layout
 from dtaas.connectors.lake.names import PrefixTemplate
 from dtaas.connectors.lake.s3_client import ClientLimits, s3_client
 from dtaas.connectors.lake.s3_store import S3Store
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.connectors import S3Config
 from dtaas.model.errors import (
     ConnectionLostError,
@@ -89,7 +90,7 @@ async def reads_back(
     destination: LakeDestination, schema: TableSchema, rows: pa.RecordBatch
 ) -> bool:
     target = destination.target_of(schema.table, None)
-    return await destination.fingerprint(target, schema) == expected(schema, rows)
+    return await fingerprint_of(destination, target, schema) == expected(schema, rows)
 
 
 async def test_the_lost_reply_to_the_pointer_is_not_a_conflict(
@@ -264,7 +265,7 @@ async def test_of_racing_commits_one_wins_and_is_whole(s3_config: S3Config) -> N
         for n in rows:
             group.start_soon(race, n)
     assert won
-    found = await destination.fingerprint(destination.target_of(schema.table, None), schema)
+    found = await fingerprint_of(destination, destination.target_of(schema.table, None), schema)
     assert found in [expected(schema, rows[n]) for n in won]
     await destination.aclose()
 
@@ -282,5 +283,5 @@ async def test_a_restarted_server_is_taken_up_again(
     await s3_server.restart(crash=True)
     second = await write_chunk(destination, load, 1, rows[1])
     await destination.commit(load, [first, second])
-    assert await destination.fingerprint(load.target, schema) == expected(schema, *rows)
+    assert await fingerprint_of(destination, load.target, schema) == expected(schema, *rows)
     await destination.aclose()

@@ -11,6 +11,7 @@ from dtaas.connectors.lake.layout import Layout
 from dtaas.connectors.lake.names import PrefixTemplate
 from dtaas.connectors.lake.objects import ObjectStore
 from dtaas.connectors.lake.publication import Published
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.load import ChunkReceipt, PartitionField, TableLoad, WriteMode, WriteOptions
 from dtaas.model.ports import Destination
 from tests.contract.destination import expected, load_of, owner, rows_of, schema_of, write_chunk
@@ -60,9 +61,9 @@ async def one_death(folder: Path, last_call: int, options: WriteOptions, after: 
     try:
         await attempt(on(dying), load, receipts)
     except Died:
-        assert await peaceful.fingerprint(load.target, SCHEMA) in (before, wanted)
+        assert await fingerprint_of(peaceful, load.target, SCHEMA) in (before, wanted)
     await attempt(on(store), load, receipts)
-    assert await peaceful.fingerprint(load.target, SCHEMA) == wanted
+    assert await fingerprint_of(peaceful, load.target, SCHEMA) == wanted
     await nothing_is_left_over(store, load)
     return dying.dead
 

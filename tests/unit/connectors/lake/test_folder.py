@@ -12,6 +12,7 @@ from dtaas.connectors.lake.destination import LakeDestination
 from dtaas.connectors.lake.errors import from_os_error
 from dtaas.connectors.lake.folder import FolderStore
 from dtaas.connectors.lake.objects import PreconditionFailedError
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.check import StepStatus
 from dtaas.model.connectors import FileConfig
 from dtaas.model.errors import (
@@ -144,6 +145,6 @@ async def test_a_whole_load_leaves_no_hidden_draft(tmp_path: Path) -> None:
     await whole_load(destination, load, rows_of(schema, 0, 10))
     names = [name for _, _, names in os.walk(tmp_path) for name in names]
     assert not [name for name in names if name.endswith(".part")]
-    assert await destination.fingerprint(load.target, schema) == expected(
+    assert await fingerprint_of(destination, load.target, schema) == expected(
         schema, rows_of(schema, 0, 10)
     )

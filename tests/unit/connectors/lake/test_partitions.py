@@ -17,6 +17,7 @@ from dtaas.connectors.lake.destination import LakeDestination
 from dtaas.connectors.lake.manifest import Manifest
 from dtaas.connectors.lake.partitions import Partitioner, decode_value, encode_value, folder
 from dtaas.connectors.lake.publication import Published
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.connectors import FileConfig
 from dtaas.model.errors import ValidationFailedError, ValueTooLargeError
 from dtaas.model.load import FileFormat, PartitionField, TableLoad, WriteOptions
@@ -90,7 +91,7 @@ async def test_partition_columns_read_back_exactly(
     load = value_load(destination, schema, file_format, "value")
     rows = batch_of(schema, values * 3)
     await whole_load(destination, load, rows)
-    found = await destination.fingerprint(load.target, schema)
+    found = await fingerprint_of(destination, load.target, schema)
     assert found.differences(expected(schema, rows)) == ()
 
 
@@ -110,7 +111,7 @@ async def test_date_parts_make_levels_and_the_column_stays(tmp_path: Path) -> No
     load = value_load(destination, schema, FileFormat.PARQUET, "year", "month", "day", "hour")
     rows = batch_of(schema, [datetime(2024, 2, 9, 7), datetime(7, 12, 31, 23), None])
     await whole_load(destination, load, rows)
-    found = await destination.fingerprint(load.target, schema)
+    found = await fingerprint_of(destination, load.target, schema)
     assert found.differences(expected(schema, rows)) == ()
     files = (await manifest_of(destination, load)).files
     assert {folder(file.partition) for file in files} == {
@@ -154,7 +155,7 @@ async def test_many_partitions_keep_few_files_open(
         receipt = await writer.finish()
     assert most == 3
     await destination.commit(load, [receipt])
-    assert await destination.fingerprint(load.target, schema) == expected(schema, *batches)
+    assert await fingerprint_of(destination, load.target, schema) == expected(schema, *batches)
 
 
 async def test_files_roll_at_their_target_size(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ async def test_files_roll_at_their_target_size(tmp_path: Path) -> None:
     receipt = await write_chunk(destination, load, 0, *rows)
     assert len(receipt.files) > 1
     await destination.commit(load, [receipt])
-    assert await destination.fingerprint(load.target, schema) == expected(schema, *rows)
+    assert await fingerprint_of(destination, load.target, schema) == expected(schema, *rows)
 
 
 @settings(max_examples=25, deadline=None)
