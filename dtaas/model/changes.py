@@ -98,6 +98,8 @@ class SourceState(Struct, frozen=True, kw_only=True):
         low: lowest position still kept, by table.
         committed_at: commit time of `position` at the source, in UTC.
         polled_at: the source's own clock, in UTC: lag is measured on one clock only.
+        scanned_at: when the latest scan of the source's log ended, on its own clock, in UTC; None
+            when changes are captured as they commit.
         capture_lag_s: seconds the source's capture is behind its log; 0 when it is caught up.
         zone_s: seconds from the source's local time, in which commit times are kept, to UTC.
         retention_s: seconds changes are kept, None when not known.
@@ -111,6 +113,7 @@ class SourceState(Struct, frozen=True, kw_only=True):
     committed_at: datetime | None
     polled_at: datetime
     capture_lag_s: float
+    scanned_at: datetime | None = None
     zone_s: float = 0.0
     retention_s: float | None = None
     trouble: str = ""

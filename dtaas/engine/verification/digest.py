@@ -5,7 +5,7 @@ of the rows, so that both ends are read once in whatever order suits them; where
 the rows of those buckets are looked at again. Memory is fixed: 1.5 MiB a side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from dtaas.model.fingerprint import U64, Fingerprinter, TableFingerprint, hash_rows
 
 I64 = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 _BUCKET_BITS: Final = 16
 BUCKETS: Final = 1 << _BUCKET_BITS
 _SHIFT: Final = np.uint64(64 - _BUCKET_BITS)
@@ -72,19 +73,43 @@ def differing_buckets(a: TableDigest, b: TableDigest) -> U64:
     return np.flatnonzero((a.sums != b.sums) | (a.counts != b.counts)).astype(np.uint64)
 
 
-class KeyedRows:
-    """Hashes of single rows by the hash of their key, for the buckets asked for."""
+Wanted = Callable[[U64], Mask]
+"""Says of each key hash whether its row is wanted."""
 
-    def __init__(self, key: Sequence[str], buckets: U64) -> None:
+
+def of_buckets(buckets: U64) -> Wanted:
+    """Want the rows of some buckets."""
+    wanted = np.zeros(BUCKETS, dtype=np.bool_)
+    wanted[buckets] = True
+
+    def is_wanted(keys: U64) -> Mask:
+        mask: Mask = wanted[bucket_of(keys)]
+        return mask
+
+    return is_wanted
+
+
+def of_keys(wanted: U64) -> Wanted:
+    """Want the rows of some key hashes."""
+
+    def is_wanted(keys: U64) -> Mask:
+        return np.isin(keys, wanted)
+
+    return is_wanted
+
+
+class KeyedRows:
+    """Hashes of single rows by the hash of their key, of the rows wanted."""
+
+    def __init__(self, key: Sequence[str], wanted: Wanted) -> None:
         self._key = key
-        self._wanted = np.zeros(BUCKETS, dtype=np.bool_)
-        self._wanted[buckets] = True
+        self._wanted = wanted
         self._parts: list[tuple[U64, U64]] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Keep the rows of the buckets asked for."""
+        """Keep the rows wanted."""
         keys = key_hashes(batch, self._key)
-        kept = self._wanted[bucket_of(keys)]
+        kept = self._wanted(keys)
         if kept.any():
             self._parts.append((keys[kept], hash_rows(batch).rows[kept]))  # append is atomic
 

@@ -31,6 +31,7 @@ _FORK: Final = (
 )
 _NAMES: Final = "SELECT c.capture_instance FROM cdc.change_tables AS c"
 _STALE_S: Final = 60.0
+_NEVER: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - the server's local time, as its own columns are
 
 
 class Poller:
@@ -105,6 +106,7 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
         low=low,
         committed_at=None if at is None else _in_utc(at, zone),
         polled_at=_in_utc(local, zone),
+        scanned_at=_in_utc(scanned or _NEVER, zone),
         zone_s=zone.total_seconds(),
         capture_lag_s=behind_s if behind_s > _STALE_S else 0.0,
         trouble=f"the capture job last scanned the log {behind_s:.0f} s ago"

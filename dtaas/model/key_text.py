@@ -1,0 +1,25 @@
+"""Key values as exact text, the form in which chunks, verifications and repairs speak of rows."""
+
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MOST_DIGITS: Final = 7
+_DIGITS: Final = f"(\\.\\d{{{_MOST_DIGITS}}})\\d+$"
+
+
+def key_texts(column: pa.Array | pa.ChunkedArray) -> list[str | None]:
+    """Return each value as exact text, NULL as None.
+
+    Numbers and dates as SQL writes them, times with at most seven fractional digits, bytes as 0x
+    and hex digits, text as it is.
+    """
+    kind = column.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [None if v is None else "0x" + v.hex().upper() for v in column.to_pylist()]
+    text = column.cast(pa.string())
+    if pa.types.is_time(kind):
+        text = pc.replace_substring_regex(text, _DIGITS, r"\1")
+    found: list[Any] = text.to_pylist()
+    return found
