@@ -7,7 +7,7 @@ implementation. All of them raise `DtaasError` only.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 from msgspec import Struct
@@ -47,6 +47,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     append: bool = False
     partitions: bool = False
     applies_changes: bool = False
+
+
+KEYS_AT_ONCE: Final = 200
+"""Keys read by one query: a longer condition costs the server more to plan than to run."""
 
 
 # --- sources --------------------------------------------------------------------------------------
@@ -105,6 +109,26 @@ class Source(Protocol):
         Args:
             batch_rows: most rows of a batch.
             batch_bytes: about the most bytes of a batch; a single larger row still comes whole.
+        """
+        ...
+
+    def read_keys(
+        self,
+        schema: TableSchema,
+        columns: tuple[str, ...],
+        keys: Sequence[tuple[str, ...]],
+        *,
+        batch_rows: int,
+        batch_bytes: int,
+    ) -> AbstractAsyncContextManager[BatchReader]:
+        """Open a reader over the rows of some keys, as they are now; keys without a row give none.
+
+        Args:
+            columns: names of the key's columns.
+            keys: at most `KEYS_AT_ONCE`, each the exact text of its values.
+
+        Raises:
+            SourceQueryError: a column of the key has no exact text, or a text is no value of it.
         """
         ...
 

@@ -11,6 +11,7 @@ from dtaas.connectors.memory.datasets import Dataset, MemoryTable, dataset
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
 from dtaas.model.connectors import MemorySourceConfig
 from dtaas.model.errors import SchemaChangedError, TableNotFoundError
+from dtaas.model.key_text import key_texts
 from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader, Source
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
@@ -93,6 +94,25 @@ class MemorySource:
         row_bytes = max(1, rows.nbytes // max(1, rows.num_rows))
         most = max(1, min(batch_rows, batch_bytes // row_bytes))
         yield MemoryReader(self._data, schema.table, rows.combine_chunks().to_batches(most))
+
+    @asynccontextmanager
+    async def read_keys(
+        self,
+        schema: TableSchema,
+        columns: tuple[str, ...],
+        keys: Sequence[tuple[str, ...]],
+        *,
+        batch_rows: int,
+        batch_bytes: int,
+    ) -> AsyncIterator[BatchReader]:
+        """Read the rows of some keys as they are now."""
+        del batch_bytes
+        rows = self._table(schema.table).rows
+        found = zip(*(key_texts(rows[name]) for name in columns), strict=True)
+        wanted = set(keys)
+        mask = pa.array([key in wanted for key in found], pa.bool_())
+        batches = rows.filter(mask).combine_chunks().to_batches(batch_rows)
+        yield MemoryReader(self._data, schema.table, batches)
 
     async def position(self) -> str:
         """Return how far the log is captured, '' while no table of it is."""

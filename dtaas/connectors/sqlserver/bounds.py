@@ -128,6 +128,21 @@ def literal(column: SqlColumn, text: str) -> str:
     return form.literal.format(v=value, t=declaration(column), k=column.collation)
 
 
+def keys_predicate(columns: Sequence[SqlColumn], keys: Sequence[Sequence[str]]) -> str:
+    """Return the condition that `(columns)` is one of `keys`, false without keys.
+
+    Raises:
+        SourceQueryError: a column has no literals, or a text is not a value of its type.
+    """
+    whole = (
+        " AND ".join(
+            f"{identifier(c.name)} = {literal(c, v)}" for c, v in zip(columns, key, strict=True)
+        )
+        for key in keys
+    )
+    return " OR ".join(f"({one})" for one in whole) or "1 = 0"
+
+
 def range_predicate(
     columns: Sequence[SqlColumn],
     lower: Sequence[str] | None,

@@ -1,7 +1,12 @@
 """The SQL Server source: the port, put together from catalog, planner and reader."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 
 import anyio
 import structlog
@@ -114,9 +119,28 @@ class SqlServerSource:
         table = await self._catalog.table(schema.table)
         columns = matching_columns(table, schema)
         work = _Work(schema, columns, key_range(table, chunk), batch_rows, batch_bytes)
-        opened = self._native(work) if self._reads_natively else self._odbc(work)
-        async with opened as reader:
+        async with self._opened(work) as reader:
             yield reader
+
+    @asynccontextmanager
+    async def read_keys(
+        self,
+        schema: TableSchema,
+        columns: tuple[str, ...],
+        keys: Sequence[tuple[str, ...]],
+        *,
+        batch_rows: int,
+        batch_bytes: int,
+    ) -> AsyncIterator[BatchReader]:
+        """Open a reader over the rows of some keys, in a session of its own."""
+        table = await self._catalog.table(schema.table)
+        selected = matching_columns(table, schema)
+        rows = KeyRange.of_keys(schema.table, [table.column(name) for name in columns], keys)
+        async with self._opened(_Work(schema, selected, rows, batch_rows, batch_bytes)) as reader:
+            yield reader
+
+    def _opened(self, work: "_Work") -> AbstractAsyncContextManager[BatchReader]:
+        return self._native(work) if self._reads_natively else self._odbc(work)
 
     async def position(self) -> str:
         """Return the highest captured LSN as 20 hex digits, '' without change data capture."""

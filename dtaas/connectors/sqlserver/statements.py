@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dtaas.connectors.sqlserver.bounds import range_predicate, text_expression
+from dtaas.connectors.sqlserver.bounds import keys_predicate, range_predicate, text_expression
 from dtaas.connectors.sqlserver.quoting import identifier, table_name
 from dtaas.connectors.sqlserver.types import (
     SqlColumn,
@@ -28,7 +28,18 @@ class KeyRange:
     ) -> None:
         self.columns = columns
         self._from = f"FROM {table_name(table)}"
-        condition = range_predicate(columns, lower, upper)
+        self._limit_to(range_predicate(columns, lower, upper))
+
+    @classmethod
+    def of_keys(
+        cls, table: TableRef, columns: Sequence[SqlColumn], keys: Sequence[Bound]
+    ) -> "KeyRange":
+        """Return the rows of single keys."""
+        rows = cls(table, columns)
+        rows._limit_to(keys_predicate(columns, keys))
+        return rows
+
+    def _limit_to(self, condition: str) -> None:
         self._where = f"WHERE {condition}" if condition else ""
 
     def select(self, items: Sequence[str], *more: str) -> str:
