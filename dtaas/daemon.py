@@ -5,6 +5,7 @@ import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -131,6 +132,7 @@ async def _start(
     if store.leases is not None:
         keeper = LeaseKeeper(store.leases, store.engine, supervisor, beat_s=BEAT_S, ttl_s=TTL_S)
         await group.start(keeper.serve, name="leases")
+    group.start_soon(_verify, store, services, name="verifications")
     _start_watching(group, live, store, supervisor, services)
     await services.accounts.announce_setup()
     admin_socket = settings.admin_socket(os.environ)
@@ -156,6 +158,12 @@ async def _start(
         store=store.label,
         installation=store.installation,
     )
+
+
+async def _verify(store: Store, services: Services) -> None:
+    """Make verifications; those of another daemon are given up only after a day."""
+    shared = store.leases is not None
+    await services.verifications.serve(leftovers_after=timedelta(days=1 if shared else 0))
 
 
 def _start_watching(

@@ -28,6 +28,7 @@ from dtaas.api.controllers.tasks import TaskController
 from dtaas.api.controllers.tokens import TokenController
 from dtaas.api.controllers.trials import NOT_COMPRESSED, TrialController
 from dtaas.api.controllers.users import UserController
+from dtaas.api.controllers.verifications import VerificationController
 from dtaas.api.doorway import Doorway, rules
 from dtaas.api.live_gate import LiveGate
 from dtaas.api.openapi import DocumentPlugin
@@ -92,6 +93,7 @@ def application(
             ViewController,
             ScheduleController,
             ExecutionController,
+            VerificationController,
             AlertController,
             DashboardController,
             LogController,

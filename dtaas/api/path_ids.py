@@ -4,6 +4,7 @@ from typing import Final
 
 from dtaas.model.errors import NotFoundError
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
+from dtaas.model.verification import VerificationId
 
 _MOST: Final = 2**63 - 1
 
@@ -21,6 +22,11 @@ def task_id_of(number: int) -> TaskId:
 def execution_id_of(number: int) -> ExecutionId:
     """Return the number as an id, or raise NotFoundError."""
     return ExecutionId(_checked("execution", number))
+
+
+def verification_id_of(number: int) -> VerificationId:
+    """Return the number as an id, or raise NotFoundError."""
+    return VerificationId(_checked("verification", number))
 
 
 def alert_id_of(what: str, number: int) -> int:

@@ -108,7 +108,7 @@ def steer(
 ) -> None:
     """Order an action, and wait for the execution's end when asked to."""
     task = find_task(client, name)
-    chosen = [_table(task, table) for table in tables]
+    chosen = [table_of(task, table) for table in tables]
     body = {"action": action, "force": force, "tables": msgspec.to_builtins(chosen)}
 
     def order() -> TaskView:
@@ -156,7 +156,7 @@ def find_task(client: AdminClient, name: str) -> TaskView:
     raise NotFoundError(f"There is no task {name!r}.", hint="List them with: dtaas tasks")
 
 
-def _table(task: TaskView, name: str) -> TableRef:
+def table_of(task: TaskView, name: str) -> TableRef:
     for table in task.source_tables:
         if str(table) == name:
             return table

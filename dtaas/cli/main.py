@@ -13,6 +13,7 @@ from dtaas.cli.identity import admin, audit
 from dtaas.cli.sandbox import sandbox
 from dtaas.cli.serve import serve
 from dtaas.cli.upkeep import UPKEEP_COMMANDS
+from dtaas.cli.verify import verify
 from dtaas.engine.failures import InternalError, explain
 from dtaas.model.errors import DtaasError
 
@@ -25,8 +26,8 @@ def cli() -> None:
     """DTaaS moves tables from SQL Server to S3: full load, live progress, proof of arrival.
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
-    `stop`, `pause`, `resume`, `executions`, `logs`, `doctor`, `backup` and `drain` talk to it over
-    its admin socket.
+    `stop`, `pause`, `resume`, `executions`, `verify`, `logs`, `doctor`, `backup` and `drain` talk
+    to it over its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
     """
@@ -40,10 +41,10 @@ for _command in (
     openapi,
     version,
     *CLIENT_COMMANDS,
+    verify,
     *UPKEEP_COMMANDS,
     admin,
     audit,
-    *CLIENT_COMMANDS,
 ):
     cli.add_command(_command)
 

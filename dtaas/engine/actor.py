@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars
 from dtaas.engine.execution import Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
 from dtaas.engine.progress import ExecutionMeter, utc_now
+from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.stream import Joined, TaskStream
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
@@ -91,6 +92,10 @@ class TaskActor:
         """Load tables of a task that streams anew, while the others stream on."""
         if isinstance(self._execution, TaskStream):
             await self._execution.reload(tables)
+
+    def repair(self, table: TableRef, keys: Sequence[Key]) -> bool:
+        """Write some rows of a table that streams anew. Returns whether it does."""
+        return isinstance(self._execution, TaskStream) and self._execution.repair(table, keys)
 
     async def change(self, task_id: TaskId) -> None:
         """Look at which tables the task names now, if it streams."""
@@ -195,6 +200,7 @@ class TaskActor:
         stream = TaskStream(
             task=task,
             source=changes,
+            rows=job.source,
             destination=job.destination,
             streams=workshop.streams,
             meter=meter,

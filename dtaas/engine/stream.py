@@ -25,6 +25,7 @@ from dtaas.engine.drain import Drain
 from dtaas.engine.failures import explain
 from dtaas.engine.handover import part
 from dtaas.engine.progress import ExecutionMeter
+from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.stream_table import STORE_ERRORS, StreamContext, TableStreamer
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
@@ -38,6 +39,7 @@ from dtaas.model.errors import (
     TablesFailedError,
 )
 from dtaas.model.execution import ExecutionProgress, ExecutionStatus, TablePhase
+from dtaas.model.ports import Source
 from dtaas.model.schema import TableRef
 from dtaas.model.task import OnGap, Task
 
@@ -60,6 +62,7 @@ class TaskStream:
         *,
         task: Task,
         source: ChangeSource,
+        rows: Source,
         destination: ChangeDestination,
         streams: StreamStore,
         meter: ExecutionMeter,
@@ -80,6 +83,7 @@ class TaskStream:
         self._context = StreamContext(
             spec=task.spec,
             source=source,
+            rows=rows,
             destination=destination,
             streams=streams,
             windows=CapacityLimiter(max(_LEAST_PLACES, task.spec.options.concurrent_chunks)),
@@ -139,6 +143,14 @@ class TaskStream:
             if table in self.meter.tables and table not in self._wanted:
                 await self._leave(table)
                 await self._load_anew(table)
+
+    def repair(self, table: TableRef, keys: Sequence[Key]) -> bool:
+        """Write some rows of a table anew. Returns whether the table streams."""
+        streamer = self._tables.get(table)
+        if streamer is None or streamer.ended:
+            return False
+        streamer.repair(keys)
+        return True
 
     async def change(self, task: Task) -> None:
         """Take tables in that the task names now, and let those go that it does not any more."""

@@ -1,9 +1,10 @@
 """The changes of one table, window by window, each durable before the next begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
+import pyarrow as pa
 import structlog
 from anyio import CancelScope, CapacityLimiter, Event, current_time, fail_after, move_on_after
 from msgspec import Struct
@@ -16,16 +17,19 @@ from dtaas.engine.drain import Drain
 from dtaas.engine.failures import explain
 from dtaas.engine.lag import Lag, lag_of, margin_warning
 from dtaas.engine.progress import TableMeter
+from dtaas.engine.repair import Key, repairs
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, ChangeWriter, StreamStore
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState
 from dtaas.model.errors import (
     DtaasError,
+    FatalError,
     NoProgressError,
     StoreCorruptError,
     StoreFullError,
     StoreUnavailableError,
 )
 from dtaas.model.execution import TablePhase
+from dtaas.model.ports import Source
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskSpec
 
@@ -43,12 +47,14 @@ class StreamContext(Struct, frozen=True, kw_only=True):
     """What the streams of one task share.
 
     Attributes:
+        rows: the same source, for single rows by key.
         windows: places for windows being applied, over all tables.
         caught_up: called when a table has done all it knew of, to ask for more at once.
     """
 
     spec: TaskSpec
     source: ChangeSource
+    rows: Source
     destination: ChangeDestination
     streams: StreamStore
     windows: CapacityLimiter
@@ -70,6 +76,7 @@ class TableStreamer:
         self._behind_since: datetime | None = None
         self._in_flight: ChangeWindow | None = None
         self._warned: str | None = None
+        self._repairs: tuple[Key, ...] = ()
         self.error: DtaasError | None = None
 
     @property
@@ -90,7 +97,8 @@ class TableStreamer:
     def look(self, source: SourceState) -> bool:
         """Take note of a poll. Returns whether there is nothing to do but to move on."""
         high = source.high.get(self.table, b"")
-        idle = high <= self._state.position and self._state.intent is None
+        to_repair = bool(self._repairs) and source.position > self._state.position
+        idle = high <= self._state.position and self._state.intent is None and not to_repair
         window = self._in_flight
         if idle:
             self._behind_since = None
@@ -118,6 +126,14 @@ class TableStreamer:
             log.warning("retention_runs_out", table=name, detail=warning)
         self._warned = warning
         self._meter.lags(lag, " ".join(filter(None, (warning, source.trouble))))
+
+    def repair(self, keys: Sequence[Key]) -> None:
+        """Write some rows anew with the next window, as the source has them then.
+
+        Args:
+            keys: exact texts of the key's values.
+        """
+        self._repairs = tuple(dict.fromkeys((*self._repairs, *keys)))
 
     def moved(self, position: bytes) -> None:
         """Note that an idle table's position was moved in the store."""
@@ -210,18 +226,19 @@ class TableStreamer:
                 to=self._target,
                 most_rows=context.spec.options.window_rows,
             )
-            if window.expected_rows == 0:
+            if window.expected_rows == 0 and not self._repairs:
                 await self._advance(window, None)
                 return
             await context.streams.intend(self._state.stream.task_id, table, window)
             self._state = replace(self._state, intent=window)
-        self._in_flight = window
+        self._in_flight, repairing = window, self._repairs
         try:
             receipt = await self._apply(window)
         finally:
             self._in_flight = None
         if receipt is not None:
             await self._advance(window, receipt)
+            self._repairs = tuple(k for k in self._repairs if k not in frozenset(repairing))
 
     async def _apply(self, window: ChangeWindow) -> ChangeReceipt | None:
         """Copy a window. Returns None when the drain came first: it is redone, exactly.
@@ -254,6 +271,7 @@ class TableStreamer:
         limit_s: float,
     ) -> None:
         context = self._context
+        await self._mend(window, writer)
         async with context.source.changes(
             self._state.stream.tracked,
             window,
@@ -266,6 +284,22 @@ class TableStreamer:
                 lease.give(batch.nbytes)
                 watch.deadline = current_time() + limit_s
                 self._meter.changed(batch.num_rows, batch.nbytes)
+
+    async def _mend(self, window: ChangeWindow, writer: ChangeWriter) -> None:
+        """Write the rows to be repaired. What cannot be repaired must not end the stream."""
+        if not self._repairs:
+            return
+        table, schema = str(self.table), self._state.stream.tracked.schema
+        try:
+            found = repairs(self._context.rows, schema, self._repairs, window)
+            batches = [batch async for batch in found]
+        except (FatalError, pa.ArrowException, ValueError):
+            log.exception("repair_given_up", table=table, rows=len(self._repairs))
+            self._repairs = ()
+            return
+        for batch in batches:
+            await writer.write(batch)
+        log.info("rows_repaired", table=table, rows=len(self._repairs))
 
     async def _advance(self, window: ChangeWindow, receipt: ChangeReceipt | None) -> None:
         await self._context.streams.advance(self._state.stream.task_id, self.table, window.to)

@@ -29,6 +29,7 @@ from dtaas.engine.execution import Workshop
 from dtaas.engine.failures import explain
 from dtaas.engine.leasing import TaskLeases
 from dtaas.engine.progress import utc_now
+from dtaas.engine.repair import Key
 from dtaas.model.change_ports import ChangeRegistry
 from dtaas.model.errors import DtaasError, RetryableError
 from dtaas.model.events import ExecutionChanged, TaskChanged
@@ -152,6 +153,11 @@ class Supervisor:
             child.leave.set()
             child.scope.cancel()
             await child.ended.wait()
+
+    def repair(self, task_id: TaskId, table: TableRef, keys: Sequence[Key]) -> bool:
+        """Write some rows of a table that streams here anew. Returns whether it does."""
+        child = self._children.get(task_id)
+        return child is not None and child.actor is not None and child.actor.repair(table, keys)
 
     def progress(self, task_id: TaskId) -> ExecutionProgress | None:
         """Return the live figures of a task's execution, None when it does not run."""

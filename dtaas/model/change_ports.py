@@ -184,6 +184,10 @@ class StreamStore(Protocol):
         """Move tables without changes to `position` in one write. Never moves one back."""
         ...
 
+    async def verified(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
+        """Store that both ends were proved equal up to `position`. Never moves back."""
+        ...
+
     async def forget(self, task_id: TaskId, table: TableRef) -> None:
         """Remove the stream. Idempotent."""
         ...

@@ -23,3 +23,14 @@ def key_texts(column: pa.Array | pa.ChunkedArray) -> list[str | None]:
         text = pc.replace_substring_regex(text, _DIGITS, r"\1")
     found: list[Any] = text.to_pylist()
     return found
+
+
+def key_values(texts: list[str], kind: pa.DataType) -> pa.Array:
+    """Return the values that `key_texts` wrote as `texts`.
+
+    Raises:
+        pyarrow.ArrowInvalid, ValueError: a text is not a value of the type.
+    """
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.array([bytes.fromhex(text.removeprefix("0x")) for text in texts], kind)
+    return pa.array(texts, pa.string()).cast(kind)

@@ -104,7 +104,7 @@ class Verification(Struct, frozen=True, kw_only=True):
     repaired_at: datetime | None = None
 
     @property
-    def verified(self) -> bool:
+    def proved(self) -> bool:
         """Return whether every table holds the same at both ends."""
         return self.status is VerificationStatus.COMPLETED and all(
             t.verdict is Verdict.EQUAL for t in self.tables

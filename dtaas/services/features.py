@@ -12,4 +12,5 @@ FEATURES: Final = (
     "schedules",
     "tokens",
     "users",
+    "verify",
 )

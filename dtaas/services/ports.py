@@ -26,6 +26,14 @@ class TaskRunner(Protocol):
         """End a task's work without draining; returns when it has ended."""
         ...
 
+    def repair(self, task_id: TaskId, table: TableRef, keys: Sequence[tuple[str, ...]]) -> bool:
+        """Write some rows of a table that streams anew, soon. Returns whether it streams here.
+
+        Args:
+            keys: exact texts of the values of the table's key.
+        """
+        ...
+
     def progress(self, task_id: TaskId) -> ExecutionProgress | None:
         """Return the live figures of a task, None when it does not run."""
         ...

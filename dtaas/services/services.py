@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from dtaas.concurrency.bus import EventBus
 from dtaas.concurrency.logbook import LOGBOOK
-from dtaas.model.ports import ConnectorRegistry
+from dtaas.model.change_ports import ChangeRegistry
 from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.service import AlertService
 from dtaas.services.audit import AuditService
@@ -32,6 +32,7 @@ from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.tasks import TaskService
 from dtaas.services.trials import ConnectorTrials
+from dtaas.services.verification import VerificationService
 from dtaas.settings import AuthSettings
 from dtaas.store.kept_items import KeptItems
 from dtaas.store.store import Store
@@ -46,6 +47,7 @@ class Services(Struct, frozen=True, kw_only=True):
     tasks: TaskService
     bulk: BulkService
     control: TaskControl
+    verifications: VerificationService
     kept: KeptItems
     schedules: ScheduleService
     dashboard: DashboardService
@@ -65,7 +67,7 @@ class Services(Struct, frozen=True, kw_only=True):
 def build_services(
     *,
     store: Store,
-    registry: ConnectorRegistry,
+    registry: ChangeRegistry,
     runner: TaskRunner,
     bus: EventBus,
     now: Callable[[], datetime],
@@ -106,6 +108,15 @@ def build_services(
         tasks=tasks,
         bulk=BulkService(tasks, control),
         control=control,
+        verifications=VerificationService(
+            verifications=store.verifications,
+            states=store.engine,
+            streams=store.streams,
+            registry=registry,
+            control=control,
+            runner=runner,
+            now=now,
+        ),
         kept=store.kept,
         schedules=ScheduleService(store.engine, now),
         dashboard=DashboardService(

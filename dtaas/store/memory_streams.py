@@ -53,6 +53,12 @@ class MemoryStreams:
             if state is not None and state.intent is None and state.position < position:
                 self._states[task_id, table] = replace(state, position=position)
 
+    async def verified(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
+        """Store that both ends were proved equal up to `position`. Never moves back."""
+        state = self._states.get((task_id, table))
+        if state is not None and (state.verified_through or b"") < position:
+            self._states[task_id, table] = replace(state, verified_through=position)
+
     async def forget(self, task_id: TaskId, table: TableRef) -> None:
         """Remove the stream. Idempotent."""
         self._states.pop((task_id, table), None)

@@ -39,6 +39,7 @@ from dtaas.store.streams import Streams
 from dtaas.store.tasks import TaskRepository
 from dtaas.store.user_keys import SessionRepository, TokenRepository
 from dtaas.store.users import UserRepository
+from dtaas.store.verifications import Verifications
 
 KEY_FILE: Final = "dtaas.key"
 
@@ -49,7 +50,8 @@ class Store(Struct, frozen=True, kw_only=True):
     Attributes:
         installation: identity of the store, 32 hex digits.
         label: the database's path, or its URL without password, for people.
-        connectors, tasks, executions, metrics, dashboard, execution_logs: for the services.
+        connectors, tasks, executions, metrics, dashboard, execution_logs, verifications: for the
+            services.
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
         users, sessions, tokens, audit: who may come in, and what they did.
@@ -81,6 +83,7 @@ class Store(Struct, frozen=True, kw_only=True):
     checkpoints: Checkpoints
     loads: Loads
     streams: Streams
+    verifications: Verifications
     database: Database
     leases: Leases | None = None
 
@@ -183,6 +186,7 @@ async def open_store(
                 checkpoints=Checkpoints(database, now),
                 loads=Loads(database, now),
                 streams=Streams(database, now),
+                verifications=Verifications(database, now),
                 database=database,
                 leases=Leases(database, common) if shared else None,
             )

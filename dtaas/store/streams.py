@@ -133,6 +133,16 @@ class Streams:
         if wanted:
             await self._database.write(work)
 
+    async def verified(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
+        """Store that both ends were proved equal up to `position`. Never moves back."""
+        known = streams.c.verified_through
+        statement = (
+            update(streams)
+            .where(_is(task_id, table), or_(known.is_(None), known < position))
+            .values(verified_through=position)
+        )
+        await self._database.write(lambda c: c.execute(statement))
+
     async def forget(self, task_id: TaskId, table: TableRef) -> None:
         """Remove the stream. Idempotent."""
 

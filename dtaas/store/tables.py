@@ -253,6 +253,21 @@ kept_items = Table(
     Column("updated_at", UtcDateTime, nullable=False),
 )
 
+verifications = Table(
+    "verifications",
+    metadata,
+    _id(),
+    _task_id(),
+    Column("status", String(20), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("completed_at", UtcDateTime),
+    Column("tables", Text, nullable=False),
+    Column("error_code", String(60)),
+    Column("error", Text),
+    Column("repaired_at", UtcDateTime),
+    Index("ix_verifications_task_id", "task_id"),
+)
+
 checkpoints = Table(
     "checkpoints",
     metadata,
