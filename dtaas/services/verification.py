@@ -155,7 +155,7 @@ class VerificationService:
             if task.spec.options.write_mode is WriteMode.APPEND:
                 raise ActionNotAllowedError(
                     f"A load would double the rows of {', '.join(map(str, anew))}.",
-                    hint="They are appended to: set write_mode to overwrite, or mend the target by hand.",
+                    hint="Set write_mode to overwrite, or mend the target by hand.",
                 )
             await self._control.act(task_id, TaskAction.START, tables=anew)
         await self._verifications.note_repair(verification_id)
