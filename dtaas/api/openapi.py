@@ -36,6 +36,7 @@ from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.controllers.tokens import TokenList
 from dtaas.api.controllers.trials import TrialRequest
 from dtaas.api.controllers.users import UserList
+from dtaas.api.controllers.verifications import VerificationList, VerifyRequest
 from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
 from dtaas.api.problems import MEDIA_TYPE, Problem
 from dtaas.api.views import (
@@ -85,6 +86,8 @@ _SHAPES: Final = (
     ExecutionList,
     ExecutionView,
     ExecutionLogList,
+    VerifyRequest,
+    VerificationList,
     LogLines,
     LogLevel,
     AlertRuleSpec,

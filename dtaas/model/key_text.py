@@ -33,4 +33,14 @@ def key_values(texts: list[str], kind: pa.DataType) -> pa.Array:
     """
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return pa.array([bytes.fromhex(text.removeprefix("0x")) for text in texts], kind)
+    if pa.types.is_time64(kind):
+        digits = {"us": 6, "ns": 9}[kind.unit]
+        return pa.array([_since_midnight(text, digits) for text in texts], pa.int64()).cast(kind)
     return pa.array(texts, pa.string()).cast(kind)
+
+
+def _since_midnight(text: str, digits: int) -> int:
+    """Return a time of day in units of 10^-digits seconds."""
+    whole, _, fraction = text.partition(".")
+    hours, minutes, seconds = map(int, whole.split(":"))
+    return ((hours * 60 + minutes) * 60 + seconds) * 10**digits + int(fraction.ljust(digits, "0"))

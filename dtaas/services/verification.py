@@ -1,5 +1,6 @@
 """Proving that what was moved arrived, in the background, and repairing what did not."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import datetime, timedelta
@@ -8,8 +9,7 @@ from typing import Final
 import structlog
 from anyio import (
     CapacityLimiter,
-    WouldBlock,
-    create_memory_object_stream,
+    Event,
     create_task_group,
     fail_after,
 )
@@ -79,7 +79,8 @@ class VerificationService:
         self._control = control
         self._runner = runner
         self._now = now
-        self._orders, self._waiting = create_memory_object_stream[Verification](_WAITING)
+        self._orders: deque[Verification] = deque()
+        self._ordered = Event()
 
     async def order(self, task_id: TaskId, tables: Sequence[TableRef] = ()) -> Verification:
         """Ask for a verification of some tables, all when empty. It is made in the background.
@@ -103,16 +104,14 @@ class VerificationService:
                 f"Task {task.spec.name!r} is being verified already (verification {running.id}).",
                 hint="Wait for it to end.",
             )
-        wanted = [TableVerification(table=t) for t in tables or task.spec.source_tables]
-        verification = await self._verifications.create(task_id, wanted)
-        try:
-            self._orders.send_nowait(verification)
-        except WouldBlock as exc:
-            error = ActionNotAllowedError(
+        if len(self._orders) >= _WAITING:
+            raise ActionNotAllowedError(
                 "Too many verifications wait already.", hint="Try again once some have ended."
             )
-            await self._close(verification, error.code, error.detail)
-            raise error from exc
+        wanted = [TableVerification(table=t) for t in tables or task.spec.source_tables]
+        verification = await self._verifications.create(task_id, wanted)
+        self._orders.append(verification)
+        self._ordered.set()
         return verification
 
     async def get(self, task_id: TaskId, verification_id: VerificationId) -> Verification:
@@ -176,12 +175,19 @@ class VerificationService:
         places = CapacityLimiter(_AT_ONCE)
 
         async def run(order: Verification) -> None:
-            async with places:
+            try:
                 await self._run(order)
+            finally:
+                places.release_on_behalf_of(order.id)
 
         async with create_task_group() as group:
-            async for order in self._waiting:
-                group.start_soon(run, order, name=f"verification {order.id}")
+            while True:
+                await self._ordered.wait()
+                self._ordered = Event()
+                while self._orders:
+                    await places.acquire_on_behalf_of(self._orders[0].id)
+                    order = self._orders.popleft()
+                    group.start_soon(run, order, name=f"verification {order.id}")
 
     def _repaired_by_key(self, task_id: TaskId, table: TableVerification) -> bool:
         doubled = any(k.difference is Difference.DOUBLED for k in table.keys)
