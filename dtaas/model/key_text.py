@@ -43,4 +43,5 @@ def _since_midnight(text: str, digits: int) -> int:
     """Return a time of day in units of 10^-digits seconds."""
     whole, _, fraction = text.partition(".")
     hours, minutes, seconds = map(int, whole.split(":"))
-    return ((hours * 60 + minutes) * 60 + seconds) * 10**digits + int(fraction.ljust(digits, "0"))
+    unit: int = 10**digits
+    return ((hours * 60 + minutes) * 60 + seconds) * unit + int(fraction.ljust(digits, "0"))
