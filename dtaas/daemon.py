@@ -111,6 +111,7 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         bus=bus,
         now=utc_now,
         auth=settings.auth,
+        environment=os.environ,
     )
     return supervisor, services
 

@@ -110,10 +110,22 @@ class AdminClient:
             answer = self._http.get(path, params=parameters)
         return _decoded(answer, shape)
 
-    def post(self, path: str, body: Mapping[str, Any], shape: type[T]) -> T:
-        """Return what the daemon answers to a POST; see `get`."""
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        shape: type[T],
+        *,
+        revision: str | None = None,
+    ) -> T:
+        """Return what the daemon answers to a POST; see `get`.
+
+        Args:
+            revision: sent as If-Match.
+        """
+        headers = {} if revision is None else {"if-match": f'"{revision}"'}
         with self._asking():
-            answer = self._http.post(path, json=body)
+            answer = self._http.post(path, json=body, headers=headers)
         return _decoded(answer, shape)
 
     def put(self, path: str, body: Mapping[str, Any], shape: type[T]) -> T:
@@ -122,10 +134,10 @@ class AdminClient:
             answer = self._http.put(path, json=body)
         return _decoded(answer, shape)
 
-    def raw(self, path: str) -> bytes:
+    def raw(self, path: str, **parameters: str | float | Sequence[str]) -> bytes:
         """Return the body the daemon answers to a GET; see `get`."""
         with self._asking():
-            answer = self._http.get(path)
+            answer = self._http.get(path, params=parameters)
         if answer.status_code >= HTTPStatus.BAD_REQUEST:
             raise _error(answer)
         return answer.content

@@ -19,6 +19,7 @@ from dtaas.api.controllers.bulk import BulkController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.executions import ExecutionController
+from dtaas.api.controllers.files import ConnectorFileController, TaskFileController
 from dtaas.api.controllers.kept import DraftController, ViewController
 from dtaas.api.controllers.logs import LogController
 from dtaas.api.controllers.metrics import MetricsController
@@ -89,6 +90,8 @@ def application(
             TrialController,
             TaskController,
             BulkController,
+            TaskFileController,
+            ConnectorFileController,
             DraftController,
             ViewController,
             ScheduleController,

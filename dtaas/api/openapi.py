@@ -63,6 +63,7 @@ from dtaas.services.identity.tokens import NewToken, TokenSpec
 from dtaas.services.identity.users import UserChange, UserSpec
 from dtaas.services.samples import Sample
 from dtaas.services.schedules import NextStarts
+from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
 from dtaas.store.audit import ChainCheck
 
 _SHAPES: Final = (
@@ -75,6 +76,8 @@ _SHAPES: Final = (
     Sample,
     BulkRequest,
     BulkResults,
+    ImportRequest,
+    ImportResult,
     KeptRequest,
     KeptList,
     TaskSpec,

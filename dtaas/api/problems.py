@@ -22,6 +22,7 @@ from dtaas.model.errors import (
 )
 from dtaas.model.task import TaskAction, TaskStatus
 from dtaas.services.control import TaskActionRefusedError
+from dtaas.services.taskfiles.shapes import FileProblem, ImportRefusedError
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=False):
         request_id: to find the request in the log.
         task_status: state of the task, when that state forbade the action.
         allowed_actions: the actions it allows.
+        problems: everything that is wrong with a file.
     """
 
     type: str = "about:blank"
@@ -67,6 +69,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=False):
     request_id: str
     task_status: TaskStatus | UnsetType = UNSET
     allowed_actions: tuple[TaskAction, ...] | UnsetType = UNSET
+    problems: tuple[FileProblem, ...] | UnsetType = UNSET
 
 
 class MalformedBodyError(RequestError):
@@ -116,6 +119,7 @@ def problem_of(error: DtaasError, request_id: str) -> Problem:
         request_id=request_id,
         task_status=refused.task_status if refused else UNSET,
         allowed_actions=refused.allowed if refused else UNSET,
+        problems=error.problems if isinstance(error, ImportRefusedError) else UNSET,
     )
 
 

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 AUDIT_BODY: Final = "audit_body"
 """In a route's decorator: its request body holds no secret and says what was asked for."""
+AUDIT_DETAIL: Final = "audit_detail"
+"""In a request's state, put there by its route: what was done, without secrets."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _MOST_CHARS: Final = 100_000
@@ -100,7 +102,7 @@ class Trail:
             after=await self._view(scope, path)
             if message["status"] < HTTPStatus.BAD_REQUEST
             else None,
-            detail=body.decode(errors="replace")[:_MOST_CHARS] or None,
+            detail=(state.get(AUDIT_DETAIL) or body.decode(errors="replace"))[:_MOST_CHARS] or None,
             status=message["status"],
             request_id=state.get("request_id", ""),
         )

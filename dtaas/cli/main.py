@@ -9,6 +9,7 @@ from dtaas import __version__
 from dtaas.cli.client import CLIENT_COMMANDS
 from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
+from dtaas.cli.files import FILE_COMMANDS
 from dtaas.cli.identity import admin, audit
 from dtaas.cli.sandbox import sandbox
 from dtaas.cli.serve import serve
@@ -26,8 +27,8 @@ def cli() -> None:
     """DTaaS moves tables from SQL Server to S3: full load, live progress, proof of arrival.
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
-    `stop`, `pause`, `resume`, `executions`, `verify`, `logs`, `doctor`, `backup` and `drain` talk
-    to it over its admin socket.
+    `stop`, `pause`, `resume`, `executions`, `verify`, `logs`, `doctor`, `backup`, `drain`, `export`,
+    `diff` and `apply` talk to it over its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
     """
@@ -42,6 +43,7 @@ for _command in (
     version,
     *CLIENT_COMMANDS,
     verify,
+    *FILE_COMMANDS,
     *UPKEEP_COMMANDS,
     admin,
     audit,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from anyio import Lock, current_time, fail_after, move_on_after
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 
 from dtaas.concurrency.bus import EventBus
 from dtaas.model.check import CheckReport, CheckStep, StepStatus
@@ -82,6 +82,10 @@ class ConnectorSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return role, kind
 
 
+Leftovers = Sequence[tuple[Places, Mapping[TableRef, TableLoad]]]
+"""Loads that were given up, with where they lie."""
+
+
 class _Discovered(Struct, frozen=True):
     tables: Sequence[TableInfo]
     connector_version: datetime
@@ -100,6 +104,7 @@ class ConnectorService:
         keeper: TargetKeeper,
         bus: EventBus,
         now: Callable[[], datetime],
+        changing: Lock | None = None,
         test_limit_s: float = TEST_LIMIT_S,
     ) -> None:
         self._connectors = connectors
@@ -109,7 +114,9 @@ class ConnectorService:
         self._bus = bus
         self._now = now
         self._test_limit_s = test_limit_s
-        self._changing = Lock()  # a secret that is kept is the one of the place it is kept for
+        self._changing = (
+            changing or Lock()
+        )  # a secret that is kept is the one of the place it is kept for
         self._discovered: dict[ConnectorId, _Discovered] = {}
 
     def types(self) -> Sequence[ConnectorType]:
@@ -123,18 +130,7 @@ class ConnectorService:
             ValidationFailedError: unknown product, or its configuration is wrong.
             NameTakenError: another connector has the name.
         """
-        role, kind = spec.product()
-        config_type = self._registry.type_of(role, kind).config_type
-        connector = await self._connectors.create(
-            ConnectorDraft(
-                name=spec.name,
-                description=spec.description,
-                role=role,
-                kind=kind,
-                config=new_config(spec.connection_config, config_type),
-                is_active=spec.is_active,
-            )
-        )
+        connector = await self._connectors.create(drafted_connector(spec, self._registry))
         self._tell(connector.id)
         return connector
 
@@ -165,29 +161,57 @@ class ConnectorService:
         """
         async with self._changing:
             old = await self._connectors.get(connector_id)
-            if spec.product() != (old.role, old.kind):
-                raise ValidationFailedError(
-                    f"Connector {old.name!r} is a {old.role} of type {old.kind};"
-                    " that cannot change.",
-                    hint="Create another connector.",
-                    field=f"$.{old.role}_type",
-                )
-            config = changed_config(old.config, spec.connection_config)
-            moved = not only_secrets_differ(old.config, config)
-            left = await self._take_unfinished(old) if moved else []
-            connector = await self._connectors.update(
-                connector_id,
-                ConnectorChange(
-                    name=spec.name,
-                    description=spec.description,
-                    config=config,
-                    is_active=spec.is_active,
-                ),
+            change = changed_connector(old, spec)
+            left = await self.give_up_loads(old, change)
+            connector = await self._connectors.update(connector_id, change)
+        await self.clean_up(connector_id, left)
+        return connector
+
+    async def refuse_at_work(self, old: Connector, change: ConnectorChange) -> None:
+        """Refuse to move a connector that is at work.
+
+        An execution would take chunks for arrived that lie at the old place.
+
+        Raises:
+            TaskRunningError: names the tasks that must stop first.
+        """
+        if not moves(old, change):
+            return
+        users = await every_task(self._tasks, TaskFilter(connector_id=old.id))
+        busy = [task for task in users if task.status in UNDER_WAY]
+        if busy:
+            raise TaskRunningError(
+                f"Connector {old.name!r} is at work for {_names(busy)}.",
+                hint="Stop these tasks first. Secrets may change at any time.",
+                field="$.connection_config",
             )
+
+    async def give_up_loads(self, old: Connector, change: ConnectorChange) -> Leftovers:
+        """Close the unfinished loads that were begun through a connector that moves.
+
+        Raises:
+            TaskRunningError: as `refuse_at_work`.
+        """
+        await self.refuse_at_work(old, change)
+        if not moves(old, change):
+            return []
+        left: list[tuple[Places, Mapping[TableRef, TableLoad]]] = []
+        for task in await every_task(self._tasks, TaskFilter(connector_id=old.id)):
+            loads = await self._keeper.take_loads(task.id, task.spec.source_tables)
+            if loads:
+                places = await self._keeper.places(
+                    task.spec,
+                    await self._connectors.get(task.spec.source_connector_id),
+                    await self._connectors.get(task.spec.destination_connector_id),
+                )
+                left.append((places, loads))
+        return left
+
+    async def clean_up(self, connector_id: ConnectorId, left: Leftovers = ()) -> None:
+        """Tell of a change and remove what it left behind; needs no lock."""
         self._tell(connector_id)
         for places, loads in left:
             await self._keeper.clear(places, loads)
-        return connector
 
     async def delete(self, connector_id: ConnectorId) -> None:
         """Remove a connector.
@@ -278,37 +302,54 @@ class ConnectorService:
                 # from one only have to be there.
                 return self._registry.destination(connector, task_name="test", database="test")
 
-    async def _take_unfinished(
-        self, connector: Connector
-    ) -> Sequence[tuple[Places, Mapping[TableRef, TableLoad]]]:
-        """Refuse to move a connector that is at work; else give up what was begun through it.
-
-        An execution would take chunks for arrived that lie at the old place.
-        """
-        users = await every_task(self._tasks, TaskFilter(connector_id=connector.id))
-        busy = [task for task in users if task.status in UNDER_WAY]
-        if busy:
-            raise TaskRunningError(
-                f"Connector {connector.name!r} is at work for {_names(busy)}.",
-                hint="Stop these tasks first. Secrets may change at any time.",
-                field="$.connection_config",
-            )
-        left: list[tuple[Places, Mapping[TableRef, TableLoad]]] = []
-        for task in users:
-            loads = await self._keeper.take_loads(task.id, task.spec.source_tables)
-            if loads:
-                places = await self._keeper.places(
-                    task.spec,
-                    await self._connectors.get(task.spec.source_connector_id),
-                    await self._connectors.get(task.spec.destination_connector_id),
-                )
-                left.append((places, loads))
-        return left
-
     def _tell(self, connector_id: ConnectorId, *, removed: bool = False) -> None:
         self._bus.publish(
             ConnectorChanged(at=self._now(), connector_id=connector_id, removed=removed)
         )
+
+
+def drafted_connector(spec: ConnectorSpec, registry: ConnectorRegistry) -> ConnectorDraft:
+    """Return a new connector as it would be stored.
+
+    Raises:
+        ValidationFailedError: unknown product, or its configuration is wrong.
+    """
+    role, kind = spec.product()
+    config_type = registry.type_of(role, kind).config_type
+    return ConnectorDraft(
+        name=spec.name,
+        description=spec.description,
+        role=role,
+        kind=kind,
+        config=new_config(spec.connection_config, config_type),
+        is_active=spec.is_active,
+    )
+
+
+def changed_connector(old: Connector, spec: ConnectorSpec) -> ConnectorChange:
+    """Return what becomes of a stored connector; a secret that is left out keeps its value.
+
+    Raises:
+        ValidationFailedError: the configuration is wrong, or the product differs.
+        SecretRequiredError: the place changed and a secret was left out.
+    """
+    if spec.product() != (old.role, old.kind):
+        raise ValidationFailedError(
+            f"Connector {old.name!r} is a {old.role} of type {old.kind}; that cannot change.",
+            hint="Create another connector.",
+            field=f"$.{old.role}_type",
+        )
+    return ConnectorChange(
+        name=spec.name,
+        description=spec.description,
+        config=changed_config(old.config, spec.connection_config),
+        is_active=spec.is_active,
+    )
+
+
+def moves(old: Connector, change: ConnectorChange) -> bool:
+    """Return whether a change leads to another place, or another way there."""
+    return change.config is not UNSET and not only_secrets_differ(old.config, change.config)
 
 
 def _names(tasks: Sequence[Task]) -> str:

@@ -10,6 +10,7 @@ FEATURES: Final = (
     "history",
     "metrics",
     "schedules",
+    "taskfiles",
     "tokens",
     "users",
     "verify",

@@ -1,6 +1,6 @@
 """All use cases, built over one store, one registry and one engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -30,6 +30,12 @@ from dtaas.services.ports import TaskRunner
 from dtaas.services.samples import SampleService
 from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
+from dtaas.services.task_change import TaskChanges
+from dtaas.services.task_checks import TaskChecks
+from dtaas.services.taskfiles.checking import FileChecks
+from dtaas.services.taskfiles.exporting import ExportService
+from dtaas.services.taskfiles.importing import ImportService
+from dtaas.services.taskfiles.references import References
 from dtaas.services.tasks import TaskService
 from dtaas.services.trials import ConnectorTrials
 from dtaas.services.verification import VerificationService
@@ -45,6 +51,8 @@ class Services(Struct, frozen=True, kw_only=True):
     trials: ConnectorTrials
     samples: SampleService
     tasks: TaskService
+    exports: ExportService
+    imports: ImportService
     bulk: BulkService
     control: TaskControl
     verifications: VerificationService
@@ -72,21 +80,25 @@ def build_services(
     bus: EventBus,
     now: Callable[[], datetime],
     auth: AuthSettings | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Services:
     """Return the use cases.
 
     Args:
         auth: who may use them; by default nobody who is not logged in.
+        environment: where `${env:NAME}` of files leads.
     """
-    changing = Lock()
+    changing, changing_connectors = Lock(), Lock()
     identity = _build_identity(store, auth or AuthSettings(), now)
     keeper = TargetKeeper(registry, store.loads, store.installation)
+    checks = TaskChecks(registry, keeper)
+    changes = TaskChanges(keeper=keeper, states=store.engine, runner=runner, bus=bus, now=now)
     tasks = TaskService(
         tasks=store.tasks,
         connectors=store.connectors,
         executions=store.executions,
-        states=store.engine,
-        registry=registry,
+        checks=checks,
+        changes=changes,
         keeper=keeper,
         runner=runner,
         bus=bus,
@@ -94,18 +106,31 @@ def build_services(
         changing=changing,
     )
     control = TaskControl(store=store.engine, runner=runner, bus=bus, now=now, changing=changing)
+    connectors = ConnectorService(
+        connectors=store.connectors,
+        tasks=store.tasks,
+        registry=registry,
+        keeper=keeper,
+        bus=bus,
+        now=now,
+        changing=changing_connectors,
+    )
     return Services(
-        connectors=ConnectorService(
-            connectors=store.connectors,
-            tasks=store.tasks,
-            registry=registry,
-            keeper=keeper,
-            bus=bus,
-            now=now,
-        ),
+        connectors=connectors,
         trials=ConnectorTrials(store.connectors, registry),
         samples=SampleService(store.connectors, registry),
         tasks=tasks,
+        exports=ExportService(store.connectors, store.tasks),
+        imports=ImportService(
+            store=store,
+            registry=registry,
+            references=References(environment or {}),
+            connectors=connectors,
+            checks=FileChecks(connectors, checks),
+            changes=changes,
+            locks=(changing_connectors, changing),
+            now=now,
+        ),
         bulk=BulkService(tasks, control),
         control=control,
         verifications=VerificationService(

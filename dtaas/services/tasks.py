@@ -8,34 +8,26 @@ from anyio import Lock
 from msgspec import Struct
 
 from dtaas.concurrency.bus import EventBus
-from dtaas.model.connectors import Connector, ConnectorRole
-from dtaas.model.errors import (
-    DestinationInUseError,
-    NotFoundError,
-    TaskRunningError,
-    ValidationFailedError,
-)
+from dtaas.model.errors import TaskRunningError
 from dtaas.model.events import TaskChanged, TaskRemoved
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus, TableProgress
-from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
-from dtaas.model.ports import ConnectorRegistry, ExecutionStore
-from dtaas.model.schedule import ScheduleType
+from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.services.every_task import every_task
 from dtaas.services.ports import TaskRunner
 from dtaas.services.revision import check_revision
-from dtaas.services.schedules import check_chain, refuse_awaited
-from dtaas.services.targets import Places, TargetKeeper
-from dtaas.services.task_rules import UNDER_WAY, applies_at_once, check_spec, fields_for_rest
+from dtaas.services.schedules import refuse_awaited
+from dtaas.services.targets import TargetKeeper
+from dtaas.services.task_change import TaskChange, TaskChanges, applies, refuse_at_work, resting
+from dtaas.services.task_checks import TaskChecks
+from dtaas.services.task_rules import UNDER_WAY
+from dtaas.services.world import StoredWorld
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.executions import ExecutionFilter, ExecutionRepository
 from dtaas.store.page import Page, Window
 from dtaas.store.tasks import ALL_TASKS, TaskFilter, TaskRepository
 
 _NO_TASK: Final = TaskId(0)
-_AT_REST: Final = frozenset({TaskStatus.IDLE, TaskStatus.SCHEDULED})
-"""States that only say whether there is a schedule."""
-_LARGEST_ID: Final = 2**63 - 1
 
 
 class TaskUpdate(Struct, frozen=True, kw_only=True):
@@ -54,8 +46,8 @@ class TaskService:
         tasks: TaskRepository,
         connectors: ConnectorRepository,
         executions: ExecutionRepository,
-        states: ExecutionStore,
-        registry: ConnectorRegistry,
+        checks: TaskChecks,
+        changes: TaskChanges,
         keeper: TargetKeeper,
         runner: TaskRunner,
         bus: EventBus,
@@ -63,10 +55,10 @@ class TaskService:
         changing: Lock,
     ) -> None:
         self._tasks = tasks
-        self._connectors = connectors
+        self._world = StoredWorld(connectors, tasks)
+        self._checks = checks
         self._executions = executions
-        self._states = states
-        self._registry = registry
+        self._changes = changes
         self._keeper = keeper
         self._runner = runner
         self._bus = bus
@@ -83,8 +75,8 @@ class TaskService:
             NameTakenError: another task has the name.
         """
         async with self._changing:
-            await self._check(_NO_TASK, spec)
-            task = await self._tasks.create(spec, status=_resting(spec))
+            await self._checks.check(_NO_TASK, spec, self._world)
+            task = await self._tasks.create(spec, status=resting(spec))
         self._tell(task)
         return task
 
@@ -130,34 +122,18 @@ class TaskService:
         async with self._changing:
             old = await self._tasks.get(task_id)
             check_revision(old, revision)
-            streaming = old.status is TaskStatus.STREAMING
-            waiting = fields_for_rest(old.spec, spec, streaming=streaming)
-            if waiting and old.status in UNDER_WAY:
-                raise TaskRunningError(
-                    f"Task {old.spec.name!r} is {old.status}; {', '.join(waiting)} may only"
-                    " change while it does not run.",
-                    hint="Stop it first.",
-                    field=f"$.{waiting[0]}",
-                )
-            before = await self._check(task_id, spec, old.spec)
-            loads = (
-                await self._keeper.take_loads(task_id, old.spec.source_tables) if waiting else {}
+            refuse_at_work(old, spec)
+            change = TaskChange(
+                old=old,
+                spec=spec,
+                after=await self._checks.check(task_id, spec, self._world),
+                before=await self._checks.places(old.spec, self._world),
             )
+            loads = await self._changes.give_up_loads(change)
             task = await self._tasks.update(task_id, spec)
-            if streaming:  # tables join and leave before their targets are given up
-                await self._runner.wake(task_id)
-            if task.status in _AT_REST and task.status is not _resting(spec):
-                task = await self._states.set_status(task_id, _resting(spec))
-        self._tell(task)
-        left, kept = before
-        await self._keeper.give_up(task_id, left, {})
-        await self._keeper.clear(kept, loads)
-        active = task.status in UNDER_WAY
-        at_once = applies_at_once(old.spec, spec, streaming=streaming)
-        return TaskUpdate(
-            task=task,
-            applies="next_start" if active and not at_once else "now",
-        )
+            task = await self._changes.take_effect(change, task)
+        await self._changes.clean_up(change, task, loads)
+        return TaskUpdate(task=task, applies=applies(change, task))
 
     async def delete(self, task_id: TaskId) -> None:
         """Remove a task, its history and what it left unfinished; committed data stays.
@@ -174,7 +150,7 @@ class TaskService:
                     f"Task {task.spec.name!r} is {task.status}.", hint="Stop it first."
                 )
             refuse_awaited(task, await self.every())
-            places = await self._places(task.spec)
+            places = await self._checks.places(task.spec, self._world)
             loads = await self._keeper.take_loads(task_id, task.spec.source_tables)
             await self._tasks.delete(task_id)
         self._bus.publish(TaskRemoved(at=self._now(), task_id=task_id))
@@ -207,71 +183,5 @@ class TaskService:
             return execution, live.tables
         return execution, await self._executions.tables(execution_id)
 
-    async def _check(
-        self, task_id: TaskId, spec: TaskSpec, old: TaskSpec | None = None
-    ) -> tuple[Places, Places]:
-        """Refuse what cannot work; return the old targets that are left, and all old targets."""
-        source = await self._connector(ConnectorRole.SOURCE, spec.source_connector_id)
-        destination = await self._connector(
-            ConnectorRole.DESTINATION, spec.destination_connector_id
-        )
-        check_spec(
-            spec,
-            self._registry.type_of(ConnectorRole.SOURCE, source.kind).capabilities,
-            self._registry.type_of(ConnectorRole.DESTINATION, destination.kind).capabilities,
-        )
-        check_chain(task_id, spec, await self.every())
-        places = await self._keeper.places(spec, source, destination)
-        if not spec.options.take_over:
-            await self._refuse_taken(task_id, places)
-        if old is None:
-            return places.without(places), places
-        before = await self._places(old)
-        return before.without(places), before
-
-    async def _refuse_taken(self, task_id: TaskId, places: Places) -> None:
-        """Refuse targets that another task of this daemon writes; the mark there tells others."""
-        which = TaskFilter(connector_id=places.destination.id)
-        wanted = frozenset(places.tables.values())
-        for other in await every_task(self._tasks, which):
-            if other.id == task_id or other.spec.destination_connector_id != places.destination.id:
-                continue
-            taken = wanted.intersection((await self._places(other.spec)).tables.values())
-            if taken:
-                raise DestinationInUseError(
-                    f"Task {other.spec.name!r} (id {other.id}) already writes to"
-                    f" {min(map(str, taken))}.",
-                    hint="Choose another target in table_mappings, or set options.take_over.",
-                    field="$.destination_connector_id",
-                )
-
-    async def _places(self, spec: TaskSpec) -> Places:
-        return await self._keeper.places(
-            spec,
-            await self._connectors.get(spec.source_connector_id),
-            await self._connectors.get(spec.destination_connector_id),
-        )
-
-    async def _connector(self, role: ConnectorRole, connector_id: ConnectorId) -> Connector:
-        field = f"$.{role}_connector_id"
-        try:
-            if not 0 < connector_id <= _LARGEST_ID:
-                raise NotFoundError(f"There is no connector {connector_id}.")  # noqa: TRY301
-            connector = await self._connectors.get(connector_id)
-        except NotFoundError as exc:
-            raise ValidationFailedError(
-                exc.detail, hint="List the connectors to see their ids.", field=field
-            ) from exc
-        if connector.role is not role:
-            raise ValidationFailedError(
-                f"Connector {connector.name!r} is a {connector.role}, not a {role}.", field=field
-            )
-        return connector
-
     def _tell(self, task: Task) -> None:
         self._bus.publish(TaskChanged(at=self._now(), task=task))
-
-
-def _resting(spec: TaskSpec) -> TaskStatus:
-    planned = spec.schedule_type is not ScheduleType.MANUAL and spec.is_active
-    return TaskStatus.SCHEDULED if planned else TaskStatus.IDLE

@@ -96,30 +96,7 @@ class ConnectorRepository:
         Raises:
             NameTakenError: another connector has the name.
         """
-
-        def work(connection: Connection) -> Connector:
-            _refuse_taken_name(connection, draft.name, ConnectorId(0))
-            now = self._now()
-            is_source = draft.role is ConnectorRole.SOURCE
-            values = {
-                "name": draft.name,
-                "description": draft.description,
-                "connector_type": draft.role.value,
-                "source_type": draft.kind if is_source else None,
-                "destination_type": None if is_source else draft.kind,
-                "connection_config": _encode(redacted(draft.config)),
-                "is_active": draft.is_active,
-                "created_at": now,
-                "updated_at": now,
-                "test_status": TestStatus.UNTESTED.value,
-            }
-            key = connection.execute(insert(connectors).values(values)).inserted_primary_key
-            assert key is not None  # noqa: S101 - an INSERT of one row always has one
-            connector_id = ConnectorId(key[0])
-            self._seal(connection, connector_id, draft.config)
-            return self.find(connection, connector_id)
-
-        return await self._database.write(work)
+        return await self._database.write(lambda c: self.insert(c, draft))
 
     async def get(self, connector_id: ConnectorId) -> Connector:
         """Return a connector.
@@ -165,27 +142,7 @@ class ConnectorRepository:
             NotFoundError: no such connector.
             NameTakenError: another connector has the name.
         """
-
-        def work(connection: Connection) -> Connector:
-            old = self.find(connection, connector_id)
-            values: dict[str, Any] = {"updated_at": self._now()}
-            for name in ("name", "description", "is_active"):
-                if getattr(change, name) is not UNSET:
-                    values[name] = getattr(change, name)
-            if "name" in values:
-                _refuse_taken_name(connection, values["name"], connector_id)
-            if change.config is not UNSET:
-                config = _with_secrets_of(old.config, change.config, change.kept_secrets)
-                self._seal(connection, connector_id, config)
-                values["connection_config"] = _encode(redacted(config))
-                if config != old.config:
-                    values |= _UNTESTED
-            connection.execute(
-                update(connectors).where(connectors.c.id == connector_id).values(values)
-            )
-            return self.find(connection, connector_id)
-
-        return await self._database.write(work)
+        return await self._database.write(lambda c: self.replace(c, connector_id, change))
 
     async def record_test(self, connector_id: ConnectorId, report: CheckReport) -> Connector:
         """Store the result of a test, made now, and return the connector.
@@ -234,6 +191,49 @@ class ConnectorRepository:
             connection.execute(delete(connectors).where(connectors.c.id == connector_id))
 
         await self._database.write(work)
+
+    def insert(self, connection: Connection, draft: ConnectorDraft) -> Connector:
+        """Store a new connector inside a transaction under way; see `create`."""
+        _refuse_taken_name(connection, draft.name, ConnectorId(0))
+        now = self._now()
+        is_source = draft.role is ConnectorRole.SOURCE
+        values = {
+            "name": draft.name,
+            "description": draft.description,
+            "connector_type": draft.role.value,
+            "source_type": draft.kind if is_source else None,
+            "destination_type": None if is_source else draft.kind,
+            "connection_config": _encode(redacted(draft.config)),
+            "is_active": draft.is_active,
+            "created_at": now,
+            "updated_at": now,
+            "test_status": TestStatus.UNTESTED.value,
+        }
+        key = connection.execute(insert(connectors).values(values)).inserted_primary_key
+        assert key is not None  # noqa: S101 - an INSERT of one row always has one
+        connector_id = ConnectorId(key[0])
+        self._seal(connection, connector_id, draft.config)
+        return self.find(connection, connector_id)
+
+    def replace(
+        self, connection: Connection, connector_id: ConnectorId, change: ConnectorChange
+    ) -> Connector:
+        """Change a connector inside a transaction under way; see `update`."""
+        old = self.find(connection, connector_id)
+        values: dict[str, Any] = {"updated_at": self._now()}
+        for name in ("name", "description", "is_active"):
+            if getattr(change, name) is not UNSET:
+                values[name] = getattr(change, name)
+        if "name" in values:
+            _refuse_taken_name(connection, values["name"], connector_id)
+        if change.config is not UNSET:
+            config = _with_secrets_of(old.config, change.config, change.kept_secrets)
+            self._seal(connection, connector_id, config)
+            values["connection_config"] = _encode(redacted(config))
+            if config != old.config:
+                values |= _UNTESTED
+        connection.execute(update(connectors).where(connectors.c.id == connector_id).values(values))
+        return self.find(connection, connector_id)
 
     def find(self, connection: Connection, connector_id: ConnectorId) -> Connector:
         """Return a connector inside a transaction under way."""

@@ -19,6 +19,7 @@ from dtaas.store.alert_events import AlertEventRepository
 from dtaas.store.alert_facts import AlertFactsRepository
 from dtaas.store.alert_rules import AlertChannelRepository, AlertRuleRepository
 from dtaas.store.audit import AuditLog
+from dtaas.store.bundle import BundleStore
 from dtaas.store.checkpoints import Checkpoints
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.dashboard import DashboardRepository
@@ -50,8 +51,8 @@ class Store(Struct, frozen=True, kw_only=True):
     Attributes:
         installation: identity of the store, 32 hex digits.
         label: the database's path, or its URL without password, for people.
-        connectors, tasks, executions, metrics, dashboard, execution_logs, verifications: for the
-            services.
+        connectors, tasks, bundles, executions, metrics, dashboard, execution_logs, verifications:
+            for the services.
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
         users, sessions, tokens, audit: who may come in, and what they did.
@@ -64,6 +65,7 @@ class Store(Struct, frozen=True, kw_only=True):
     label: str
     connectors: ConnectorRepository
     tasks: TaskRepository
+    bundles: BundleStore
     executions: ExecutionRepository
     metrics: MetricsRepository
     dashboard: DashboardRepository
@@ -162,11 +164,13 @@ async def open_store(
             await migrate(database, now(), migrations)
             identity = await identify(database, key_path or data_dir / KEY_FILE, now)
             connectors = ConnectorRepository(database, registry, identity.box, now)
+            tasks = TaskRepository(database, now)
             yield Store(
                 installation=identity.id,
                 label=str(database.place),
                 connectors=connectors,
-                tasks=TaskRepository(database, now),
+                tasks=tasks,
+                bundles=BundleStore(database, connectors, tasks),
                 executions=ExecutionRepository(database),
                 metrics=MetricsRepository(database),
                 dashboard=DashboardRepository(database, now),

@@ -78,24 +78,7 @@ class TaskRepository:
             NameTakenError: another task has the name.
             ValidationFailedError: a connector does not exist or is of the other role.
         """
-
-        def work(connection: Connection) -> Task:
-            _refuse_taken_name(connection, spec.name, TaskId(0))
-            _refuse_missing_connectors(connection, spec)
-            now = self._now()
-            state = {
-                "status": status.value,
-                "desired": DesiredState.STOPPED.value,
-                "current_progress_percent": 0.0,
-                "cdc_enabled_tables": "[]",
-                "created_at": now,
-                "updated_at": now,
-            }
-            done = connection.execute(insert(tasks).values(spec_values(spec) | state))
-            assert done.inserted_primary_key is not None  # noqa: S101 - INSERT of one row
-            return find_task(connection, TaskId(done.inserted_primary_key[0]))
-
-        return await self._database.write(work)
+        return await self._database.write(lambda c: self.insert(c, spec, status))
 
     async def get(self, task_id: TaskId) -> Task:
         """Return a task.
@@ -159,16 +142,7 @@ class TaskRepository:
             NameTakenError: another task has the name.
             ValidationFailedError: a connector does not exist or is of the other role.
         """
-
-        def work(connection: Connection) -> Task:
-            find_task(connection, task_id)
-            _refuse_taken_name(connection, spec.name, task_id)
-            _refuse_missing_connectors(connection, spec)
-            values = spec_values(spec) | {"updated_at": self._now()}
-            connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
-            return find_task(connection, task_id)
-
-        return await self._database.write(work)
+        return await self._database.write(lambda c: self.replace(c, task_id, spec))
 
     async def delete(self, task_id: TaskId) -> None:
         """Remove a task with its executions, loads and checkpoints.
@@ -188,6 +162,32 @@ class TaskRepository:
             connection.execute(delete(tasks).where(tasks.c.id == task_id))
 
         await self._database.write(work)
+
+    def insert(self, connection: Connection, spec: TaskSpec, status: TaskStatus) -> Task:
+        """Store a new task inside a transaction under way; see `create`."""
+        _refuse_taken_name(connection, spec.name, TaskId(0))
+        _refuse_missing_connectors(connection, spec)
+        now = self._now()
+        state = {
+            "status": status.value,
+            "desired": DesiredState.STOPPED.value,
+            "current_progress_percent": 0.0,
+            "cdc_enabled_tables": "[]",
+            "created_at": now,
+            "updated_at": now,
+        }
+        done = connection.execute(insert(tasks).values(spec_values(spec) | state))
+        assert done.inserted_primary_key is not None  # noqa: S101 - INSERT of one row
+        return find_task(connection, TaskId(done.inserted_primary_key[0]))
+
+    def replace(self, connection: Connection, task_id: TaskId, spec: TaskSpec) -> Task:
+        """Change a task inside a transaction under way; see `update`."""
+        find_task(connection, task_id)
+        _refuse_taken_name(connection, spec.name, task_id)
+        _refuse_missing_connectors(connection, spec)
+        values = spec_values(spec) | {"updated_at": self._now()}
+        connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+        return find_task(connection, task_id)
 
 
 def find_task(connection: Connection, task_id: TaskId) -> Task:

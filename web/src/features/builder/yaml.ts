@@ -23,7 +23,7 @@ export function toYaml(draft: Draft, connectors: readonly ConnectorView[]): stri
   const all: Record<string, unknown> = { ...rest, source: name(source), destination: name(destination) }
   const keys = [...ORDER, ...Object.keys(rest).filter((key) => !ORDER.includes(key)).sort()]
   const shown = keys.filter((key) => !isEmpty(all[key])).map((key) => [key, all[key]])
-  return stringify({ apiVersion: API_VERSION, ...Object.fromEntries(shown) }, { lineWidth: 110, aliasDuplicateObjects: false })
+  return stringify({ apiVersion: API_VERSION, kind: 'task', ...Object.fromEntries(shown) }, { lineWidth: 110, aliasDuplicateObjects: false })
 }
 
 /** Read YAML or JSON; says the line of the first mistake. `known` are fields of the server beside those above. */
@@ -44,8 +44,9 @@ export function fromYaml(text: string, connectors: readonly ConnectorView[], kno
 
 function read(found: Record<string, unknown>, connectors: readonly ConnectorView[], lineOf: (key: string) => number, known: ReadonlySet<string>): Outcome {
   const wrong = (key: string, text: string): Outcome => ({ error: { line: lineOf(key), text } })
-  const { apiVersion, source, destination, ...rest } = found
+  const { apiVersion, kind, source, destination, ...rest } = found
   if (apiVersion !== undefined && apiVersion !== API_VERSION) return wrong('apiVersion', `apiVersion is not ${API_VERSION}.`)
+  if (kind !== undefined && kind !== 'task') return wrong('kind', 'kind is not task.')
   const strange = Object.keys(rest).find((key) => !known.has(key))
   if (strange) return wrong(strange, `There is no field ${strange}.`)
   const odd = Object.entries(SHAPES).find(([key, fits]) => rest[key] !== undefined && !fits(rest[key]))
