@@ -26,7 +26,7 @@ _SCHEMA = "dbo/"
 async def export(request: dict[str, Any], folder: Path) -> None:
     """Copy every object of a destination into `folder`, under its key."""
     blocking = Blocking(2)
-    async with _store(request) as store:
+    async with opened_store(request) as store:
         for key in await store.list(_SCHEMA):
             target = folder / key
             await blocking(target.parent.mkdir, parents=True, exist_ok=True)
@@ -35,12 +35,13 @@ async def export(request: dict[str, Any], folder: Path) -> None:
 
 
 async def corrupt_rows(request: dict[str, Any], rows: int) -> None:
-    """Alter one value of `rows` rows, spread over the destination's Parquet files."""
+    """Alter one value of `rows` rows, spread over the Parquet files of the destination's loads."""
     if rows == 0:
         return
     blocking = Blocking(1)
-    async with _store(request) as store:
-        keys = [key for key in sorted(await store.list(_SCHEMA)) if key.endswith(".parquet")]
+    async with opened_store(request) as store:
+        found = sorted(await store.list(_SCHEMA))
+        keys = [key for key in found if "/data/" in key and key.endswith(".parquet")]
         each = dict.fromkeys(keys, 0)
         for key in islice(cycle(keys), rows):
             each[key] += 1
@@ -52,7 +53,7 @@ async def corrupt_rows(request: dict[str, Any], rows: int) -> None:
 
 
 @asynccontextmanager
-async def _store(request: dict[str, Any]) -> AsyncIterator[ObjectStore]:
+async def opened_store(request: dict[str, Any]) -> AsyncIterator[ObjectStore]:
     """Open the object store that a request to the API described."""
     config = request["connection_config"]
     if request["destination_type"] == "s3":

@@ -18,13 +18,15 @@ from anyio import create_task_group, fail_after, open_signal_receiver, sleep, sl
 from anyio.abc import Process
 from msgspec import Struct
 
+from dtaas.api.controllers.verifications import VerificationView
+from dtaas.cli.demo_arrival import Arrival, arrival
+from dtaas.cli.demo_changes import Burst, burst, change_for_ever
 from dtaas.cli.demo_files import corrupt_rows, export
-from dtaas.cli.demo_live import show_live_changes
 from dtaas.cli.demo_screen import ProgressScreen
-from dtaas.cli.demo_task import DemoApi, file_body, s3_body, source_body
-from dtaas.cli.demo_verify import Proof, prove
+from dtaas.cli.demo_task import DemoApi, file_body, s3_body
+from dtaas.cli.verify_actions import show_keys
 from dtaas.model.errors import FatalError
-from dtaas.model.execution import ExecutionStatus
+from dtaas.model.verification import Verdict
 from dtaas.sandbox import tpch
 from dtaas.sandbox.processes import child_process
 from dtaas.sandbox.sandbox import SandboxAccess
@@ -34,6 +36,7 @@ _DAEMON_LIMIT_S = 60.0
 _ACCESS = "access.json"
 _SANDBOX_LOG = "sandbox.log"
 _LOOK_EVERY_S = 0.05
+_MB = 1_000_000
 EXIT_OK = 0
 EXIT_FAILED = 1
 
@@ -75,15 +78,17 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
         body = s3_body(access) if plan.destination == "s3" else file_body(folder)
         task_id = await api.create_task(access, body, tpch.TABLES)
         say(f"{access.rows:,} rows are in SQL Server; loading them into Parquet.")
-        execution = await _load(api, task_id, live=not plan.once)
+        load = await _load(api, task_id, live=not plan.once)
+        changed = await burst(access)
+        await api.until_arrived(task_id, changed.changes)
         await corrupt_rows(body, plan.corrupt)
-        proof = await prove(source_body(access), body, tpch.TABLES)
+        proof = await api.verify(task_id)
+        _report(plan, load, changed, await arrival(body), proof)
         if plan.out is not None and plan.destination == "s3":
             await export(body, plan.out)
-        _report(plan, proof, execution)
         if not plan.once:
             _where_to_look(url, access, plan)
-            await show_live_changes(api, access, task_id)
+            await change_for_ever(access)
             await sleep_forever()
         return EXIT_OK if proof.verified else EXIT_FAILED
 
@@ -139,43 +144,57 @@ def _require_alive(process: Process, name: str, log_path: Path) -> None:
         raise FatalError(f"The {name} ended: {log[-2000:]}", hint=f"Read {log_path}.")
 
 
-async def _load(api: DemoApi, task_id: int, *, live: bool) -> dict[str, Any]:
-    """Run the task and return its execution.
+class Load(Struct, frozen=True, kw_only=True):
+    """Figures of the full load: rows and megabytes (10^6) of Arrow data read."""
+
+    rows: int
+    mb: float
+    seconds: float
+
+
+async def _load(api: DemoApi, task_id: int, *, live: bool) -> Load:
+    """Load every table and return the figures once all of them stream.
 
     Raises:
-        FatalError: it did not complete; the detail says why.
+        FatalError: the task failed; the detail says why.
     """
+    began = anyio.current_time()
     with ProgressScreen(live=live) as screen:
         await api.run(task_id, screen.show)
-    execution = await api.newest_execution(task_id)
-    if execution["status"] != ExecutionStatus.COMPLETED:
-        failed = [f"{t['table']['name']}: {t['error']}" for t in execution["tables"] if t["error"]]
-        raise FatalError(
-            f"The execution ended {execution['status']}: {'; '.join(failed)}",
-            hint=execution["error_message"] or "",
-        )
-    return execution
+    seconds = anyio.current_time() - began
+    tables = (await api.newest_execution(task_id))["tables"]
+    return Load(
+        rows=sum(t["rows_done"] for t in tables),
+        mb=sum(t["bytes"] for t in tables) / _MB,
+        seconds=seconds,
+    )
 
 
-def _report(plan: Demo, proof: Proof, execution: dict[str, Any]) -> None:
-    seconds = execution["duration_seconds"]
+def _report(plan: Demo, load: Load, changed: Burst, came: Arrival, proof: VerificationView) -> None:
+    streamed_s = max((came.last - changed.began).total_seconds(), 0.001)
     result = {
         "tables": len(proof.tables),
-        "rows": proof.rows,
-        "mb": round(execution["data_size_mb"], 1),
-        "seconds": round(seconds, 2),
-        "rows_per_second": round(proof.rows / seconds),
+        "rows": load.rows,
+        "mb": round(load.mb, 1),
+        "seconds": round(load.seconds, 2),
+        "rows_per_second": round(load.rows / load.seconds),
         "verified": proof.verified,
+        "changes": came.changes,
+        "changes_per_second": round(came.changes / streamed_s),
+        "lag_p99_ms": came.lag_p99_ms,
     }
-    if not proof.verified:
-        for name, differences in proof.differs().items():
-            click.secho(f"{name} differs: {'; '.join(differences)}", fg="red", err=True)
+    for table in proof.tables:
+        if table.verdict is not Verdict.EQUAL:
+            words = "; ".join(table.differences) or table.error or table.verdict
+            click.secho(f"{table.table} differs: {words}", fg="red", err=True)
+            show_keys(table, err=True)
     if plan.once:
         click.echo(msgspec.json.encode(result).decode())
     elif proof.verified:
         click.secho(
-            f"{proof.rows:,} rows of {len(proof.tables)} tables in {seconds:.1f} s "
-            f"({result['rows_per_second']:,} rows/s); source and destination hold the same.",
+            f"{load.rows:,} rows of {len(proof.tables)} tables in {load.seconds:.1f} s "
+            f"({result['rows_per_second']:,} rows/s), then {came.changes:,} changes at "
+            f"{result['changes_per_second']:,} a second; source and destination hold the same.",
             fg="green",
         )
 
@@ -185,6 +204,7 @@ def _where_to_look(url: str, access: SandboxAccess, plan: Demo) -> None:
     click.echo(f"""
 Web page            {url}
 API and documents   {url}/api/openapi.json   {url}/api/dashboard/metrics
+Streaming           the task goes on: orders are placed and shipped while you watch
 Command line        dtaas status --socket {plan.data_dir / "daemon" / "admin.sock"}
 SQL Server          {sql.host},{sql.port}  database {sql.database}  {sql.username} / {sql.password}
 S3                  {s3.endpoint_url}  bucket {s3.bucket}

@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import httpx
 import msgspec
+from anyio import fail_after, sleep
 from msgspec import Struct
 from websockets.asyncio.client import connect
 
+from dtaas.api.controllers.verifications import VerificationView
 from dtaas.model.errors import FatalError
-from dtaas.model.execution import TableProgress
+from dtaas.model.execution import TablePhase, TableProgress
 from dtaas.model.schema import TableRef
-from dtaas.model.task import ACTIVE_STATUSES
+from dtaas.model.task import TaskStatus
+from dtaas.model.verification import VerificationStatus
 from dtaas.sandbox.sandbox import SandboxAccess
 
+_LOOK_EVERY_S: Final = 0.1
+_ARRIVAL_LIMIT_S: Final = 120.0
+_VERIFY_LIMIT_S: Final = 3600.0
 SOURCE_NAME = "Demo SQL Server"
 TASK_NAME = "TPC-H to the lake"
 
@@ -40,8 +46,8 @@ class DemoProgress:
         self.rows_done = 0
         self.rows_s = 0.0
         self.elapsed_s = 0.0
-        self.ended = False
-        self._began = False
+        self.streams = False
+        self.failed = ""
 
     def take(self, data: dict[str, Any]) -> None:
         """Take a snapshot or a delta into the picture."""
@@ -51,11 +57,12 @@ class DemoProgress:
         for name in ("percent", "rows_s", "elapsed_s"):
             setattr(self, name, totals.get(name, getattr(self, name)))
         self.rows_done = sum(table.rows_done for table in self.tables.values())
-        status = data.get("task", {}).get("status")
-        if status in ACTIVE_STATUSES:
-            self._began = True
-        elif status is not None:
-            self.ended = self._began
+        task = data.get("task", {})
+        if task.get("status") == TaskStatus.FAILED:
+            self.failed = task.get("last_error") or "see the daemon's log"
+        phases = {table.phase for table in self.tables.values()}
+        if phases == {TablePhase.STREAMING}:
+            self.streams = True
             self.percent, self.rows_s = 100.0, 0.0
 
 
@@ -107,39 +114,19 @@ class DemoApi:
                 "source_connector_id": source["id"],
                 "destination_connector_id": target["id"],
                 "source_tables": [msgspec.to_builtins(table) for table in tables],
-                "mode": "full_load",
+                "mode": "full_load_then_cdc",
                 "s3_file_format": "parquet",
-                "options": {"take_over": True},  # of a folder an earlier demo wrote
+                # A folder that an earlier demo wrote is taken over.
+                "options": {"take_over": True, "poll_interval_ms": 200},
             },
         )
         return int(task["id"])
 
-    async def stream(self, like: int, name: str, tables: Sequence[TableRef]) -> None:
-        """Create and start a task that streams, between the connectors of another one."""
-        model = await self._get(f"/api/tasks/{like}")
-        task = await self.post(
-            "/api/tasks/",
-            {
-                "name": name,
-                "description": "Made by dtaas demo: full load, then every change",
-                "source_connector_id": model["source_connector_id"],
-                "destination_connector_id": model["destination_connector_id"],
-                "source_tables": [msgspec.to_builtins(table) for table in tables],
-                "table_mappings": [
-                    {"source": msgspec.to_builtins(table), "target": ["live", table.name]}
-                    for table in tables
-                ],
-                "mode": "full_load_then_cdc",
-                "options": {"take_over": True},
-            },
-        )
-        await self.post(f"/api/tasks/{task['id']}/control", {"action": "start"})
-
     async def run(self, task_id: int, show: Callable[[DemoProgress], None]) -> DemoProgress:
-        """Start the task, show its figures as they come, and return the final ones.
+        """Start the task and show its figures until every table is loaded and streams.
 
         Raises:
-            FatalError: the API refused the start.
+            FatalError: the API refused the start, or the task failed.
         """
         topic = f"task:{task_id}"
         picture = DemoProgress()
@@ -152,9 +139,41 @@ class DemoApi:
                 if message.topic == topic:
                     picture.take(message.data)
                     show(picture)
-                    if picture.ended:
+                    if picture.failed:
+                        raise FatalError(f"The load failed: {picture.failed}")
+                    if picture.streams:
                         break
         return picture
+
+    async def until_arrived(self, task_id: int, changes: int) -> None:
+        """Wait until so many changes are durable.
+
+        Raises:
+            TimeoutError: they were not within the limit.
+        """
+        with fail_after(_ARRIVAL_LIMIT_S):
+            while True:
+                execution = await self.newest_execution(task_id)
+                if sum(t["changes"] for t in execution["tables"]) >= changes:
+                    return
+                await sleep(_LOOK_EVERY_S)
+
+    async def verify(self, task_id: int) -> VerificationView:
+        """Have both ends read again and compared.
+
+        Raises:
+            FatalError: the daemon could not.
+            TimeoutError: it did not end within the limit.
+        """
+        found = await self.post(f"/api/tasks/{task_id}/verify", {})
+        path = f"/api/tasks/{task_id}/verifications/{found['id']}"
+        with fail_after(_VERIFY_LIMIT_S):
+            while found["status"] in {VerificationStatus.QUEUED, VerificationStatus.RUNNING}:
+                await sleep(_LOOK_EVERY_S)
+                found = await self._get(path)
+        if found["error"]:
+            raise FatalError(f"The verification failed: {found['error']}")
+        return msgspec.convert(found, VerificationView)
 
     async def newest_execution(self, task_id: int) -> dict[str, Any]:
         """Return the task's newest execution with its tables."""

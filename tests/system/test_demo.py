@@ -88,8 +88,13 @@ async def test_once_to_s3_is_verified_and_left_in_a_folder(tmp_path: Path):
     assert (result["tables"], result["rows"], result["verified"]) == (8, ROWS, True)
     assert result["rows_per_second"] > 0
     assert result["mb"] > 0
-    files = sorted(out.rglob("*.parquet"))
-    assert sum(pq.read_metadata(file).num_rows for file in files) == ROWS
+    assert result["changes"] >= 10_000
+    assert result["changes_per_second"] > 0
+    assert result["lag_p99_ms"] > 0
+    loaded = sorted(out.rglob("data/**/*.parquet"))
+    assert sum(pq.read_metadata(file).num_rows for file in loaded) == ROWS
+    changed = sorted(out.rglob("cdc/**/*.parquet"))
+    assert sum(pq.read_metadata(file).num_rows for file in changed) == result["changes"]
     assert len(list(out.rglob("current.json"))) == 8
 
 
@@ -101,6 +106,7 @@ async def test_a_corrupted_row_is_found_and_named(tmp_path: Path):
     assert code == 1
     assert json.loads(printed)["verified"] is False
     assert "dbo.customer differs: values of column 'c_comment'" in errors
+    assert "dbo.customer c_custkey=1: changed (c_comment)" in errors
 
 
 @pytest.mark.timeout(2 * LIMIT_S + 30)
