@@ -8,7 +8,6 @@ from typing import Final
 
 import anyio
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 
 from dtaas.concurrency.blocking import Blocking
@@ -22,18 +21,19 @@ from dtaas.connectors.lake.names import PrefixTemplate, safe_segment
 from dtaas.connectors.lake.objects import ObjectStore
 from dtaas.connectors.lake.partitions import Partitioner
 from dtaas.connectors.lake.publication import Published, Publisher, check_append
-from dtaas.connectors.lake.read import read_batches
+from dtaas.connectors.lake.read import read_batches, read_changes
 from dtaas.connectors.lake.s3_store import S3Store
 from dtaas.connectors.lake.stream_state import StreamState
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
 from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable, change_schema
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import FileConfig, S3Config
-from dtaas.model.errors import DtaasError, TableNotFoundError, ValidationFailedError
+from dtaas.model.errors import DtaasError, TableNotFoundError
 from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
     CommitResult,
+    DataFile,
     FileFormat,
     Owner,
     TableLoad,
@@ -166,16 +166,15 @@ class LakeDestination:
         if head is None or head.generation != manifest.load_id:
             return None
         segments = await published.segments(head)
-        if manifest.format is not FileFormat.PARQUET and segments:
-            raise ValidationFailedError(
-                f"Changes in {manifest.format} files are not read back in this version.",
-                hint="Use Parquet to have a stream verified.",
-            )
         tables = [change_schema(schema).empty_table()]
         for segment in segments:
             for file in segment.files:
                 async with self._store.fetch(file.key) as path:
-                    tables.append(await self._blocking(pq.read_table, path))
+                    tables.append(
+                        await self._blocking(
+                            _change_table, path, file, segment.table, manifest.format
+                        )
+                    )
         return StreamState(schema, pa.concat_tables(tables)) if segments else None
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
@@ -221,6 +220,14 @@ class LakeDestination:
             async with self._store.fetch(file.key) as path:
                 rows = read_batches(path, file, schema, manifest.format)
                 await self._blocking(_visit, _under(rows, changes), visit)
+
+
+def _change_table(
+    path: Path, file: DataFile, schema: TableSchema, file_format: FileFormat
+) -> pa.Table:
+    return pa.Table.from_batches(
+        list(read_changes(path, file, schema, file_format)), change_schema(schema)
+    )
 
 
 def _under(rows: Iterator[pa.RecordBatch], changes: StreamState | None) -> Iterator[pa.RecordBatch]:

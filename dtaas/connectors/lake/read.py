@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from dtaas.connectors.lake.encode import text_schema
 from dtaas.connectors.lake.partitions import decode_value
 from dtaas.connectors.lake.text_forms import from_text
+from dtaas.model.changes import change_schema
 from dtaas.model.errors import DestinationConflictError
 from dtaas.model.load import DataFile, FileFormat
 from dtaas.model.schema import TableSchema
@@ -37,7 +38,26 @@ def read_batches(
     Raises:
         DestinationConflictError: it is not such a file, or holds other columns.
     """
-    whole = schema.arrow_schema()
+    yield from _batches(path, file, schema.arrow_schema(), schema, file_format)
+
+
+def read_changes(
+    path: Path, file: DataFile, schema: TableSchema, file_format: FileFormat
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one change file with the schema `change_schema(schema)`.
+
+    Args:
+        schema: the table as it was when the file was written.
+
+    Raises:
+        DestinationConflictError: it is not such a file, or holds other columns.
+    """
+    yield from _batches(path, file, change_schema(schema), schema, file_format)
+
+
+def _batches(
+    path: Path, file: DataFile, whole: pa.Schema, schema: TableSchema, file_format: FileFormat
+) -> Iterator[pa.RecordBatch]:
     held = {name for name, _ in file.partition}
     stored = pa.schema([field for field in whole if field.name not in held])
     try:

@@ -1,18 +1,19 @@
 """What readers see of a target with changes: the load, and on it the last change of each key.
 
 The load streams through; only the changes are held. Arrow joins do the work, and Python touches
-only rows whose last change left a long value alone: their older versions are looked up.
+only the keys of rows whose last change left a long value alone: their older versions are looked up.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dtaas.model.changes import COMMAND_ID, LSN, OP, SEQVAL, UNCHANGED, ChangeOp
+from dtaas.model.changes import COMMAND_ID, LSN, OP, SEQVAL, UNCHANGED, ChangeOp, change_schema
 from dtaas.model.errors import ValidationFailedError
+from dtaas.model.key_text import key_texts
 from dtaas.model.schema import TableSchema
 
 _PLACE: Final = "__place"
@@ -50,8 +51,8 @@ class StreamState:
             pa.repeat(pa.scalar(True), len(self._last)),
         )
         partial = self._last.filter(pc.is_valid(self._last.column(UNCHANGED)))
-        self._partial = {tuple(row.values()) for row in partial.select(self._key).to_pylist()}
-        self._older: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._partial = partial.select(self._key)
+        self._older: list[pa.Table] = []
 
     def over(self, batch: pa.RecordBatch) -> pa.Table:
         """Return the rows of a batch of the load that no change replaced or removed."""
@@ -61,9 +62,9 @@ class StreamState:
         places = pa.array(range(len(rows)), pa.int64())
         keys = rows.select(self._key).append_column(_PLACE, places)
         joined = keys.join(self._changed, self._key, join_type="left outer")
-        if self._partial:
-            gone = joined.filter(pc.is_valid(joined.column(_JOINED))).column(_PLACE)
-            self._remember(rows.take(gone))
+        if len(self._partial):
+            kept = keys.join(self._partial, self._key, join_type="inner").column(_PLACE)
+            self._older.append(rows.take(kept))
         return rows.take(joined.filter(pc.is_null(joined.column(_JOINED))).column(_PLACE))
 
     def rest(self) -> Iterator[pa.RecordBatch]:
@@ -73,27 +74,44 @@ class StreamState:
         whole = put.filter(pc.is_null(put.column(UNCHANGED))).select(columns)
         arrow_schema = self._schema.arrow_schema()
         yield from whole.cast(arrow_schema).to_batches()
-        partial = put.filter(pc.is_valid(put.column(UNCHANGED)))
-        if len(partial):
-            rows = self._completed(partial.select(self._key).to_pylist())
-            yield from pa.Table.from_pylist(rows, schema=arrow_schema).to_batches()
+        if len(self._partial):
+            yield from self._completed().cast(arrow_schema).to_batches()
 
-    def _remember(self, rows: pa.Table) -> None:
-        for row in rows.to_pylist():
-            key = tuple(row[name] for name in self._key)
-            if key in self._partial:
-                self._older[key] = row
+    def _completed(self) -> pa.Table:
+        """Replay the changes of the keys whose last change left a value alone.
 
-    def _completed(self, keys: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Replay the changes of some keys over their rows of the load."""
-        wanted = {tuple(key.values()) for key in keys}
-        rows = {key: self._older.get(key, {}) for key in wanted}
+        For every value the row it comes from is found first, among those of the load and those of
+        the changes; then all of a column are taken at once.
+        """
         names = [column.name for column in self._schema.columns]
-        for change in self._changes.to_pylist():
-            key = tuple(change[name] for name in self._key)
-            if key not in wanted:
-                continue
-            kept = json.loads(change[UNCHANGED] or "[]")
-            before = {} if change[OP] == ChangeOp.DELETE else rows[key]
-            rows[key] = {n: before.get(n) if n in kept else change[n] for n in names}
-        return list(rows.values())
+        places = pa.array(range(len(self._changes)), pa.int64())
+        numbered = self._changes.select(self._key).append_column(_PLACE, places)
+        mine = numbered.join(self._partial, self._key, join_type="inner").column(_PLACE)
+        changes = self._changes.take(mine.take(pc.sort_indices(mine)))
+        every = change_schema(self._schema)
+        columns = pa.schema([every.field(name) for name in names])
+        older = [rows.select(names).cast(columns) for rows in self._older]
+        rows = pa.concat_tables([*older, changes.select(names).cast(columns)])
+        found: dict[tuple[str | None, ...], list[int | None]] = {}
+        first = len(rows) - len(changes)
+        operations = zip(
+            changes.column(OP).to_pylist(), changes.column(UNCHANGED).to_pylist(), strict=True
+        )
+        for place, key in enumerate(_keys(rows, self._key)):
+            op, unchanged = (None, None) if place < first else next(operations)
+            kept = frozenset(json.loads(unchanged or "[]"))
+            before = [None] * len(names) if op == ChangeOp.DELETE else found.get(key)
+            before = before or [None] * len(names)
+            found[key] = [before[i] if name in kept else place for i, name in enumerate(names)]
+        origins = zip(*found.values(), strict=True)
+        return pa.table(
+            [
+                rows.column(name).take(pa.array(taken, pa.int64()))
+                for name, taken in zip(names, origins, strict=True)
+            ],
+            schema=columns,
+        )
+
+
+def _keys(rows: pa.Table, key: Sequence[str]) -> Iterator[tuple[str | None, ...]]:
+    return zip(*(key_texts(rows.column(name)) for name in key), strict=True)

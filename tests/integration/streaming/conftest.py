@@ -16,6 +16,7 @@ from dtaas.engine.supervisor import Supervisor
 from dtaas.model.connectors import ConnectionConfig, ConnectorRole, FileConfig, decode_config
 from dtaas.model.execution import ExecutionProgress, TablePhase
 from dtaas.model.ids import TaskId
+from dtaas.model.load import FileFormat
 from dtaas.model.schema import TableRef
 from dtaas.model.task import DesiredState, Task, TaskMode, TaskOptions, TaskSpec, TaskStatus
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
@@ -96,6 +97,7 @@ class Setting:
 
     kind = "file"
     config_type: type[ConnectionConfig] = FileConfig
+    file_format = FileFormat.PARQUET
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -157,6 +159,7 @@ class Setting:
             destination_connector_id=target.id,
             source_tables=tables,
             mode=mode,
+            s3_file_format=self.file_format,
             options=TaskOptions(poll_interval_ms=50, **options),
         )
         return (await store.tasks.create(spec)).id
