@@ -1,9 +1,22 @@
 """Settings every test shares."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator, snowflake_emulator
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run async tests on asyncio, as the daemon does."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def snowflake(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SnowflakeEmulator]:
+    """An emulated Snowflake with the database TEST; each test should make a schema of its own."""
+    folder = tmp_path_factory.mktemp("snowflake")
+    async with snowflake_emulator(folder, user="tester", password="Snow-1") as running:
+        await running.create_database("TEST")
+        yield running

@@ -96,7 +96,7 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
 @asynccontextmanager
 async def _sandbox(plan: Demo) -> AsyncIterator[Process]:
     """Start the sandbox; `_access` waits for it."""
-    argv = [sys.executable, "-m", "dtaas", "sandbox", "up"]
+    argv = [sys.executable, "-m", "dtaas", "sandbox", "up", "--no-snowflake"]
     argv += ["--access-file", str(plan.data_dir / _ACCESS), "--tpch", str(plan.scale)]
     argv += ["--data-dir", str(plan.data_dir / "sandbox")]
     log_path = plan.data_dir / _SANDBOX_LOG

@@ -1,4 +1,4 @@
-"""`dtaas sandbox up`: a private SQL Server and S3 for rehearsals."""
+"""`dtaas sandbox up`: a private SQL Server, S3 and Snowflake for rehearsals."""
 
 import sys
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ import msgspec
 
 @click.group()
 def sandbox() -> None:
-    """Run a private SQL Server and S3 on this machine, to rehearse on without an account."""
+    """Run a private SQL Server, S3 and Snowflake here, to rehearse without an account."""
 
 
 @sandbox.command()
@@ -24,6 +24,10 @@ def sandbox() -> None:
 )
 @click.option("--sqlserver-port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
 @click.option("--s3-port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option("--snowflake-port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
+@click.option(
+    "--snowflake/--no-snowflake", default=True, show_default=True, help="Start the Snowflake too."
+)
 @click.option(
     "--tpch", type=float, metavar="SCALE", help="Fill a database tpch; 0.1 is 866,602 rows."
 )
@@ -38,6 +42,8 @@ def up(
     data_dir: Path,
     sqlserver_port: int,
     s3_port: int,
+    snowflake_port: int,
+    snowflake: bool,
     tpch: float | None,
     as_json: bool,
     access_file: Path | None,
@@ -48,7 +54,7 @@ def up(
     """
     require_sandbox()
     from dtaas.logs import configure_logs  # noqa: PLC0415
-    from dtaas.sandbox.up import run_sandbox  # noqa: PLC0415 - needs the extra
+    from dtaas.sandbox.up import Ports, run_sandbox  # noqa: PLC0415 - needs the extra
 
     configure_logs(level="warning", form="auto")
 
@@ -65,11 +71,16 @@ def up(
                 click.secho(name, bold=True)
                 for key, value in values.items():
                     click.echo(f"  {key:18} {value}")
-            else:
+            elif values is not None:
                 click.echo(f"{name:20} {values}")
         click.echo("Ctrl-C stops everything.")
 
-    anyio.run(run_sandbox, data_dir.absolute(), sqlserver_port, s3_port, tpch, announce)
+    ports = Ports(
+        sqlserver=sqlserver_port,
+        s3=s3_port,
+        snowflake=snowflake_port if snowflake else None,
+    )
+    anyio.run(run_sandbox, data_dir.absolute(), ports, tpch, announce)
 
 
 def _write_private(path: Path, data: bytes) -> None:
@@ -81,17 +92,26 @@ def _write_private(path: Path, data: bytes) -> None:
 
 
 @sandbox.command()
-def gaps() -> None:
-    """List what the simulated SQL Server does differently from a real one."""
+@click.argument("product", type=click.Choice(["sqlserver", "snowflake"]), required=False)
+def gaps(product: str | None) -> None:
+    """List what the simulated SQL Server and Snowflake do differently from real ones."""
     require_sandbox()
+    from dtaas.sandbox.snowflake.gaps import SNOWFLAKE_GAPS  # noqa: PLC0415
     from dtaas.sandbox.sqlserver.gaps import (  # noqa: PLC0415 - needs the extra
         LANGUAGE_GAPS,
         STORAGE_GAPS,
     )
     from dtaas.sandbox.sqlserver.wire.gaps import WIRE_GAPS  # noqa: PLC0415
 
-    for gap in (*LANGUAGE_GAPS, *STORAGE_GAPS, *WIRE_GAPS):
-        click.echo(f"- {gap}")
+    products = {
+        "sqlserver": ("SQL Server", (*LANGUAGE_GAPS, *STORAGE_GAPS, *WIRE_GAPS)),
+        "snowflake": ("Snowflake", SNOWFLAKE_GAPS),
+    }
+    for name, (title, found) in products.items():
+        if product in (None, name):
+            click.secho(title, bold=True)
+            for gap in found:
+                click.echo(f"- {gap}")
 
 
 def require_sandbox() -> None:

@@ -1,4 +1,4 @@
-"""All parts of the sandbox: a private SQL Server and a private S3, started side by side."""
+"""All parts of the sandbox: a private SQL Server, S3 and Snowflake, started side by side."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from dtaas.sandbox import tpch
 from dtaas.sandbox.seaweed import SeaweedServer, seaweed
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator, snowflake_emulator
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 
 T = TypeVar("T")
@@ -20,6 +21,9 @@ SA_PASSWORD = "Sandbox-1433"  # noqa: S105 - of a server only this machine reach
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox-secret"  # noqa: S105
 BUCKET = "lake"
+SNOWFLAKE_USER = "dtaas"
+SNOWFLAKE_PASSWORD = "Sandbox-443"  # noqa: S105
+SNOWFLAKE_DATABASE = "SANDBOX"
 DATABASE = "tpch"
 
 
@@ -42,16 +46,35 @@ class S3Access(Struct, frozen=True, kw_only=True):
     bucket: str
 
 
+class SnowflakeAccess(Struct, frozen=True, kw_only=True):
+    """How to reach the emulated Snowflake.
+
+    Attributes:
+        control_url: of faults, users and the log of statements, which no Snowflake has.
+    """
+
+    account: str
+    user: str
+    password: str
+    host: str
+    port: int
+    protocol: str
+    database: str
+    control_url: str
+
+
 class SandboxAccess(Struct, frozen=True, kw_only=True):
     """What `dtaas sandbox up --json` prints once everything is ready.
 
     Attributes:
         rows: rows filled into the TPC-H tables.
+        snowflake: None when it was not started.
     """
 
     sqlserver: SqlServerAccess
     s3: S3Access
     rows: int
+    snowflake: SnowflakeAccess | None = None
 
 
 class Sandbox(Struct, frozen=True, kw_only=True):
@@ -59,13 +82,21 @@ class Sandbox(Struct, frozen=True, kw_only=True):
 
     sqlserver: SimulatedSqlServer
     s3: SeaweedServer
+    snowflake: SnowflakeEmulator | None = None
 
 
 @asynccontextmanager
 async def sandbox(
-    data_dir: Path, *, sqlserver_port: int = 0, s3_port: int = 0
+    data_dir: Path,
+    *,
+    sqlserver_port: int = 0,
+    s3_port: int = 0,
+    snowflake_port: int | None = None,
 ) -> AsyncIterator[Sandbox]:
-    """Run both servers below `data_dir`; port 0 takes a free one.
+    """Run the servers below `data_dir`; port 0 takes a free one.
+
+    Args:
+        snowflake_port: None leaves the Snowflake out.
 
     Raises:
         AddressInUseError: a given port is taken.
@@ -97,9 +128,21 @@ async def sandbox(
                         secret_key=SECRET_KEY,
                     ),
                 )
+                if snowflake_port is not None:
+                    starting.start_soon(
+                        start,
+                        "snowflake",
+                        snowflake_emulator(
+                            data_dir / "snowflake",
+                            port=snowflake_port,
+                            user=SNOWFLAKE_USER,
+                            password=SNOWFLAKE_PASSWORD,
+                        ),
+                    )
             yield Sandbox(
                 sqlserver=cast("SimulatedSqlServer", servers["sqlserver"]),
                 s3=cast("SeaweedServer", servers["s3"]),
+                snowflake=cast("SnowflakeEmulator | None", servers.get("snowflake")),
             )
         finally:
             stop.set()

@@ -15,18 +15,28 @@ from dtaas.sandbox.sandbox import (
     DATABASE,
     SA_PASSWORD,
     SECRET_KEY,
+    SNOWFLAKE_DATABASE,
     S3Access,
     SandboxAccess,
+    SnowflakeAccess,
     SqlServerAccess,
     fill_with_tpch,
     sandbox,
 )
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the servers listen; 0 takes a free port, None leaves the server out."""
+
+    sqlserver: int = 0
+    s3: int = 0
+    snowflake: int | None = None
 
 
 async def run_sandbox(
     data_dir: Path,
-    sqlserver_port: int,
-    s3_port: int,
+    ports: Ports,
     tpch_scale: float | None,
     announce: Callable[[bytes], None],
 ) -> None:
@@ -42,7 +52,12 @@ async def run_sandbox(
         generated = Event()
         if tpch_scale is not None:
             group.start_soon(_generate, tables, tpch_scale, generated)
-        async with sandbox(data_dir, sqlserver_port=sqlserver_port, s3_port=s3_port) as running:
+        async with sandbox(
+            data_dir,
+            sqlserver_port=ports.sqlserver,
+            s3_port=ports.s3,
+            snowflake_port=ports.snowflake,
+        ) as running:
             await running.s3.create_bucket(BUCKET)
             rows = 0
             if tpch_scale is not None:
@@ -63,9 +78,27 @@ async def run_sandbox(
                     bucket=BUCKET,
                 ),
                 rows=rows,
+                snowflake=await _snowflake(running.snowflake),
             )
             announce(msgspec.json.encode(access))
             await sleep_forever()
+
+
+async def _snowflake(emulator: SnowflakeEmulator | None) -> SnowflakeAccess | None:
+    """Make the database to work in, and return how to reach the account."""
+    if emulator is None:
+        return None
+    await emulator.create_database(SNOWFLAKE_DATABASE)
+    return SnowflakeAccess(
+        account=emulator.account,
+        user=emulator.user,
+        password=emulator.password,
+        host=emulator.host,
+        port=emulator.port,
+        protocol=emulator.protocol,
+        database=SNOWFLAKE_DATABASE,
+        control_url=emulator.control_url,
+    )
 
 
 async def _generate(folder: Path, scale: float, generated: Event) -> None:
