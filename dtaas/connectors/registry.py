@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from msgspec import Struct
 
-from dtaas.model.change_ports import ChangeSource
+from dtaas.model.change_ports import ChangeSource, WatermarkSource
 from dtaas.model.connectors import (
     ConnectionConfig,
     Connector,
@@ -49,6 +49,12 @@ def _sqlserver_changes(config: SqlServerConfig) -> ChangeSource:
     return SqlServerChangeSource(config)
 
 
+def _sqlserver_watermarks(config: SqlServerConfig) -> WatermarkSource:
+    from dtaas.connectors.sqlserver.incremental.source import SqlServerWatermarks  # noqa: PLC0415
+
+    return SqlServerWatermarks(config)
+
+
 def _memory_source(config: MemorySourceConfig) -> Source:
     from dtaas.connectors.memory.source import MemorySource  # noqa: PLC0415
 
@@ -59,6 +65,12 @@ def _memory_changes(config: MemorySourceConfig) -> ChangeSource:
     from dtaas.connectors.memory.change_source import MemoryChangeSource  # noqa: PLC0415
 
     return MemoryChangeSource(config)
+
+
+def _memory_watermarks(config: MemorySourceConfig) -> WatermarkSource:
+    from dtaas.connectors.memory.watermarks import MemoryWatermarks  # noqa: PLC0415
+
+    return MemoryWatermarks(config)
 
 
 def _s3(config: S3Config, naming: NamingContext) -> Destination:
@@ -102,6 +114,7 @@ class _SourceRow(Struct, frozen=True):
     type: ConnectorType
     build: Callable[[ConnectionConfig], Source]
     changes: Callable[[ConnectionConfig], ChangeSource] | None
+    watermarks: Callable[[ConnectionConfig], WatermarkSource] | None
 
 
 class _DestinationRow(Struct, frozen=True):
@@ -114,19 +127,24 @@ def _source_row(
     title: str,
     config: type[C],
     build: Callable[[C], Source],
+    *,
     changes: Callable[[C], ChangeSource] | None = None,
+    watermarks: Callable[[C], WatermarkSource] | None = None,
 ) -> _SourceRow:
     row = ConnectorType(
         kind=kind,
         role=ConnectorRole.SOURCE,
         title=title,
         config_type=config,
-        capabilities=Capabilities(full_load=True, cdc=changes is not None),
+        capabilities=Capabilities(
+            full_load=True, cdc=changes is not None, incremental=watermarks is not None
+        ),
     )
     return _SourceRow(
         row,
         cast("Callable[[ConnectionConfig], Source]", build),
         cast("Callable[[ConnectionConfig], ChangeSource] | None", changes),
+        cast("Callable[[ConnectionConfig], WatermarkSource] | None", watermarks),
     )
 
 
@@ -154,7 +172,14 @@ class Registry:
 
     def __init__(self, *, memory: bool = False) -> None:
         sources = [
-            _source_row("sqlserver", "SQL Server", SqlServerConfig, _sqlserver, _sqlserver_changes)
+            _source_row(
+                "sqlserver",
+                "SQL Server",
+                SqlServerConfig,
+                _sqlserver,
+                changes=_sqlserver_changes,
+                watermarks=_sqlserver_watermarks,
+            )
         ]
         destinations = [
             _destination_row("s3", "Amazon S3", S3Config, _s3),
@@ -166,7 +191,14 @@ class Registry:
         ]
         if memory:
             sources.append(
-                _source_row("memory", "Memory", MemorySourceConfig, _memory_source, _memory_changes)
+                _source_row(
+                    "memory",
+                    "Memory",
+                    MemorySourceConfig,
+                    _memory_source,
+                    changes=_memory_changes,
+                    watermarks=_memory_watermarks,
+                )
             )
             destinations.append(
                 _destination_row(
@@ -210,6 +242,18 @@ class Registry:
         if build is None:
             raise ValidationFailedError(
                 f"A source of type {connector.kind!r} has no change data capture.",
+                hint="Use mode full_load.",
+                field="$.mode",
+            )
+        return build(connector.config)
+
+    def watermark_source(self, connector: Connector) -> WatermarkSource:
+        """Build the part of a source that knows watermarks, or refuse where it has none."""
+        self.type_of(ConnectorRole.SOURCE, connector.kind)
+        build = self._sources[connector.kind].watermarks
+        if build is None:
+            raise ValidationFailedError(
+                f"A source of type {connector.kind!r} has no watermarks.",
                 hint="Use mode full_load.",
                 field="$.mode",
             )

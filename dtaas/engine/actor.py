@@ -9,12 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
-from dtaas.engine.execution import Company, TaskExecution, Workshop
+from dtaas.engine.execution import Attempt, Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
+from dtaas.engine.increment import Increments
 from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.stream import Joined, TaskStream
+from dtaas.engine.table import load_table
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
 from dtaas.model.connectors import Connector
 from dtaas.model.errors import DtaasError, TargetCollisionError
@@ -35,6 +37,12 @@ from dtaas.model.task import Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
 _CLOSE_LIMIT_S = 10.0
+_KINDS = {
+    TaskMode.FULL_LOAD: ExecutionType.FULL_LOAD,
+    TaskMode.INCREMENTAL: ExecutionType.INCREMENTAL,
+    TaskMode.CDC: ExecutionType.CDC,
+    TaskMode.FULL_LOAD_THEN_CDC: ExecutionType.CDC,
+}
 
 
 class Orders(Struct, frozen=True, kw_only=True):
@@ -132,9 +140,7 @@ class TaskActor:
     ) -> Ended:
         _refuse_collisions(task, destination)
         store = self._workshop.store
-        streams = task.spec.mode is not TaskMode.FULL_LOAD
-        kind = ExecutionType.CDC if streams else ExecutionType.FULL_LOAD
-        execution = await store.begin_execution(task.id, kind)
+        execution = await store.begin_execution(task.id, _KINDS[task.spec.mode])
         bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         owner = Owner(
             installation=await store.installation(),
@@ -146,7 +152,9 @@ class TaskActor:
         log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
         job = _Job(task, execution, tuple(tables), owner, source, destination)
-        if not streams:
+        if task.spec.mode is TaskMode.INCREMENTAL:
+            return await self._increment(job, tables, connector)
+        if not task.spec.mode.streams:
             return await self._load(job, tables)
         changes = self._registry.change_source(connector)
         try:
@@ -155,8 +163,33 @@ class TaskActor:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
                 await changes.aclose()
 
-    async def _load(self, job: "_Job", tables: Sequence[TableProgress]) -> Ended:
-        """Load tables in full."""
+    async def _increment(
+        self, job: "_Job", tables: Sequence[TableProgress], connector: Connector
+    ) -> Ended:
+        """Read what is new above each table's watermark; what is not known yet in full."""
+        if not isinstance(job.destination, ChangeDestination):
+            raise TypeError(job.destination)
+        streams = self._workshop.streams
+        if self._orders.restart:
+            for table in self._orders.tables or job.task.spec.source_tables:
+                await streams.forget(job.task.id, table)
+        marks = self._registry.watermark_source(connector)
+        try:
+            increments = Increments(
+                marks=marks,
+                destination=job.destination,
+                streams=streams,
+                uniform=self._workshop.uniform,
+            )
+            return await self._load(job, tables, increments.attempt)
+        finally:
+            with move_on_after(_CLOSE_LIMIT_S, shield=True):
+                await marks.aclose()
+
+    async def _load(
+        self, job: "_Job", tables: Sequence[TableProgress], attempt: Attempt = load_table
+    ) -> Ended:
+        """Load tables in full, or as `attempt` does."""
         load = TaskExecution(
             self._workshop,
             task=job.task,
@@ -166,6 +199,7 @@ class TaskActor:
             destination=job.destination,
             owner=job.owner,
             restart=self._orders.restart,
+            attempt=attempt,
         )
         self._work_on(load)
         status = await load.run()
@@ -284,8 +318,7 @@ class TaskActor:
         recorded = await self._workshop.store.tables_of(execution.id)
         if recorded:
             return list(recorded)
-        streams = task.spec.mode is not TaskMode.FULL_LOAD
-        wanted = () if streams else self._orders.tables
+        wanted = () if task.spec.mode.streams else self._orders.tables
         tables = [
             TableProgress(table=t, phase=TablePhase.WAITING)
             for t in wanted or task.spec.source_tables

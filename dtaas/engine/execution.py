@@ -22,7 +22,7 @@ from dtaas.engine.drain import Drain
 from dtaas.engine.failures import explain
 from dtaas.engine.progress import ExecutionMeter, TableMeter
 from dtaas.engine.report import Reporter
-from dtaas.engine.table import LoadContext, TableLoader
+from dtaas.engine.table import LoadContext, load_table
 from dtaas.model.change_ports import StreamStore
 from dtaas.model.errors import (
     ExecutionTimeoutError,
@@ -51,6 +51,8 @@ _MIB = 1024 * 1024
 _STORE_ERRORS = (StoreUnavailableError, StoreFullError, StoreCorruptError)
 """Not a table's fault: they end this life of the task, and the supervisor decides."""
 _WORKING = frozenset({TablePhase.PLANNING, TablePhase.LOADING, TablePhase.COMMITTING})
+Attempt = Callable[[LoadContext, TableRef, TableMeter], Awaitable[None]]
+"""Brings one table up to date, or raises; tried again as the task says."""
 
 
 class Workshop(Struct, frozen=True, kw_only=True):
@@ -99,11 +101,13 @@ class TaskExecution:
         owner: Owner,
         restart: bool,
         company: Company | None = None,
+        attempt: Attempt = load_table,
     ) -> None:
         self._workshop = workshop
         self._task = task
         self._execution = execution
         self._company = company
+        self._try = attempt
         self._tables = [t.table for t in tables]
         options = task.spec.options
         if company is None:
@@ -194,7 +198,7 @@ class TaskExecution:
             began = current_time()
             try:
                 with self._attempt(table):
-                    await TableLoader(self._context, table, meter).run()
+                    await self._try(self._context, table, meter)
                 return  # noqa: TRY300 - the attempt decides, the rest is its failure
             except Exception as exc:
                 error = explain(exc)

@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
-from dtaas.model.changes import StreamState, TableStream, TrackedTable
+from dtaas.model.changes import StreamState, TableStream, TrackedTable, TrackingMethod
 from dtaas.model.errors import DtaasError, SourceQueryError
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
@@ -46,7 +46,12 @@ class Handover(Struct, frozen=True, kw_only=True):
         """Return the streams the task already has, of the tables it still names."""
         wanted = set(self.task.spec.source_tables)
         found = await self.streams.streams(self.task.id)
-        return {s.stream.tracked.table: s for s in found if s.stream.tracked.table in wanted}
+        return {
+            s.stream.tracked.table: s
+            for s in found
+            if s.stream.tracked.table in wanted
+            and s.stream.tracked.method is not TrackingMethod.WATERMARK  # from another mode
+        }
 
     async def part(self) -> None:
         """Forget the streams of tables that the task does not name any more."""

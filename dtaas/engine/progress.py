@@ -179,6 +179,15 @@ class TableMeter:
             warning=warning or None,
         )
 
+    def warns(self, text: str) -> None:
+        """Show what the way a table is read cannot see."""
+        self._set(warning=text or None)
+
+    def caught_up(self) -> None:
+        """Take the final figures of an increment: the rows that were new."""
+        rows = self._state.changes
+        self._set(rows_done=rows, rows_total=rows, total_is_estimate=False)
+
     def recovered(self) -> None:
         """Take back what an error showed."""
         self._set(error_code=None, error=None, hint=None)

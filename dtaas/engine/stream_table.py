@@ -18,7 +18,7 @@ from dtaas.engine.failures import explain
 from dtaas.engine.lag import Lag, lag_of, margin_warning
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.repair import Key, repairs
-from dtaas.model.change_ports import ChangeDestination, ChangeSource, ChangeWriter, StreamStore
+from dtaas.model.change_ports import ChangeDestination, ChangeWriter, StreamStore, WindowSource
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState
 from dtaas.model.errors import (
     DtaasError,
@@ -50,10 +50,11 @@ class StreamContext(Struct, frozen=True, kw_only=True):
         rows: the same source, for single rows by key.
         windows: places for windows being applied, over all tables.
         caught_up: called when a table has done all it knew of, to ask for more at once.
+        phase: what tables are shown in while they take changes.
     """
 
     spec: TaskSpec
-    source: ChangeSource
+    source: WindowSource
     rows: Source
     destination: ChangeDestination
     streams: StreamStore
@@ -62,6 +63,7 @@ class StreamContext(Struct, frozen=True, kw_only=True):
     drain: Drain
     uniform: Callable[[float, float], float]
     caught_up: Callable[[], None]
+    phase: TablePhase = TablePhase.STREAMING
 
 
 class TableStreamer:
@@ -198,7 +200,22 @@ class TableStreamer:
             await self._context.streams.open(self._state)
         self._meter.recovered()
         self._meter.stands_at(self._state.position)
-        self._meter.enter(TablePhase.STREAMING)
+        self._meter.enter(self._context.phase)
+
+    async def catch_up(self, to: bytes) -> bool:
+        """Open the target and apply what there is up to `to`, once; a failure is the caller's.
+
+        Returns:
+            Whether it is done; if not, the drain came first.
+        """
+        await self._open()
+        self._target = to
+        while self._state.intent is not None or self._state.position < to:
+            if self._context.drain.requested:
+                return False
+            async with self._context.windows:
+                await self._step()
+        return True
 
     async def _follow(self) -> None:
         while not self._context.drain.requested and not self.ended:

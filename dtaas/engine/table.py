@@ -1,7 +1,7 @@
 """The full load of one table: plan or resume, copy its chunks, publish."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 from anyio import CapacityLimiter, create_task_group
@@ -31,6 +31,7 @@ class LoadContext(Struct, frozen=True, kw_only=True):
         chunks: places for chunks being copied, over all tables.
         restart: forget what an earlier execution left unfinished.
         anew: load also what this execution has loaded before.
+        position: says where a table's load begins; None asks the source.
     """
 
     spec: TaskSpec
@@ -44,6 +45,7 @@ class LoadContext(Struct, frozen=True, kw_only=True):
     drain: Drain
     restart: bool = False
     anew: bool = False
+    position: Callable[[], Awaitable[str]] | None = None
 
 
 class TableLoader:
@@ -105,7 +107,7 @@ class TableLoader:
         self, schema: TableSchema, target: TargetTable, options: WriteOptions
     ) -> TableLoad:
         context = self._context
-        position = await context.source.position()
+        position = await (context.position or context.source.position)()
         chunks = await context.source.plan(schema, chunk_rows=context.spec.options.chunk_rows)
         load = TableLoad(
             load_id=LoadId(uuid.uuid4().hex),
@@ -183,3 +185,8 @@ class TableLoader:
             if mapping.source == self._table:
                 return mapping
         return TableMapping(source=self._table)
+
+
+async def load_table(context: LoadContext, table: TableRef, meter: TableMeter) -> None:
+    """Make one attempt at loading a table in full."""
+    await TableLoader(context, table, meter).run()

@@ -21,12 +21,42 @@ from dtaas.model.changes import (
 )
 from dtaas.model.connectors import Connector
 from dtaas.model.ids import TaskId
+from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader, ConnectorRegistry
 from dtaas.model.schema import TableRef
+from dtaas.model.watermark import Fence, Watermark
+
+
+class WindowSource(Protocol):
+    """Hands out the changes of tables, window by window. Its methods may overlap."""
+
+    async def cut(
+        self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
+    ) -> ChangeWindow:
+        """Return the next window after `after`: whole transactions, about `most_rows` rows.
+
+        A single larger transaction still comes whole. `to` bounds the window; when nothing changed
+        the window ends there.
+        """
+        ...
+
+    def changes(
+        self, tracked: TrackedTable, window: ChangeWindow, *, batch_rows: int, batch_bytes: int
+    ) -> AbstractAsyncContextManager[BatchReader]:
+        """Open a reader over a window, in the order of `ORDER`, each change exactly once.
+
+        Batches have `change_schema(tracked.schema)`. The reader checks before the first and after
+        the last row that nothing was cleaned away meanwhile.
+
+        Raises:
+            CaptureGapError: changes of the window are no longer kept: the table needs a new load.
+            CaptureLostError: the instance is gone or is another one of the same name.
+        """
+        ...
 
 
 @runtime_checkable
-class ChangeSource(Protocol):
+class ChangeSource(WindowSource, Protocol):
     """The part of a source that reads changes. Its methods may overlap."""
 
     async def track(
@@ -68,28 +98,63 @@ class ChangeSource(Protocol):
         """
         ...
 
-    async def cut(
-        self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
-    ) -> ChangeWindow:
-        """Return the next window after `after`: whole transactions, about `most_rows` rows.
+    async def aclose(self) -> None:
+        """Close every connection. Idempotent."""
+        ...
 
-        A single larger transaction still comes whole. `to` bounds the window; when nothing changed
-        the window ends there.
+
+class WatermarkSource(Protocol):
+    """The part of a source that knows watermarks; the rows themselves are read by the `Source`."""
+
+    async def mark(
+        self, table: TableRef, *, key: tuple[str, ...], watermark: Watermark | None, field: str
+    ) -> TrackedTable:
+        """Return a table with its watermark column. Comes before the other methods.
+
+        Args:
+            key: the key the user declared, empty for the table's own.
+            watermark: None chooses the column.
+            field: path of the setting, for the error.
+
+        Returns:
+            `instance` is the column; `instance_id` changes with table and kind of the column.
+
+        Raises:
+            WatermarkNeededError: no column will do, or not the one named; `hint` says which would.
+            TableNotFoundError: the table does not exist.
+            UnsupportedTypeError: a column cannot be moved without loss.
         """
         ...
 
-    def changes(
-        self, tracked: TrackedTable, window: ChangeWindow, *, batch_rows: int, batch_bytes: int
-    ) -> AbstractAsyncContextManager[BatchReader]:
-        """Open a reader over a window, in the order of `ORDER`, each change exactly once.
+    async def fence(self, tracked: TrackedTable, *, after: bytes | None, seen: str) -> Fence:
+        """Return how far the table may be read now: no row at or below can still appear.
 
-        Batches have `change_schema(tracked.schema)`. The reader checks before the first and after
-        the last row that nothing was cleaned away meanwhile.
+        That holds without exception for a rowversion, and within the overlap for the others.
+
+        Args:
+            after: where the last fence stood, None before the first.
+            seen: what the last fence saw.
+
+        Returns:
+            A position of at least `after`; the same when there is nothing to read.
 
         Raises:
-            CaptureGapError: changes of the window are no longer kept: the table needs a new load.
-            CaptureLostError: the instance is gone or is another one of the same name.
+            SourceRestoredError: the source's counter lies before `after`.
         """
+        ...
+
+    async def cut(
+        self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
+    ) -> ChangeWindow:
+        """Return the next window; the first after a fence reaches over the overlap."""
+        ...
+
+    def chunk(self, tracked: TrackedTable, window: ChangeWindow) -> Chunk:
+        """Return the rows of a window as a range of the watermark column. Pure."""
+        ...
+
+    def notes(self, tracked: TrackedTable) -> str:
+        """Return what such a watermark cannot see, in one sentence or two, for people."""
         ...
 
     async def aclose(self) -> None:
@@ -102,6 +167,14 @@ class ChangeRegistry(ConnectorRegistry, Protocol):
 
     def change_source(self, connector: Connector) -> ChangeSource:
         """Build the part of a source that reads changes.
+
+        Raises:
+            ValidationFailedError: the product has none.
+        """
+        ...
+
+    def watermark_source(self, connector: Connector) -> WatermarkSource:
+        """Build the part of a source that knows watermarks.
 
         Raises:
             ValidationFailedError: the product has none.

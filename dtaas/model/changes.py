@@ -126,6 +126,7 @@ class ChangeWindow(Struct, frozen=True, kw_only=True):
         expected_rows: the most change rows it can hold, counted when it was cut, None when not
             known.
         commit_time: commit time of `to`, for lag and for commit-date partitions.
+        reach: where reading begins when that lies before `after`: a watermark's overlap.
     """
 
     table: TableRef
@@ -133,6 +134,7 @@ class ChangeWindow(Struct, frozen=True, kw_only=True):
     to: bytes
     expected_rows: int | None = None
     commit_time: datetime | None = None
+    reach: bytes | None = None
 
 
 class TableStream(Struct, frozen=True, kw_only=True):
@@ -183,7 +185,7 @@ class StreamState(Struct, frozen=True, kw_only=True):
         intent: the window being applied, stored before its first byte is written and redone exactly
             after a crash; None between windows.
         verified_through: position up to which both ends were proved equal, None when never.
-        watermark: exact text of the last value read, for watermark streams.
+        watermark: of a watermark stream, what `Fence.seen` said when it was last read.
     """
 
     stream: TableStream

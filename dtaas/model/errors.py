@@ -180,6 +180,12 @@ class CaptureNotEnabledError(FatalError):
     code = "capture_not_enabled"
 
 
+class WatermarkNeededError(FatalError):
+    """A table has no column that tells which of its rows are new, or the one named will not do."""
+
+    code = "watermark_needed"
+
+
 class CaptureGapError(FatalError):
     """Changes the position still needs were cleaned away: the table must be loaded anew."""
 

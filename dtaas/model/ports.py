@@ -39,6 +39,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     Attributes:
         applies_changes: changes are applied to rows by key, which every table then must have.
+        incremental: rows can be found by a watermark.
     """
 
     full_load: bool = False
@@ -47,6 +48,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     append: bool = False
     partitions: bool = False
     applies_changes: bool = False
+    incremental: bool = False
 
 
 KEYS_AT_ONCE: Final = 200

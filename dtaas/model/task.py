@@ -10,15 +10,29 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, WriteMode
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.watermark import Watermark
 
 
 class TaskMode(StrEnum):
-    """How a task reads its tables."""
+    """How a task reads its tables.
+
+    Attributes:
+        FULL_LOAD: all rows, every time.
+        INCREMENTAL: all rows the first time, then those above each table's watermark. Deletes are
+            not seen.
+        CDC: every change from now on, including deletes.
+        FULL_LOAD_THEN_CDC: all rows, then every change since.
+    """
 
     FULL_LOAD = "full_load"
     INCREMENTAL = "incremental"
     CDC = "cdc"
     FULL_LOAD_THEN_CDC = "full_load_then_cdc"
+
+    @property
+    def streams(self) -> bool:
+        """Return whether such a task goes on until it is stopped."""
+        return self in {TaskMode.CDC, TaskMode.FULL_LOAD_THEN_CDC}
 
 
 class TaskStatus(StrEnum):
@@ -93,12 +107,15 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         target: path segments below the connector's bucket or folder; None follows its prefix.
         key: columns that tell rows apart, for a table without a usable key of its own.
         partition_by: Hive-style partitions, outermost first.
+        watermark: for mode `incremental`; None takes the table's rowversion column, else its
+            identity column when no time column could be meant.
     """
 
     source: TableRef
     target: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
     key: tuple[str, ...] = ()
     partition_by: tuple[PartitionField, ...] = ()
+    watermark: Watermark | None = None
 
 
 class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -37,6 +37,12 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
     _check_tables(spec)
     for index, mapping in enumerate(spec.table_mappings):
         _check_mapping(mapping, f"$.table_mappings[{index}]", destination)
+        if mapping.watermark is not None and spec.mode is not TaskMode.INCREMENTAL:
+            raise ValidationFailedError(
+                f"A watermark goes with mode incremental, not {spec.mode}.",
+                hint="Leave it out, or choose mode incremental.",
+                field=f"$.table_mappings[{index}].watermark",
+            )
     if spec.options.write_mode is WriteMode.APPEND and not destination.append:
         raise ValidationFailedError(
             "This destination cannot append.",
@@ -54,12 +60,8 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
 
 def _check_mode(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
     if spec.mode is TaskMode.INCREMENTAL:
-        raise ValidationFailedError(
-            f"Mode {spec.mode} is not available in this version.",
-            hint="Use full_load, cdc or full_load_then_cdc.",
-            field="$.mode",
-        )
-    if spec.mode is not TaskMode.FULL_LOAD:
+        _check_incremental(spec, source, destination)
+    elif spec.mode.streams:
         _check_streaming(spec, source, destination)
     for side, can in (("source", source), ("destination", destination)):
         if not can.full_load:
@@ -76,6 +78,21 @@ def _check_streaming(spec: TaskSpec, source: Capabilities, destination: Capabili
                 hint="Use full_load.",
                 field=f"$.{side}_connector_id",
             )
+    _check_overwrites(spec)
+
+
+def _check_incremental(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
+    for side, can in (("source", source.incremental), ("destination", destination.cdc)):
+        if not can:
+            raise ValidationFailedError(
+                f"The {side} cannot do mode {spec.mode}.",
+                hint="Use full_load.",
+                field=f"$.{side}_connector_id",
+            )
+    _check_overwrites(spec)
+
+
+def _check_overwrites(spec: TaskSpec) -> None:
     if spec.options.write_mode is WriteMode.APPEND:
         raise ValidationFailedError(
             "Changes follow a load that replaces the one before, not one that is appended.",

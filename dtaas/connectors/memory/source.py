@@ -85,7 +85,7 @@ class MemorySource:
     ) -> AsyncIterator[BatchReader]:
         """Read the rows of the chunk's range as they are now."""
         table = self._table(schema.table)
-        if table.schema != schema:
+        if table.schema.columns != schema.columns:
             raise SchemaChangedError(
                 f"Table {schema.table} changed its columns after the load was planned.",
                 hint="Start the task with force to load the table anew.",

@@ -14,13 +14,22 @@ from dtaas.connectors.registry import Registry
 from dtaas.engine.execution import Workshop
 from dtaas.engine.supervisor import Supervisor
 from dtaas.model.connectors import ConnectionConfig, ConnectorRole, FileConfig, decode_config
-from dtaas.model.execution import ExecutionProgress, TablePhase
+from dtaas.model.execution import Execution, ExecutionProgress, TablePhase
 from dtaas.model.ids import TaskId
 from dtaas.model.load import FileFormat
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, Task, TaskMode, TaskOptions, TaskSpec, TaskStatus
+from dtaas.model.task import (
+    DesiredState,
+    TableMapping,
+    Task,
+    TaskMode,
+    TaskOptions,
+    TaskSpec,
+    TaskStatus,
+)
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 from dtaas.store.connectors import ConnectorDraft
+from dtaas.store.executions import ExecutionFilter
 from dtaas.store.store import Store, open_store
 from tests.fakes.lake_reader import LakeTable
 from tests.integration.sqlserver_source.database import Database
@@ -77,6 +86,18 @@ class Life:
                     return task
                 await anyio.sleep(0.02)
 
+    async def execute(self, *, force: bool = False) -> Execution:
+        """Run one execution of a task that ends by itself, and return how it ended."""
+        before = await self.store.engine.last_started(self.task_id)
+        await self.start(force=force)
+        rest = {TaskStatus.IDLE, TaskStatus.STOPPED, TaskStatus.FAILED}
+
+        def ended(task: Task, _: ExecutionProgress | None) -> bool:
+            return task.status in rest and task.last_run_at != before
+
+        await self.until(ended)
+        return (await self.store.executions.list(ExecutionFilter(task_id=self.task_id))).items[0]
+
     async def streaming(self) -> None:
         """Wait until every table streams."""
 
@@ -98,6 +119,7 @@ class Setting:
     kind = "file"
     config_type: type[ConnectionConfig] = FileConfig
     file_format = FileFormat.PARQUET
+    mappings: tuple[TableMapping, ...] = ()
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -131,6 +153,9 @@ class Setting:
                 await supervisor.drain()
                 group.cancel_scope.cancel()
 
+    def target(self) -> ConnectionConfig:
+        return decode_config({"path": str(self.lake)}, self.config_type)
+
     def table(self, table: TableRef) -> LakeTable:
         return LakeTable(self.lake / table.schema / table.name)
 
@@ -150,7 +175,7 @@ class Setting:
                 name="target",
                 role=ConnectorRole.DESTINATION,
                 kind=self.kind,
-                config=decode_config({"path": str(self.lake)}, self.config_type),
+                config=self.target(),
             )
         )
         spec = TaskSpec(
@@ -160,6 +185,7 @@ class Setting:
             source_tables=tables,
             mode=mode,
             s3_file_format=self.file_format,
+            table_mappings=self.mappings,
             options=TaskOptions(poll_interval_ms=50, **options),
         )
         return (await store.tasks.create(spec)).id

@@ -10,6 +10,7 @@ from dtaas.model.ports import Capabilities
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TableMapping, TaskMode, TaskOptions, TaskSpec
+from dtaas.model.watermark import Watermark
 from dtaas.services.task_rules import (
     applies_at_once,
     changed_fields,
@@ -53,7 +54,12 @@ def test_a_good_task_passes():
     ("changed", "destination", "field"),
     [
         ({"mode": TaskMode.CDC}, ALL, "$.source_connector_id"),
-        ({"mode": TaskMode.INCREMENTAL}, ALL, "$.mode"),
+        ({"mode": TaskMode.INCREMENTAL}, ALL, "$.source_connector_id"),
+        (
+            {"table_mappings": (TableMapping(source=A, watermark=Watermark(column="id")),)},
+            ALL,
+            "$.table_mappings[0].watermark",
+        ),
         ({"mode": TaskMode.FULL_LOAD_THEN_CDC}, ALL, "$.source_connector_id"),
         ({}, Capabilities(), "$.destination_connector_id"),
         ({"source_tables": (A, B, A)}, ALL, "$.source_tables[2]"),
@@ -95,6 +101,24 @@ def test_a_good_task_passes():
 def test_what_cannot_work_is_refused_with_its_path(changed, destination, field):
     with pytest.raises(ValidationFailedError) as caught:
         check_spec(spec(**changed), ALL, destination)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("changed", "destination", "field"),
+    [
+        ({}, ALL, "$.destination_connector_id"),
+        (
+            {"options": TaskOptions(write_mode=WriteMode.APPEND)},
+            msgspec.structs.replace(ALL, cdc=True),
+            "$.options.write_mode",
+        ),
+    ],
+)
+def test_what_cannot_be_incremental_is_refused(changed, destination, field):
+    source = msgspec.structs.replace(ALL, incremental=True)
+    with pytest.raises(ValidationFailedError) as caught:
+        check_spec(spec(mode=TaskMode.INCREMENTAL, **changed), source, destination)
     assert caught.value.field == field
 
 
