@@ -146,7 +146,7 @@ class WatermarkSource(Protocol):
     async def cut(
         self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
     ) -> ChangeWindow:
-        """Return the next window; the first after a fence reaches over the overlap."""
+        """Return the next window; the first after a fence reaches back where rows came late."""
         ...
 
     def chunk(self, tracked: TrackedTable, window: ChangeWindow) -> Chunk:

@@ -77,17 +77,18 @@ def next_pass(position: bytes) -> bytes:
     return position if exhausted else (number + 1).to_bytes(10)
 
 
-def risen(top: int | None, seen: str, *, after: bytes | None, before: str) -> Fence:
-    """Return the fence of a column whose highest value is `top`, given what its overlap holds.
+def risen(top: int | None, held: str, *, after: bytes | None, seen: str, late: bool) -> Fence:
+    """Return the fence of a column whose highest value is `top`.
 
     Args:
+        held: what the overlap below `top` holds. It must have been asked for before `late` was
+            found out: a row that comes between the two is then read once more, never passed by.
         after: where the last fence stood, None before the first.
-        before: what the last fence saw.
+        seen: what the last fence saw.
+        late: the overlap below `after` holds something else than `seen`.
     """
     position = NOWHERE if top is None else position_at(top)
-    if after is None:
-        return Fence(position=position, seen=seen)
-    if value_at(position) != value_at(after) and position > after:
-        return Fence(position=position, seen=seen)
-    late = next_pass(after) if seen != before else after
-    return Fence(position=late, seen=before if late == after else seen)
+    if after is None or (value_at(position) != value_at(after) and position > after):
+        return Fence(position=position, seen=held)
+    again = next_pass(after) if late else after
+    return Fence(position=again, seen=seen if again == after else held)

@@ -8,6 +8,7 @@ FEATURES: Final = (
     "cdc",
     "executions.logs",
     "history",
+    "incremental",
     "metrics",
     "schedules",
     "taskfiles",

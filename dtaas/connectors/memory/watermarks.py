@@ -58,14 +58,11 @@ class MemoryWatermarks:
         before = None if after is None else value_at(after)
         tops = [v for v in (pc.max(values).as_py(), before) if v is not None]
         top = max(tops, default=None)
-        held = ""
-        if top is not None:
-            near = values.filter(pc.greater(values, top - self._overlap(table)))
-            held = f"{top} {len(near)} {pc.sum(near).as_py() or 0}"
-        fence = risen(top, held, after=after, before=seen)
-        if after is not None and fence.position != after and before is not None:
+        held = self._held(tracked, top)
+        late = before is not None and self._held(tracked, before) != seen
+        if late:
             self._late.add(table)
-        return fence
+        return risen(top, held, after=after, seen=seen, late=late)
 
     async def cut(
         self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
@@ -101,6 +98,15 @@ class MemoryWatermarks:
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""
+
+    def _held(self, tracked: TrackedTable, top: int | None) -> str:
+        """Return how many rows the overlap below `top` holds, and their sum."""
+        overlap = self._overlap(tracked.table)
+        if top is None or not overlap:
+            return ""
+        values = self._values(tracked)
+        near = values.filter(pc.and_(pc.greater(values, top - overlap), pc.less_equal(values, top)))
+        return f"{top} {len(near)} {pc.sum(near).as_py() or 0}"
 
     def _overlap(self, table: TableRef) -> int:
         return self._marks[table].overlap_values

@@ -229,7 +229,7 @@ async def test_a_failure_is_tried_again_and_reads_the_same_window(works: Works) 
     put(works.source, 1, 2_000)
     failing = 2
 
-    async def hook(step: str, table: TableRef) -> None:
+    async def hook(step: str, _table: TableRef) -> None:
         nonlocal failing
         if step == "applied" and failing:
             failing -= 1

@@ -140,6 +140,21 @@ async def test_rowversion_rises_and_open_transactions_hold_the_low_mark(server, 
     assert low == _next(await sql.value("SELECT MAX(rv) FROM t"))
 
 
+async def test_the_first_transaction_of_all_holds_the_low_mark_too(server, sql) -> None:
+    await sql.run(
+        "CREATE DATABASE fresh_versions; USE fresh_versions; CREATE TABLE t (rv rowversion)"
+    )
+    async with server.client() as other:
+        await other.run("USE fresh_versions; BEGIN TRAN; INSERT t DEFAULT VALUES")
+        await sql.run("INSERT t DEFAULT VALUES")
+        low = await sql.value("SELECT MIN_ACTIVE_ROWVERSION()")
+        assert low < await sql.value("SELECT MAX(rv) FROM t")
+        await other.run("COMMIT")
+    assert await sql.value("SELECT MIN_ACTIVE_ROWVERSION()") == _next(
+        await sql.value("SELECT MAX(rv) FROM t")
+    )
+
+
 async def test_a_large_result_streams_in_constant_memory(sql) -> None:
     statement = (
         "WITH d AS (SELECT n FROM (VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)) x (n))"

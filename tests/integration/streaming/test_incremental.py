@@ -5,20 +5,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import anyio
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
 from dtaas.connectors.lake.destination import LakeDestination
-from dtaas.model.connectors import ConnectionConfig, DeltaFileConfig, S3Config, S3Credentials
+from dtaas.model.connectors import ConnectionConfig, DeltaFileConfig, S3Config
 from dtaas.model.execution import ExecutionStatus, TablePhase
-from dtaas.model.load import FileFormat
 from dtaas.model.schema import TableRef
 from dtaas.model.task import OnGap, TableMapping, TaskMode, TaskStatus
 from dtaas.model.watermark import Watermark
-from dtaas.sandbox.seaweed import SeaweedServer, seaweed
+from dtaas.sandbox.seaweed import seaweed
 from tests.integration.sqlserver_source.database import Database
-from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
+from tests.integration.streaming.conftest import Life, Setting
 
 T = TableRef("dbo", "t")
 COLUMNS = "id int NOT NULL PRIMARY KEY, name nvarchar(50) NULL, rv rowversion"
@@ -34,9 +33,10 @@ class DeltaSetting(Setting):
         return {row["id"]: row["name"] for row in delta.to_pylist()}
 
 
-@pytest.fixture
-def delta(tmp_path: Path, database: Database) -> DeltaSetting:
-    return DeltaSetting(tmp_path, database)
+@pytest.fixture(params=[Setting, DeltaSetting], ids=["files", "delta"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> Setting:
+    made: Setting = request.param(tmp_path, database)
+    return made
 
 
 def marked(setting: Setting, column: str, **settings: Any) -> None:
@@ -61,10 +61,8 @@ async def completed(life: Life) -> int:
     return execution.processed_rows
 
 
-@pytest.mark.parametrize("kind", ["setting", "delta"])
-async def test_rowversion_is_found_by_itself(kind: str, request: pytest.FixtureRequest) -> None:
-    setting = request.getfixturevalue(kind)
-    database = setting.database
+async def test_rowversion_is_found_by_itself(either: Setting) -> None:
+    setting, database = either, either.database
     await database.create(T, COLUMNS)
     await database.run(
         "INSERT INTO t (id, name) VALUES " + ", ".join(f"({i}, N'row {i}')" for i in range(40))
@@ -85,8 +83,13 @@ async def test_rowversion_is_found_by_itself(kind: str, request: pytest.FixtureR
 
 async def test_rows_of_open_transactions_are_not_passed_by(setting: Setting) -> None:
     """A lower rowversion can commit later: the fence stands below every open transaction."""
-    database, other = setting.database, Database(
-        setting.database.server, setting.database.config.database, setting.database.config.password
+    database, other = (
+        setting.database,
+        Database(
+            setting.database.server,
+            setting.database.config.database,
+            setting.database.config.password,
+        ),
     )
     await database.create(T, COLUMNS)
     async with setting.life(T, mode=INCREMENTAL) as life:
@@ -119,9 +122,11 @@ async def test_ascending_keys_with_rows_that_come_late(setting: Setting) -> None
     await database.run("INSERT INTO t (name) VALUES (N'a'), (N'b'), (N'c')")
     async with setting.life(T, mode=INCREMENTAL) as life:  # the only candidate: found by itself
         assert await completed(life) == 3
-        await database.run("SET IDENTITY_INSERT t ON; INSERT INTO t (id, name) VALUES (10, N'x')")
+        insert = "SET IDENTITY_INSERT t ON; INSERT INTO t (id, name) VALUES ({}, N'{}');"
+        off = " SET IDENTITY_INSERT t OFF"
+        await database.run(insert.format(10, "x") + off)
         await completed(life)
-        await database.run("SET IDENTITY_INSERT t ON; INSERT INTO t (id, name) VALUES (7, N'late')")
+        await database.run(insert.format(7, "late") + off)
         await completed(life)
         assert names(setting) == await source_names(database)
         assert await completed(life) == 0
@@ -141,9 +146,8 @@ async def test_ascending_keys_with_rows_that_come_late(setting: Setting) -> None
 )
 async def test_modified_at(setting: Setting, type_: str, clock: str) -> None:
     database = setting.database
-    await database.create(
-        T, f"id int NOT NULL PRIMARY KEY, name nvarchar(9), at {type_} NOT NULL INDEX i"
-    )
+    await database.create(T, f"id int NOT NULL PRIMARY KEY, name nvarchar(9), at {type_} NOT NULL")
+    await database.run("CREATE INDEX modified ON t (at)")
     back = f"DATEADD(minute, -%d, {clock})"
     await database.run(f"INSERT INTO t VALUES (1, N'a', {back % 90}), (2, N'b', {back % 80})")
     marked(setting, "at", overlap_s=120)
@@ -198,14 +202,12 @@ async def test_a_new_column_is_not_passed_over_in_silence(setting: Setting) -> N
         assert row["extra"] == 7
 
 
-@pytest.mark.parametrize("kind", ["setting", "delta"])
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_lives_cut_short_at_random_lose_and_double_nothing(
-    kind: str, seed: int, request: pytest.FixtureRequest
+    either: Setting, seed: int
 ) -> None:
     dice = random.Random(seed)
-    setting = request.getfixturevalue(kind)
-    database = setting.database
+    setting, database = either, either.database
     await database.create(T, COLUMNS)
     await database.run(
         "INSERT INTO t (id, name) VALUES " + ", ".join(f"({i}, N'row {i}')" for i in range(200))
@@ -225,58 +227,51 @@ async def test_lives_cut_short_at_random_lose_and_double_nothing(
         await life.until(lambda task, _: task.status not in {TaskStatus.RUNNING, TaskStatus.QUEUED})
         await completed(life)
         assert names(setting) == await source_names(database)
-    if kind == "setting":
+    if not isinstance(setting, DeltaSetting):
         places = [(c["_lsn"], c["_seqval"]) for c in setting.table(T).changes()]
         assert places == sorted(set(places))
 
 
-@pytest.fixture(scope="module")
-async def bucket(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SeaweedServer]:
-    folder = tmp_path_factory.mktemp("incremental-s3")
-    async with seaweed(folder, access_key="k", secret_key="s") as server:
-        await server.create_bucket("lake")
-        yield server
+@pytest.fixture
+async def bucket(tmp_path: Path) -> AsyncIterator[S3Config]:
+    async with seaweed(tmp_path / "s3", access_key="k", secret_key="s") as server:
+        await server.create_bucket("increments")
+        yield S3Config(
+            bucket="increments",
+            endpoint_url=server.endpoint_url,
+            access_key_id=server.access_key,
+            secret_access_key=server.secret_key,
+        )
 
 
 class S3Setting(Setting):
     kind = "s3"
-    server: SeaweedServer
+    config: S3Config
 
     def target(self) -> ConnectionConfig:
-        return S3Config(
-            bucket="lake",
-            endpoint_url=self.server.url,
-            credentials=S3Credentials.STATIC,
-            access_key_id="k",
-            secret_access_key="s",
-        )
+        return self.config
 
 
-async def test_files_on_s3(tmp_path: Path, database: Database, bucket: SeaweedServer) -> None:
+async def test_files_on_s3(tmp_path: Path, database: Database, bucket: S3Config) -> None:
     """The destination is read back by its own reader, over the wire."""
     setting = S3Setting(tmp_path, database)
-    setting.server = bucket
+    setting.config = bucket
     await database.create(T, COLUMNS)
     await database.run("INSERT INTO t (id, name) VALUES (1, N'a'), (2, N'b')")
     async with setting.life(T, mode=INCREMENTAL) as life:
         await completed(life)
-        await database.run("UPDATE t SET name = N'B' WHERE id = 2", "INSERT INTO t (id) VALUES (3)")
+        await database.run(
+            "UPDATE t SET name = N'B' WHERE id = 2", "INSERT INTO t (id, name) VALUES (3, N'c')"
+        )
         assert await completed(life) == 2
-        await life.execute()
-    config = setting.target()
-    assert isinstance(config, S3Config)
-    lake = LakeDestination.s3(config, task_name="stream", database=database.config.database)
-    try:
-        found: dict[int, str] = {}
-        with anyio.fail_after(LIMIT_S):
-            await lake.scan(
-                lake.target_of(T, None),
-                (await life.store.streams.stream(life.task_id, T)).stream.tracked.schema,  # type: ignore[union-attr]
-                lambda batch: found.update(
-                    zip(batch["id"].to_pylist(), batch["name"].to_pylist(), strict=True)
-                ),
-            )
-    finally:
-        await lake.aclose()
+        state = await life.store.streams.stream(life.task_id, T)
+    assert state is not None
+    lake = LakeDestination.s3(bucket, task_name="stream", database=database.config.database)
+    found: dict[int, str] = {}
+
+    def visit(batch: pa.RecordBatch) -> None:
+        found.update(zip(batch["id"].to_pylist(), batch["name"].to_pylist(), strict=True))
+
+    await lake.scan(lake.target_of(T, None), state.stream.tracked.schema, visit)
+    await lake.aclose()
     assert found == await source_names(database)
-    assert FileFormat.PARQUET in {FileFormat.PARQUET}

@@ -112,10 +112,11 @@ class SqlServerWatermarks:
         before = None if after is None else value_at(after)
         if before is not None:
             top = before if top is None else max(top, before)
-        fence = risen(top, await self._held(what, table, mark, top), after=after, before=seen)
-        if after is not None and fence.position != after and before is not None and mark.overlap:
+        held = await self._held(what, table, mark, top)
+        late = before is not None and await self._held(what, table, mark, before) != seen
+        if late:
             self._late.add(table)
-        return fence
+        return risen(top, held, after=after, seen=seen, late=late)
 
     async def cut(
         self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
@@ -128,7 +129,7 @@ class SqlServerWatermarks:
         if count == most_rows and end < to:
             to, expected = end, None  # more rows may have the last value
         reach = None
-        if table in self._late:
+        if table in self._late:  # only the first window reaches back
             self._late.discard(table)
             reach = position_at(max(_LEAST, (value_at(after) or 0) - mark.overlap))
         return ChangeWindow(

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ConnectorView, TaskView } from '@/shared/api/types'
 
 import { diffLines } from './diff'
-import { draftOf, emptyDraft, problemsOf, specOf, withTarget, type Draft } from './draft'
+import { draftOf, emptyDraft, problemsOf, specOf, withTarget, withWatermark, type Draft } from './draft'
 import { arrowsOf, blocksOf, chainOf, connected, refusal } from './graph'
 import { useHistory } from './history'
 import { fromYaml, toYaml } from './yaml'
@@ -42,6 +42,23 @@ describe('draft', () => {
     const both = withTarget(withTarget(draft(), ORDERS, 'raw / x'), LINES, 'raw/x')
     expect(problemsOf(both, CONNECTORS)[0]?.text).toBe('dbo.orders and dbo.lines both go to raw/x.')
     expect(withTarget(both, LINES, ' ').table_mappings).toEqual([{ source: ORDERS, target: ['raw', 'x'] }])
+  })
+})
+
+describe('watermarks', () => {
+  it('stand beside the target, go with mode incremental only, and are forgotten when emptied', () => {
+    const one = withWatermark(withTarget(draft({ mode: 'incremental' }), ORDERS, 'raw/x'), ORDERS, ' changed ')
+    expect(specOf(one)?.table_mappings).toEqual([{ source: ORDERS, target: ['raw', 'x'], watermark: { column: 'changed' } }])
+    expect(withTarget(one, ORDERS, '').table_mappings).toEqual([{ source: ORDERS, target: null, watermark: { column: 'changed' } }])
+    expect(specOf({ ...one, mode: 'full_load' })?.table_mappings?.[0]?.watermark).toBeNull()
+    expect(withWatermark(withTarget(one, ORDERS, ''), ORDERS, '').table_mappings).toEqual([])
+  })
+
+  it('keep what else was said of the same column', () => {
+    const mapping = { source: ORDERS, watermark: { column: 'at', overlap_s: 60 } }
+    const one = draft({ mode: 'incremental', table_mappings: [mapping] })
+    expect(withWatermark(one, ORDERS, 'at').table_mappings).toEqual([mapping])
+    expect(withWatermark(one, ORDERS, 'rv').table_mappings).toEqual([{ source: ORDERS, watermark: { column: 'rv' } }])
   })
 })
 

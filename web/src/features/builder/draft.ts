@@ -38,7 +38,7 @@ export function specOf(draft: Draft): TaskSpec | null {
     ...draft,
     source_connector_id: source,
     destination_connector_id: destination,
-    table_mappings: (draft.table_mappings ?? []).filter((one) => tables.has(keyOf(one.source))),
+    table_mappings: (draft.table_mappings ?? []).filter((one) => tables.has(keyOf(one.source))).map((one) => (one.watermark && draft.mode !== 'incremental' ? { ...one, watermark: null } : one)),
     transformations: draft.transformations as NonNullable<TaskSpec['transformations']>,
   }
 }
@@ -93,8 +93,17 @@ export function withTarget(draft: Draft, table: TableRef, target: string): Draft
   const rest = all.filter((one) => keyOf(one.source) !== keyOf(table))
   const old = all.find((one) => keyOf(one.source) === keyOf(table))
   const path = target.split('/').map((part) => part.trim()).filter(Boolean)
-  const kept = path.length > 0 || (old?.partition_by?.length ?? 0) > 0
+  const kept = path.length > 0 || (old?.partition_by?.length ?? 0) > 0 || (old?.key?.length ?? 0) > 0 || Boolean(old?.watermark)
   return { ...draft, table_mappings: kept ? [...rest, { ...old, source: table, target: path.length ? path : null }] : rest }
+}
+
+/** Name the column that tells new rows of a table from old ones; empty lets the server find it. */
+export function withWatermark(draft: Draft, table: TableRef, column: string): Draft {
+  const all = draft.table_mappings ?? []
+  const old = all.find((one) => keyOf(one.source) === keyOf(table))
+  const watermark = column.trim() ? { ...(old?.watermark?.column === column.trim() ? old.watermark : {}), column: column.trim() } : null
+  const next = { ...draft, table_mappings: [...all.filter((one) => one !== old), { ...old, source: table, watermark }] }
+  return watermark ? next : withTarget(next, table, old?.target?.join('/') ?? '')
 }
 
 export function moveTransformation(draft: Draft, from: number, to: number): Draft {

@@ -313,7 +313,8 @@ BEGIN
   IF current_setting('store.rowversion_held', true) IS DISTINCT FROM pg_current_xact_id()::text THEN
     -- min_active_rowversion reads these locks: every value this transaction draws is greater.
     PERFORM pg_advisory_xact_lock_shared(database,
-      (SELECT last_value FROM pg_sequences WHERE schemaname = 'd' || database AND sequencename = 'rowversion')::int);
+      coalesce((SELECT last_value FROM pg_sequences  -- NULL before the first value
+        WHERE schemaname = 'd' || database AND sequencename = 'rowversion'), 2000)::int);
     PERFORM set_config('store.rowversion_held', pg_current_xact_id()::text, true);
   END IF;
   RETURN int8send(nextval(format('d%s.rowversion', database)));
