@@ -53,3 +53,7 @@ clean: ## Remove everything the other targets made
 .PHONY: fuzz
 fuzz: setup ## Damage answers of a server and decode them under sanitizers; SECONDS=60 SEED=
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+.PHONY: torture
+torture: setup ## Random histories under faults and kills; SECONDS=1200 SEED=
+	@$(BIN)/python -m tests.torture.run --seconds $(or $(SECONDS),1200) $(if $(SEED),--seed $(SEED))

@@ -13,6 +13,12 @@ from anyio.abc import SocketAttribute, SocketStream
 CHUNK_BYTES: Final = 65_536
 _BURST_S: Final = 0.1
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)  # close(2) then sends RST: socket(7), SO_LINGER
+_BUSY: Final = b"<Error><Code>SlowDown</Code><Message>Busy</Message></Error>"
+_SLOW_DOWN: Final = (
+    b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(_BUSY), _BUSY)
+)
+_REFUSED_LIMIT_S: Final = 1.0
 _CONTINUE: Final = b"HTTP/1.1 100"  # an interim reply, not the answer to a request
 
 
@@ -39,6 +45,7 @@ class FaultProxy:
         self._passing.set()
         self._reset_after: int | None = None
         self._dropped_replies: list[bytes] = []
+        self._refused_requests: list[bytes] = []
         self._open: set[_Connection] = set()
         self._allowance_bytes = 0.0
         self._allowance_at_s = -math.inf
@@ -66,10 +73,26 @@ class FaultProxy:
         """
         self._dropped_replies.append(request_start)
 
+    def refuse_request(self, request_start: bytes) -> None:
+        """Answer the next request that begins so with 503 Slow Down, as a busy S3 does. Once.
+
+        The server hears nothing of it.
+        """
+        self._refused_requests.append(request_start)
+
     @property
     def pending_faults(self) -> int:
         """Faults asked for that did not happen yet."""
-        return len(self._dropped_replies) + (self._reset_after is not None)
+        waiting = len(self._dropped_replies) + len(self._refused_requests)
+        return waiting + (self._reset_after is not None)
+
+    def calm(self) -> None:
+        """Take back every fault that did not happen yet, and pass bytes as they come."""
+        self._dropped_replies.clear()
+        self._refused_requests.clear()
+        self._reset_after = None
+        self.latency_s, self.bytes_per_second = 0.0, None
+        self.refuse = self.black_hole = False
 
     def kill_all(self) -> None:
         """Reset every connection there is."""
@@ -125,11 +148,11 @@ class FaultProxy:
 
     def drops_reply_to(self, request: bytes) -> bool:
         """Return whether the reply to `request` shall be lost, and forget that wish."""
-        for start in self._dropped_replies:
-            if request.startswith(start):
-                self._dropped_replies.remove(start)
-                return True
-        return False
+        return _struck(self._dropped_replies, request)
+
+    def refuses(self, request: bytes) -> bool:
+        """Return whether `request` shall be refused, and forget that wish."""
+        return _struck(self._refused_requests, request)
 
 
 class _Connection:
@@ -159,12 +182,24 @@ class _Connection:
         self._was_reset = True
         self._scope.cancel()
 
+    async def _refuse(self) -> None:
+        """Answer for the server, and take what the client still sends: else it hears a reset."""
+        if await _passed_on(_SLOW_DOWN, self._client):
+            await _half_closed(self._client)
+            with anyio.move_on_after(_REFUSED_LIMIT_S):
+                while await _received(self._client):
+                    continue
+        self._scope.cancel()
+
     async def _requests(self) -> None:
         while data := await _received(self._client):
             await self._proxy.passing()
             await self._proxy.throttle(len(data))
             if _starts_request(data):
                 self._request = data
+                if self._proxy.refuses(data):
+                    await self._refuse()
+                    return
             if self._proxy.resets_at(len(data)):
                 self.reset()
                 return
@@ -201,6 +236,15 @@ async def fault_proxy(host: str, port: int, *, listen_port: int = 0) -> AsyncIte
             yield proxy
         finally:
             group.cancel_scope.cancel()
+
+
+def _struck(starts: list[bytes], request: bytes) -> bool:
+    """Return whether `request` begins with one of `starts`, and take that one away."""
+    for start in starts:
+        if request.startswith(start):
+            starts.remove(start)
+            return True
+    return False
 
 
 def _starts_request(data: bytes) -> bool:

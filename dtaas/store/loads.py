@@ -1,7 +1,7 @@
 """Loads and their chunks: the port `LoadLedger`."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ class LoadState(StrEnum):
 
 
 _CHUNK_KEY: Final = ("load_id", "chunk_index")
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 class Loads:
@@ -194,8 +195,28 @@ class Loads:
         connection.execute(
             update(loads)
             .where(loads.c.load_id == load_id)
-            .values(state=state.value, closed_at=self._now(), **figures)
+            .values(state=state.value, closed_at=self._closing(connection, load_id), **figures)
         )
+
+    def _closing(self, connection: Connection, load_id: LoadId) -> datetime:
+        """Return the time to close at: behind the table's other loads, also when clocks go back.
+
+        The latest load decides which changes count; a clock that was set must not make it another.
+        """
+        this = select(loads).where(loads.c.load_id == load_id).subquery()
+        latest = connection.scalar(
+            select(loads.c.closed_at)
+            .where(
+                loads.c.task_id == this.c.task_id,
+                loads.c.table_schema == this.c.table_schema,
+                loads.c.table_name == this.c.table_name,
+                loads.c.closed_at.is_not(None),
+            )
+            .order_by(loads.c.closed_at.desc())
+            .limit(1)
+        )
+        now = self._now()
+        return now if latest is None else max(now, latest + _MOMENT)
 
 
 def _open_plan(task_id: TaskId, table: TableRef) -> Any:

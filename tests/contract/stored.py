@@ -19,8 +19,16 @@ from dtaas.store.store import Store
 from dtaas.store.streams import Streams
 from tests.contract.checkpoint_store import StoredCheckpointsContract
 from tests.contract.execution_store import ExecutionStoreContract
-from tests.contract.load_ledger import LoadLedgerContract
-from tests.contract.store_samples import NewTask, spec
+from tests.contract.load_ledger import RUN, LoadLedgerContract
+from tests.contract.store_samples import (
+    TABLE,
+    Clock,
+    NewTask,
+    load_id,
+    result,
+    spec,
+    table_load,
+)
 from tests.contract.stream_store import StreamStoreContract
 
 
@@ -76,6 +84,21 @@ class LoadsSuite(LoadLedgerContract):
     @pytest.fixture
     def ledger(self, store: Store) -> Loads:
         return store.loads
+
+    async def test_the_last_load_is_the_one_closed_last_when_the_clock_went_back(
+        self, ledger: Loads, new_task: NewTask, clock: Clock
+    ) -> None:
+        task = await new_task()
+        for number in (1, 2, 3):
+            await ledger.save_load(table_load(task.id, number))
+            await ledger.mark_committed(load_id(number), result(number), execution_id=RUN)
+            clock.pass_s(-600)
+        last = await ledger.last_committed(task.id, TABLE)
+        assert last is not None
+        assert last.load_id == load_id(3)
+        found = await ledger.committed_in(RUN, TABLE)
+        assert found is not None
+        assert found.rows == 3
 
 
 class EngineStoreSuite(ExecutionStoreContract):

@@ -5,8 +5,6 @@ More of it: DTAAS_TEST_HISTORIES=100, from another seed: DTAAS_TEST_SEED=1000.
 
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
 from random import Random
 from typing import Any
@@ -16,11 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from dtaas.model.schema import TableRef
-from dtaas.sandbox.sqlserver.results import ErrorMessage, Session
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
+from dtaas.sandbox.workload.hand import Hand, hand
 from dtaas.sandbox.workload.history import Change, Row, commits_of, compare
 from dtaas.sandbox.workload.tables import Table
-from dtaas.sandbox.workload.workload import Mix, Step, Workload
+from dtaas.sandbox.workload.workload import Mix, Workload
 from tests.fakes.lake_reader import METADATA, LakeTable
 from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
 
@@ -29,40 +27,6 @@ SEEDS = range(FIRST, FIRST + int(os.environ.get("DTAAS_TEST_HISTORIES", "3")))
 LIVES = 3
 # Another capture instance after DDL is a story of its own.
 MIX = Mix(alter=0, huge=0.2, huge_rows=300)
-
-
-class Hand:
-    """Plays steps without the wire, so that faults on the wire strike the product alone."""
-
-    def __init__(self, sessions: list[Session], workload: Workload) -> None:
-        self._sessions = sessions
-        self.workload = workload
-
-    async def play(self, steps: int) -> None:
-        for _ in range(steps):
-            await self._run(self.workload.step())
-
-    async def finish(self) -> None:
-        for step in self.workload.finish():
-            await self._run(step)
-
-    async def _run(self, step: Step) -> None:
-        async for item in self._sessions[step.session].batch(step.sql):
-            assert not isinstance(item, ErrorMessage), (step.sql[:300], item)
-
-
-@asynccontextmanager
-async def hand(setting: Setting, workload: Workload) -> AsyncIterator[Hand]:
-    server, name = setting.database.server, setting.database.config.database
-    async with AsyncExitStack() as stack:
-        sessions = []
-        for _ in range(workload.sessions):
-            session = await server.engine.login(
-                user="sa", password=server.password, database=name, application="", host=""
-            )
-            stack.push_async_callback(session.aclose)
-            sessions.append(session)
-        yield Hand(sessions, workload)
 
 
 async def trouble(server: SimulatedSqlServer, dice: Random) -> None:
@@ -149,7 +113,7 @@ async def test_every_change_arrives_once_and_in_order(setting: Setting, seed: in
     workload = Workload(seed, tables=2, sessions=3, mix=MIX)
     await setting.database.run(*workload.setup())
     try:
-        async with hand(setting, workload) as player:
+        async with hand(server, setting.database.config.database, workload) as player:
             await player.play(60)
             await player.finish()
             loaded = len(workload.history)

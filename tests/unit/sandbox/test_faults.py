@@ -111,3 +111,31 @@ async def test_drops_the_reply_to_one_request(proxy: FaultProxy) -> None:
             await answer(stream, b"PUT /a")
     async with await connect(proxy) as stream:
         assert await answer(stream, b"PUT /a") == b"PUT /a"
+
+
+async def test_refuses_one_request_as_a_busy_s3_does(proxy: FaultProxy) -> None:
+    proxy.refuse_request(b"PUT /a")
+    async with await connect(proxy) as stream:
+        assert await answer(stream, b"GET /a HTTP/1.1") == b"GET /a HTTP/1.1"
+        await stream.send(b"PUT /a HTTP/1.1\r\n\r\n")
+        got = b""
+        with pytest.raises(anyio.EndOfStream):
+            while True:
+                got += await stream.receive()
+    assert got.startswith(b"HTTP/1.1 503 ")
+    assert b"SlowDown" in got
+    assert proxy.pending_faults == 0
+    async with await connect(proxy) as stream:
+        assert await answer(stream, b"PUT /a HTTP/1.1") == b"PUT /a HTTP/1.1"
+
+
+async def test_calm_takes_every_fault_back(proxy: FaultProxy) -> None:
+    proxy.refuse = proxy.black_hole = True
+    proxy.reset_after(1)
+    proxy.drop_reply(b"PUT")
+    proxy.refuse_request(b"PUT")
+    assert proxy.pending_faults == 3
+    proxy.calm()
+    assert proxy.pending_faults == 0
+    async with await connect(proxy) as stream:
+        assert await answer(stream, b"PUT /a") == b"PUT /a"

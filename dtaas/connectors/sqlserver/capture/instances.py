@@ -24,6 +24,8 @@ WHERE k.object_id = ? AND k.is_computed = 0 ORDER BY k.column_ordinal"""
 _PREFIX: Final = "dtaas_"
 _ENABLE_DATABASE: Final = "EXEC sys.sp_cdc_enable_db;"
 _LONGEST_NAME: Final = 100
+_BRIEFLY: Final = "SET LOCK_TIMEOUT 3000; {} SET LOCK_TIMEOUT 30000;"
+"""Enabling waits for a schema lock, and every writer of the table waits behind it meanwhile."""
 
 log = structlog.get_logger()
 
@@ -138,7 +140,9 @@ class Instances:
 
     async def _enable(self, what: str, statement: str) -> None:
         try:
-            await self._pool.fetch(f"Enabling change data capture of {what}", statement)
+            await self._pool.fetch(
+                f"Enabling change data capture of {what}", _BRIEFLY.format(statement)
+            )
         except (PermissionDeniedError, SourceQueryError) as exc:
             raise CaptureNotEnabledError(
                 f"Change data capture of {what} could not be enabled: {exc.detail}",

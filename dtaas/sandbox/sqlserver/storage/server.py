@@ -80,7 +80,14 @@ class StorageServer:
         async with self._lock:
             if self._read_version != self._version:
                 version = self._version
-                self._catalogs = await load_catalogs(await self._own())
+                reader = await self._own()
+                try:
+                    # One snapshot: else a table made meanwhile is there without its columns.
+                    async with reader.transaction(isolation="repeatable_read", readonly=True):
+                        self._catalogs = await load_catalogs(reader)
+                except BaseException:
+                    reader.terminate()  # cancelled, it may still be in the transaction
+                    raise
                 self._read_version = version
         return self._catalogs
 

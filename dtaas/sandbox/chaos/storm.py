@@ -1,0 +1,197 @@
+"""A storm: some histories side by side on one daemon that is killed again and again."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from random import Random
+from time import monotonic
+from typing import Any, Final
+
+import anyio
+import httpx
+from msgspec import Struct
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.model.errors import FatalError
+from dtaas.sandbox.chaos.daemon import Daemon
+from dtaas.sandbox.chaos.history import History, Plan
+from dtaas.sandbox.chaos.places import DELTA, LAKE, Places
+from dtaas.sandbox.chaos.troubles import Ground, Troubles
+from dtaas.sandbox.chaos.verdict import Verdict
+from dtaas.sandbox.workload.workload import Mix
+
+_ARRIVAL_LIMIT_S: Final = 60.0
+_HUGE_ROWS: Final = (300, 300, 3_000)
+_DELTA_SHARE: Final = 0.25
+_QUIET_SHARE: Final = 0.5
+_CLEAN_SHARE: Final = 0.25
+_RELOAD_SHARE: Final = 0.25
+_WINDOW_ROWS: Final = (20, 60, 200_000, 200_000)
+_PARTS: Final = 4
+_LATEST_KILL_S: Final = 2.5
+
+
+class Weather(Struct, frozen=True, kw_only=True):
+    """How much of everything a storm has."""
+
+    histories: int = 6
+    kills: int = 2
+    delta_share: float = _DELTA_SHARE
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """How one history ended."""
+
+    plan: Plan
+    kind: str
+    verdict: Verdict
+    seconds: float
+
+
+Tamper = Callable[[History], None]
+
+
+class Storm:
+    """One storm from its seed."""
+
+    def __init__(
+        self,
+        seed: int,
+        weather: Weather,
+        ground: Ground,
+        places: Places,
+        daemon: Daemon,
+        *,
+        tamper: Tamper | None = None,
+    ) -> None:
+        """Draw the histories.
+
+        Args:
+            tamper: called with each history that has arrived, before it is judged.
+        """
+        self._seed = seed
+        self._weather = weather
+        self._ground = ground
+        self._daemon = daemon
+        self._tamper = tamper
+        self._dice = self._own_dice("storm")
+        self._troubles = Troubles(ground, self._own_dice("troubles"))
+        self._reading = Blocking(2)
+        self._kinds: dict[str, str] = {}
+        self._histories: list[History] = []
+        for number in range(weather.histories):
+            kind = DELTA if self._dice.random() < weather.delta_share else LAKE
+            plan = self._plan(number)
+            place = places.make(kind, f"{plan.name}_{daemon.kills}")
+            self._kinds[plan.name] = kind
+            self._histories.append(History(plan, ground.server, place))
+
+    async def blow(self) -> list[Judged]:
+        """Play all of it and return what became of each history."""
+        daemon = self._daemon
+        await self._all(lambda history: history.prepare())
+        await self._all(lambda history: history.enrol(daemon))
+        for life in range(self._weather.kills):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._strike, life)
+                group.start_soon(self._kill, life)
+                for history in self._histories:
+                    group.start_soon(self._play, history, life)
+        await self._all(lambda history: history.finish())
+        judged: list[Judged] = []
+
+        async def judge(history: History) -> None:
+            judged.append(await self._judge(history))
+
+        await self._all(judge)
+        return judged
+
+    async def _play(self, history: History, life: int) -> None:
+        """Work on, and let at times cleanup pass by or a table be loaded anew."""
+        dice = self._own_dice(f"{history.plan.name} {life}")
+        table = dice.choice(history.tables)
+        clean = life == 0 and dice.random() < _CLEAN_SHARE
+        reload = not clean and dice.random() < _RELOAD_SHARE
+        if life == 0 and history.plan.quiet_load:
+            streams = await history.streams(self._daemon, _ARRIVAL_LIMIT_S)
+            history.loads_again = not streams
+        for part in range(_PARTS):
+            await history.play(dice.randint(3, 20))
+            if part == _PARTS // 2:
+                if clean:
+                    await history.clean(table, keep=dice.randint(1, 3))
+                elif reload:
+                    await _asked(history, self._daemon, table)
+            await anyio.sleep(dice.random() * 0.3)
+
+    async def _strike(self, life: int) -> None:
+        dice = self._own_dice(f"strikes {life}")
+        for _ in range(dice.randint(2, 6)):
+            self._troubles.strike()
+            await anyio.sleep(dice.random() * 0.3)
+            if dice.random() < 1 / 2:
+                self._troubles.calm()
+        self._troubles.calm()
+
+    async def _kill(self, life: int) -> None:
+        dice = self._own_dice(f"kill {life}")
+        await anyio.sleep(dice.random() * _LATEST_KILL_S)
+        await self._daemon.kill()
+        await self._daemon.start()
+
+    async def _judge(self, history: History) -> Judged:
+        began = monotonic()
+        stuck = await history.arrived(self._daemon, await history.high(), _ARRIVAL_LIMIT_S)
+        if self._tamper is not None:
+            await self._reading(self._tamper, history)
+        try:
+            verdict = await history.judge(self._reading)
+        except Exception as exc:  # noqa: BLE001 - what cannot be read did not arrive
+            verdict = Verdict(stuck=f"{type(exc).__name__}: {exc}")
+        if stuck:
+            verdict = verdict.with_(Verdict(stuck=stuck))
+        seconds = monotonic() - began
+        await history.aclose(self._daemon)
+        kind = self._kinds[history.plan.name]
+        return Judged(plan=history.plan, kind=kind, verdict=verdict, seconds=seconds)
+
+    async def _all(self, do: Callable[[History], Coroutine[Any, Any, None]]) -> None:
+        async with anyio.create_task_group() as group:
+            for history in self._histories:
+                group.start_soon(do, history)
+
+    def _plan(self, number: int) -> Plan:
+        dice = self._own_dice(f"plan {number}")
+        return Plan(
+            seed=self._seed * self._weather.histories + number,
+            name=f"h{self._seed}_{number}",
+            mix=Mix(alter=0, huge=0.2, huge_rows=dice.choice(_HUGE_ROWS)),
+            early_steps=dice.randint(10, 60),
+            quiet_load=dice.random() < _QUIET_SHARE,
+            options={
+                "poll_interval_ms": dice.choice((100, 300)),
+                "window_rows": dice.choice(_WINDOW_ROWS),
+                "on_gap": "reload",
+                "max_attempts": 100,
+            },
+        )
+
+    def _own_dice(self, name: str) -> Random:
+        return Random(f"{self._seed} {name}")
+
+
+async def _asked(history: History, daemon: Daemon, table: str) -> None:
+    """Ask for a load anew; a daemon that is down or not ready for it does not hear it."""
+    try:
+        await history.reload(daemon, table)
+    except (FatalError, httpx.TransportError):
+        return
+
+
+def problems(judged: Sequence[Judged]) -> list[str]:
+    """Return what went wrong, a paragraph a history."""
+    return [
+        f"history {j.plan.name} ({j.kind}): lost {j.verdict.lost}, doubled {j.verdict.doubled}, "
+        f"wrong {j.verdict.wrong}, disordered {j.verdict.disordered} {j.verdict.stuck}\n  "
+        + "\n  ".join(j.verdict.examples)
+        for j in judged
+        if not j.verdict.is_clean
+    ]

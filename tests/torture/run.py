@@ -1,0 +1,161 @@
+"""`make torture`: random histories under faults and kills, until the time is over.
+
+Each storm plays histories side by side against one daemon and judges them; its seed repeats it.
+Prints what went wrong as it comes and, as its last line, one JSON object; exit 1 when anything
+was lost, doubled, falsified, out of order or did not arrive.
+"""
+
+import argparse
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import anyio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dtaas.logs import configure_logs
+from dtaas.sandbox.chaos.daemon import Daemon, daemon
+from dtaas.sandbox.chaos.places import Places
+from dtaas.sandbox.chaos.storm import Judged, Storm, Weather, problems
+from dtaas.sandbox.chaos.troubles import Ground
+from dtaas.sandbox.faults import fault_proxy
+from dtaas.sandbox.sandbox import BUCKET, sandbox
+from dtaas.sandbox.seaweed import SeaweedServer
+from tests.torture.clock import Clock, compiler
+from tests.torture.plant import Plant
+
+CAPTURE_EVERY_S = 0.05
+SLOW_S = 20.0
+
+
+class Arena(Struct, frozen=True, kw_only=True):
+    """Everything a storm needs, shared by all of them."""
+
+    ground: Ground
+    places: Places
+    daemon: Daemon
+    s3: SeaweedServer
+
+
+class Tally(Struct):
+    """What was seen so far."""
+
+    seed: int
+    histories: int = 0
+    kills: int = 0
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    disordered: int = 0
+    stuck: int = 0
+    slowest_s: float = 0.0
+    seconds: float = 0.0
+
+    def take(self, judged: Sequence[Judged]) -> None:
+        """Add the histories of a storm."""
+        for one in judged:
+            self.histories += 1
+            self.lost += one.verdict.lost
+            self.doubled += one.verdict.doubled
+            self.wrong += one.verdict.wrong
+            self.disordered += one.verdict.disordered
+            self.stuck += bool(one.verdict.stuck)
+            self.slowest_s = max(self.slowest_s, round(one.seconds, 1))
+
+    @property
+    def is_clean(self) -> bool:
+        """Return whether nothing went wrong."""
+        return not (self.lost or self.doubled or self.wrong or self.disordered or self.stuck)
+
+
+@asynccontextmanager
+async def arena(folder: Path) -> AsyncIterator[Arena]:
+    """Run the servers and the daemon."""
+    folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
+    clock = Clock(folder) if compiler() else None
+    async with AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(sandbox(folder / "sandbox"))
+        servers.sqlserver.capture.interval_s = CAPTURE_EVERY_S
+        await servers.s3.create_bucket(BUCKET)
+        proxy = await stack.enter_async_context(fault_proxy("127.0.0.1", servers.s3.port))
+        environ = dict(clock.environ) if clock is not None else {}
+        running = await stack.enter_async_context(daemon(folder / "daemon", environ))
+        yield Arena(
+            ground=Ground(
+                server=servers.sqlserver,
+                proxy=proxy,
+                jump=clock.jump if clock is not None else None,
+            ),
+            places=Places(servers.s3, f"http://127.0.0.1:{proxy.port}"),
+            daemon=running,
+            s3=servers.s3,
+        )
+
+
+async def storms(folder: Path, tally: Tally, limits: argparse.Namespace) -> None:
+    """Let storms blow until a limit is reached."""
+    began = time.monotonic()
+    async with arena(folder) as place:
+        tamper = Plant(place.s3).tamper if limits.plant else None
+        for seed in range(tally.seed, tally.seed + limits.storms):
+            weather = Weather(histories=limits.histories, kills=limits.kills)
+            if limits.plant:  # in change files, which Delta tables have none of
+                weather = replace(weather, delta_share=0.0)
+            storm = Storm(seed, weather, place.ground, place.places, place.daemon, tamper=tamper)
+            judged = await storm.blow()
+            tally.take(judged)
+            tally.kills = place.daemon.kills
+            tally.seconds = round(time.monotonic() - began, 1)
+            report(seed, judged)
+            if tally.seconds >= limits.seconds:
+                break
+
+
+def report(seed: int, judged: Sequence[Judged]) -> None:
+    """Say what was found, and how to see it again."""
+    found = problems(judged)
+    slow = [f"{j.plan.name} ({j.kind}) {j.seconds:.0f} s" for j in judged if j.seconds > SLOW_S]
+    if slow:
+        print(f"slow: {', '.join(slow)}", file=sys.stderr)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if found:
+        print(f"again: make torture SEED={seed} SECONDS=1", file=sys.stderr)
+    sys.stderr.flush()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Torture; 0 when everything arrived once, whole and in order."""
+    parser = argparse.ArgumentParser(prog="torture")
+    parser.add_argument("--seconds", type=float, default=1_200.0, help="no storm begins after")
+    parser.add_argument("--storms", type=int, default=50, help="no more than these")
+    parser.add_argument("--histories", type=int, default=6, help="of one storm")
+    parser.add_argument("--kills", type=int, default=2, help="of one storm")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(100_000))
+    parser.add_argument("--keep", type=Path, help="leave logs and data below this folder")
+    parser.add_argument(
+        "--plant", action="store_true", help="lose a change and double one, which must be found"
+    )
+    given = parser.parse_args(arguments)
+    configure_logs(level="error", form="json")
+    tally = Tally(seed=given.seed)
+    if given.keep is None:
+        with tempfile.TemporaryDirectory() as folder:
+            anyio.run(storms, Path(folder), tally, given)
+    else:
+        given.keep.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.mkdtemp(dir=given.keep.absolute())
+        print(f"data and logs: {folder}", file=sys.stderr)
+        anyio.run(storms, Path(folder), tally, given)
+    print(json.dumps({n: getattr(tally, n) for n in Tally.__struct_fields__}))
+    return int(not tally.is_clean)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
