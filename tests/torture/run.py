@@ -105,8 +105,8 @@ async def storms(folder: Path, tally: Tally, limits: argparse.Namespace) -> None
         tamper = Plant(place.s3).tamper if limits.plant else None
         for seed in range(tally.seed, tally.seed + limits.storms):
             weather = Weather(histories=limits.histories, kills=limits.kills)
-            if limits.plant:  # in change files, which Delta tables have none of
-                weather = replace(weather, delta_share=0.0)
+            if limits.plant:  # where there are change files that count
+                weather = replace(weather, delta_share=0.0, quiet_share=1.0, upheaval_share=0.0)
             storm = Storm(seed, weather, place.ground, place.places, place.daemon, tamper=tamper)
             judged = await storm.blow()
             tally.take(judged)

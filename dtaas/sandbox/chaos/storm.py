@@ -20,21 +20,26 @@ from dtaas.sandbox.workload.workload import Mix
 
 _ARRIVAL_LIMIT_S: Final = 60.0
 _HUGE_ROWS: Final = (300, 300, 3_000)
-_DELTA_SHARE: Final = 0.25
-_QUIET_SHARE: Final = 0.5
-_CLEAN_SHARE: Final = 0.25
-_RELOAD_SHARE: Final = 0.25
 _WINDOW_ROWS: Final = (20, 60, 200_000, 200_000)
 _PARTS: Final = 4
 _LATEST_KILL_S: Final = 2.5
 
 
 class Weather(Struct, frozen=True, kw_only=True):
-    """How much of everything a storm has."""
+    """How much of everything a storm has.
+
+    Attributes:
+        delta_share: of the histories, to Delta Lake.
+        quiet_share: of the histories, whose tables do not change while they are loaded.
+        upheaval_share: of the histories, that lose changes to cleanup, and as many again that are
+            asked to load a table anew.
+    """
 
     histories: int = 6
     kills: int = 2
-    delta_share: float = _DELTA_SHARE
+    delta_share: float = 0.25
+    quiet_share: float = 0.5
+    upheaval_share: float = 0.25
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -108,8 +113,8 @@ class Storm:
         """Work on, and let at times cleanup pass by or a table be loaded anew."""
         dice = self._own_dice(f"{history.plan.name} {life}")
         table = dice.choice(history.tables)
-        clean = life == 0 and dice.random() < _CLEAN_SHARE
-        reload = not clean and dice.random() < _RELOAD_SHARE
+        clean = life == 0 and dice.random() < self._weather.upheaval_share
+        reload = not clean and dice.random() < self._weather.upheaval_share
         if life == 0 and history.plan.quiet_load:
             streams = await history.streams(self._daemon, _ARRIVAL_LIMIT_S)
             history.loads_again = not streams
@@ -165,7 +170,7 @@ class Storm:
             name=f"h{self._seed}_{number}",
             mix=Mix(alter=0, huge=0.2, huge_rows=dice.choice(_HUGE_ROWS)),
             early_steps=dice.randint(10, 60),
-            quiet_load=dice.random() < _QUIET_SHARE,
+            quiet_load=dice.random() < self._weather.quiet_share,
             options={
                 "poll_interval_ms": dice.choice((100, 300)),
                 "window_rows": dice.choice(_WINDOW_ROWS),
