@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 
 import structlog
 from anyio import TASK_STATUS_IGNORED, create_task_group, open_signal_receiver
@@ -21,6 +20,7 @@ from dtaas.api.server import serve_tcp, serve_unix
 from dtaas.concurrency.blocking import Blocking
 from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.registry import Registry, warm_up
+from dtaas.connectors.secrets.resolver import SecretResolver
 from dtaas.engine.execution import Workshop
 from dtaas.engine.leasing import LeaseKeeper
 from dtaas.engine.progress import utc_now
@@ -43,8 +43,9 @@ from dtaas.services.services import Services, build_services
 from dtaas.services.telemetry.build import build_exporters
 from dtaas.services.upkeep import Upkeep
 from dtaas.settings import Settings
+from dtaas.store.key_place import key_place
 from dtaas.store.leases import BEAT_S, TTL_S
-from dtaas.store.store import KEY_FILE, Store, open_store
+from dtaas.store.store import Store, open_store
 
 log = structlog.get_logger()
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -65,14 +66,17 @@ async def run_daemon(
     """
     require_safe(settings)
     data_dir = settings.data_dir(os.environ)
-    registry = Registry(memory=settings.daemon.memory_connectors)
-    key_file = settings.store.key_file
+    key = key_place(settings.store, data_dir, os.environ)
+    registry = Registry(
+        memory=settings.daemon.memory_connectors,
+        secrets=SecretResolver(settings.secrets, os.environ, key_file=key.file),
+    )
     with open_signal_receiver(*_STOP_SIGNALS) as signals:
         async with open_store(
             settings.store.url,
             data_dir=data_dir,
             registry=registry,
-            key_path=Path(key_file) if key_file else None,
+            key=key,
             shared=settings.daemon.high_availability,
         ) as store:
             supervisor, services = _build(settings, registry, store)
@@ -222,7 +226,7 @@ def _upkeep(live: LiveSettings, store: Store, services: Services) -> Upkeep:
     places = Places(
         data_dir=data_dir,
         database=store.database.place.file,
-        key_file=Path(settings.store.key_file or data_dir / KEY_FILE),
+        key=key_place(settings.store, data_dir, os.environ),
         admin_socket=settings.admin_socket(os.environ),
     )
     doctor = Doctor(

@@ -109,11 +109,46 @@ class StoreSettings(_Section, frozen=True, kw_only=True):
 
     Attributes:
         url: empty is SQLite `dtaas.db` in the data folder; else `postgresql://user:pw@host/db`.
-        key_file: holds the key of the connectors' secrets; empty is `dtaas.key` in the data folder.
+        key: the key of the connectors' secrets itself, 64 hex digits; from the environment,
+            `DTAAS_STORE__KEY`.
+        key_file: a file with it; empty is `dtaas.key` in `$CREDENTIALS_DIRECTORY` where systemd
+            put one, else in the data folder, where the first start makes it.
     """
 
     url: str = ""
+    key: str = ""
     key_file: str = ""
+
+
+class SecretsSettings(_Section, frozen=True, kw_only=True):
+    """`[secrets]`: what `${env:…}`, `${file:…}`, `${aws-sm:…}` and `${vault:…}` may read.
+
+    Attributes:
+        env: patterns of variables connectors may name; never the daemon's own, `DTAAS_…`, but for
+            `DTAAS_SECRET_…`.
+        file_roots: folders of files they may name, besides `$CREDENTIALS_DIRECTORY`.
+        aws_region, aws_endpoint_url: of AWS Secrets Manager; empty leaves them to the environment.
+        vault_address: of HashiCorp Vault, such as `https://vault.example.com:8200`.
+        vault_mount: of the key-value store, version 2, that paths are read from.
+        vault_token, vault_token_file: a token; the file is read at every use.
+        vault_role_id, vault_secret_id, vault_secret_id_file: an AppRole instead of a token.
+        vault_ca_file: certificates to trust instead of the machine's.
+    """
+
+    env: tuple[str, ...] = ("*",)
+    file_roots: tuple[str, ...] = ("/etc/dtaas/secrets", "/run/secrets")
+    aws_region: str = ""
+    aws_endpoint_url: str = ""
+    vault_address: Annotated[str, Meta(pattern="^(|https?://.+)$")] = ""
+    vault_mount: Annotated[str, Meta(min_length=1)] = "secret"
+    vault_namespace: str = ""
+    vault_token: str = ""
+    vault_token_file: str = ""
+    vault_role_id: str = ""
+    vault_secret_id: str = ""
+    vault_secret_id_file: str = ""
+    vault_approle_mount: Annotated[str, Meta(min_length=1)] = "approle"
+    vault_ca_file: str = ""
 
 
 class DaemonSettings(_Section, frozen=True, kw_only=True):
@@ -196,6 +231,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: ApiSettings = field(default_factory=ApiSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    secrets: SecretsSettings = field(default_factory=SecretsSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
@@ -223,7 +259,8 @@ def _hidden(table: dict[str, Any]) -> dict[str, Any]:
     """Return a table without what may hold a password, in the tables inside it neither."""
     shown: dict[str, Any] = {}
     for key, value in table.items():
-        secret = key == "url" or any(word in key for word in _SECRET_WORDS)
+        named = any(word in key for word in _SECRET_WORDS) and not key.endswith("_file")
+        secret = key in {"url", "key"} or named
         if secret and value and isinstance(value, str):
             shown[key] = "***"
         elif isinstance(value, list | tuple):

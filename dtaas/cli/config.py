@@ -18,11 +18,12 @@ from dtaas.tds.library import why_missing
 def check_config(file: Path | None, *, as_json: bool) -> None:
     """Check a configuration FILE and the environment; print what is in force.
 
-    Every mistake is named by its path, such as $.api.port. Exit code 1 when there is one.
+    Every mistake is named by its path, such as $.api.port. Exit code 1 when there is one. What may
+    be secret is not shown.
     """
     settings = load_settings(file)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(settings)).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(settings.shown())).decode())
         return
     for section, values in settings.shown().items():
         for key, value in values.items():

@@ -12,6 +12,7 @@ from dtaas.cli.demo import demo
 from dtaas.cli.files import FILE_COMMANDS
 from dtaas.cli.identity import admin, audit
 from dtaas.cli.sandbox import sandbox
+from dtaas.cli.secrets import secrets
 from dtaas.cli.serve import serve
 from dtaas.cli.upkeep import UPKEEP_COMMANDS
 from dtaas.cli.verify import verify
@@ -47,6 +48,7 @@ for _command in (
     *UPKEEP_COMMANDS,
     admin,
     audit,
+    secrets,
 ):
     cli.add_command(_command)
 

@@ -24,7 +24,7 @@ from dtaas.services.host_check import Finding, Places, check_host
 from dtaas.settings import load_settings
 from dtaas.store.address import parse_address
 from dtaas.store.backup import restore
-from dtaas.store.store import KEY_FILE
+from dtaas.store.key_place import key_place
 
 _WAIT_S: Final = 25
 _MOST_LINES: Final = 1000
@@ -102,7 +102,7 @@ def _alone(config: Path | None, socket: Path, error: DaemonUnreachableError) -> 
     places = Places(
         data_dir=data_dir,
         database=address.place.file,
-        key_file=Path(settings.store.key_file or data_dir / KEY_FILE),
+        key=key_place(settings.store, data_dir, os.environ),
         admin_socket=socket,
     )
     down = Finding(
@@ -152,7 +152,7 @@ def restore_backup(
     settings = load_settings(config, overrides=overrides)
     folder = settings.data_dir(os.environ)
     place = parse_address(settings.store.url, folder).place
-    manifest = restore(file, place, Path(settings.store.key_file or folder / KEY_FILE))
+    manifest = restore(file, place, key_place(settings.store, folder, os.environ))
     if as_json:
         click.echo(msgspec.json.encode(manifest))
         return

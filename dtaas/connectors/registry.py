@@ -4,11 +4,14 @@ Builders import their driver when the first connector of the product is built, s
 that never uses a product does not need its driver.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
+import msgspec
 from msgspec import Struct
 
+from dtaas.connectors.secrets.resolver import SecretResolver
 from dtaas.model.change_ports import ChangeSource, WatermarkSource
 from dtaas.model.connectors import (
     ConnectionConfig,
@@ -21,9 +24,11 @@ from dtaas.model.connectors import (
     MemorySourceConfig,
     S3Config,
     SqlServerConfig,
+    secret_references,
 )
 from dtaas.model.errors import DriverMissingError, ValidationFailedError
 from dtaas.model.ports import Capabilities, ConnectorType, Destination, Source
+from dtaas.settings import SecretsSettings
 
 C = TypeVar("C", bound=ConnectionConfig)
 _LAKE = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, partitions=True)
@@ -170,7 +175,13 @@ def _destination_row(
 class Registry:
     """The products of this build; `memory` adds the in-process connectors, for tests."""
 
-    def __init__(self, *, memory: bool = False) -> None:
+    def __init__(self, *, memory: bool = False, secrets: SecretResolver | None = None) -> None:
+        """List the products.
+
+        Args:
+            secrets: looks references up; by default as the default settings allow.
+        """
+        self._secrets = secrets or SecretResolver(SecretsSettings(), os.environ)
         sources = [
             _source_row(
                 "sqlserver",
@@ -230,13 +241,20 @@ class Registry:
             )
         return found[kind]
 
+    async def resolved(self, connector: Connector) -> Connector:
+        """Return the connector with secrets in the place of references."""
+        config = await self._secrets.resolve(connector.config)
+        return msgspec.structs.replace(connector, config=config)
+
     def source(self, connector: Connector) -> Source:
         """Build a source."""
+        _require_resolved(connector)
         self.type_of(ConnectorRole.SOURCE, connector.kind)
         return self._sources[connector.kind].build(connector.config)
 
     def change_source(self, connector: Connector) -> ChangeSource:
         """Build the part of a source that reads changes, or refuse where it has none."""
+        _require_resolved(connector)
         self.type_of(ConnectorRole.SOURCE, connector.kind)
         build = self._sources[connector.kind].changes
         if build is None:
@@ -249,6 +267,7 @@ class Registry:
 
     def watermark_source(self, connector: Connector) -> WatermarkSource:
         """Build the part of a source that knows watermarks, or refuse where it has none."""
+        _require_resolved(connector)
         self.type_of(ConnectorRole.SOURCE, connector.kind)
         build = self._sources[connector.kind].watermarks
         if build is None:
@@ -261,6 +280,14 @@ class Registry:
 
     def destination(self, connector: Connector, *, task_name: str, database: str) -> Destination:
         """Build a destination."""
+        _require_resolved(connector)
         self.type_of(ConnectorRole.DESTINATION, connector.kind)
         naming = NamingContext(task_name=task_name, database=database)
         return self._destinations[connector.kind].build(connector.config, naming)
+
+
+def _require_resolved(connector: Connector) -> None:
+    """Never send a reference where its secret belongs."""
+    left = secret_references(connector.config)
+    if left:
+        raise TypeError(f"connector {connector.id}: {sorted(left)} must be resolved first")

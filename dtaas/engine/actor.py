@@ -29,7 +29,7 @@ from dtaas.model.execution import (
     TablePhase,
     TableProgress,
 )
-from dtaas.model.ids import TaskId
+from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import Owner, TargetTable
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
@@ -118,11 +118,11 @@ class TaskActor:
         """Run the task's execution to its end, or until drained."""
         store = self._workshop.store
         task = await store.task(task_id)
-        connector = await store.connector(task.spec.source_connector_id)
+        connector = await self._connector(task.spec.source_connector_id)
         source = self._registry.source(connector)
         try:
             destination = self._registry.destination(
-                await store.connector(task.spec.destination_connector_id),
+                await self._connector(task.spec.destination_connector_id),
                 task_name=task.spec.name,
                 database=getattr(connector.config, "database", ""),
             )
@@ -134,6 +134,9 @@ class TaskActor:
         finally:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
                 await source.aclose()
+
+    async def _connector(self, connector_id: ConnectorId) -> Connector:
+        return await self._registry.resolved(await self._workshop.store.connector(connector_id))
 
     async def _execute(
         self, task: Task, connector: Connector, source: Source, destination: Destination

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from dtaas.model.check import CheckReport
 from dtaas.model.ids import ConnectorId
+from dtaas.model.secret_references import SecretReference, parse_secret
 
 Secret = Annotated[str, Meta(extra={"secret": True}, extra_json_schema={"format": "password"})]
 """Text that is encrypted at rest, never sent out and hidden in `repr`."""
@@ -216,6 +217,12 @@ def secrets_set(config: ConnectionConfig) -> tuple[str, ...]:
     return tuple(sorted(n for n in secret_fields(type(config)) if getattr(config, n)))
 
 
+def secret_references(config: ConnectionConfig) -> dict[str, SecretReference]:
+    """Return the references among the secrets, by field."""
+    found = {name: parse_secret(getattr(config, name)) for name in secret_fields(type(config))}
+    return {name: held for name, held in found.items() if isinstance(held, SecretReference)}
+
+
 class TestStatus(StrEnum):
     """Result of a connector's last test."""
 
@@ -247,10 +254,23 @@ class Connector(Struct, frozen=True, kw_only=True):
     test_report: CheckReport | None = None
 
 
+def without_secrets(connector: Connector) -> Connector:
+    """Return the connector with nothing in its secrets: enough to know names and places."""
+    nothing = dict.fromkeys(secret_fields(type(connector.config)), "")
+    config = msgspec.structs.replace(connector.config, **nothing)
+    return msgspec.structs.replace(connector, config=config)
+
+
 def decode_config(data: Mapping[str, Any], config_type: type[ConnectionConfig]) -> ConnectionConfig:
     """Return `data` as a checked configuration.
 
     Raises:
         msgspec.ValidationError: with the path of the first mistake.
     """
-    return msgspec.convert(data, config_type)
+    config = msgspec.convert(data, config_type)
+    for name in sorted(secret_fields(config_type)):
+        try:
+            parse_secret(getattr(config, name))
+        except ValueError as exc:
+            raise msgspec.ValidationError(f"{exc} - at `$.{name}`") from exc
+    return config

@@ -88,6 +88,12 @@ class NoProgressError(RetryableError):
     code = "no_progress"
 
 
+class SecretStoreUnavailableError(RetryableError):
+    """The service that keeps a secret does not answer."""
+
+    code = "secret_store_unavailable"
+
+
 class StoreUnavailableError(RetryableError):
     """The metadata database is locked, full or unreachable."""
 
@@ -118,6 +124,12 @@ class PermissionDeniedError(FatalError):
     """The login is right but may not do this."""
 
     code = "permission_denied"
+
+
+class SecretMissingError(FatalError):
+    """A reference to a secret points to nothing, or to what may not be read."""
+
+    code = "secret_missing"
 
 
 class HostNotFoundError(FatalError):

@@ -248,8 +248,20 @@ class ConnectorRegistry(Protocol):
         """
         ...
 
+    async def resolved(self, connector: Connector) -> Connector:
+        """Return the connector with secrets in the place of references, to be built at once.
+
+        Raises:
+            SecretMissingError: a reference points to nothing, or to what may not be read.
+            SecretStoreUnavailableError: the service that keeps it does not answer.
+        """
+        ...
+
     def source(self, connector: Connector) -> Source:
-        """Build a source. Connects lazily: raises nothing but DriverMissingError."""
+        """Build a source of a connector without references to secrets.
+
+        Connects lazily: raises nothing but DriverMissingError.
+        """
         ...
 
     def destination(self, connector: Connector, *, task_name: str, database: str) -> Destination:

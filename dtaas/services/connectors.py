@@ -10,7 +10,15 @@ from msgspec import UNSET, Meta, Struct
 from dtaas.concurrency.bus import EventBus
 from dtaas.model.check import CheckReport, CheckStep, StepStatus
 from dtaas.model.connectors import Connector, ConnectorRole
-from dtaas.model.errors import RequestError, TaskRunningError, TimedOutError, ValidationFailedError
+from dtaas.model.errors import (
+    DtaasError,
+    RequestError,
+    SecretMissingError,
+    SecretStoreUnavailableError,
+    TaskRunningError,
+    TimedOutError,
+    ValidationFailedError,
+)
 from dtaas.model.events import ConnectorChanged
 from dtaas.model.ids import ConnectorId
 from dtaas.model.load import TableLoad
@@ -33,6 +41,7 @@ from dtaas.store.tasks import TaskFilter, TaskRepository
 TEST_LIMIT_S: Final = 60.0
 DISCOVERY_LIMIT_S: Final = 60.0
 CACHE_S: Final = 30.0
+SECRET_ERRORS: Final = (SecretMissingError, SecretStoreUnavailableError)
 _CLOSE_LIMIT_S: Final = 10.0
 
 
@@ -234,13 +243,17 @@ class ConnectorService:
         steps: list[CheckStep] = []
         report: CheckReport | None = None
         began = current_time()
-        built = self._build(connector)
         try:
-            with move_on_after(self._test_limit_s):
-                report = await built.check(steps.append)
-        finally:
-            with move_on_after(_CLOSE_LIMIT_S, shield=True):
-                await built.aclose()
+            built = self._build(await self._registry.resolved(connector))
+        except SECRET_ERRORS as error:
+            report = CheckReport(ok=False, steps=(failed_secrets(error),))
+        else:
+            try:
+                with move_on_after(self._test_limit_s):
+                    report = await built.check(steps.append)
+            finally:
+                with move_on_after(_CLOSE_LIMIT_S, shield=True):
+                    await built.aclose()
         if report is None:
             steps.append(_too_slow(self._test_limit_s, current_time() - began))
             report = CheckReport(ok=False, steps=tuple(steps))
@@ -279,7 +292,7 @@ class ConnectorService:
         return tables
 
     async def _discover(self, connector: Connector) -> Sequence[TableInfo]:
-        source = self._registry.source(connector)
+        source = self._registry.source(await self._registry.resolved(connector))
         try:
             with fail_after(DISCOVERY_LIMIT_S):
                 return await source.discover()
@@ -354,6 +367,18 @@ def moves(old: Connector, change: ConnectorChange) -> bool:
 
 def _names(tasks: Sequence[Task]) -> str:
     return ", ".join(f"{task.spec.name!r} ({task.status})" for task in tasks)
+
+
+def failed_secrets(error: DtaasError) -> CheckStep:
+    """Return the step of a test that ended before it began: a secret could not be looked up."""
+    return CheckStep(
+        name="secrets",
+        status=StepStatus.FAILED,
+        detail=error.detail,
+        fix=error.hint,
+        code=error.code,
+        took_s=0.0,
+    )
 
 
 def _too_slow(limit_s: float, took_s: float) -> CheckStep:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from dtaas.model.check import StepStatus
 from dtaas.services.machine import group_memory, machine_memory
+from dtaas.store.key_place import KeyPlace
 
 _OPEN_FILES: Final = 4096
 _WARN_PERCENT: Final = 85
@@ -42,7 +43,7 @@ class Places(Struct, frozen=True, kw_only=True):
 
     data_dir: Path
     database: Path | None
-    key_file: Path
+    key: KeyPlace
     admin_socket: Path
 
 
@@ -90,11 +91,16 @@ def _grade(percent: float, *, bad: bool) -> StepStatus:
 
 def _state(places: Places) -> Iterator[Finding]:
     yield _folder(places.data_dir)
-    yield _private(
-        "key_file",
-        places.key_file,
-        "Put it back from a backup: without it the connectors' secrets are lost.",
-    )
+    if places.key.value:
+        said = "The key of the secrets comes from the environment."
+        yield _found("state", "key_file", StepStatus.OK, said, "")
+    else:
+        yield _private(
+            "key_file",
+            places.key.file,
+            "Put it back from a backup: without it the connectors' secrets are lost.",
+            0o037 if places.key.in_credentials else 0o077,
+        )
     if places.database is not None:
         yield _private("database", places.database, "It is made at the first start.")
     yield _socket(places.admin_socket)
@@ -123,7 +129,7 @@ def _folder(folder: Path) -> Finding:
     )
 
 
-def _private(name: str, path: Path, missing: str) -> Finding:
+def _private(name: str, path: Path, missing: str, open_bits: int = 0o077) -> Finding:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -135,7 +141,7 @@ def _private(name: str, path: Path, missing: str) -> Finding:
     return _found(
         "state",
         name,
-        StepStatus.FAILED if mode & 0o077 else StepStatus.OK,
+        StepStatus.FAILED if mode & open_bits else StepStatus.OK,
         f"{path} has mode {mode:04o}.",
         f"chmod 600 {path}",
     )

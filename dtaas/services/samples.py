@@ -58,7 +58,7 @@ class SampleService:
             raise RequestError(
                 f"Connector {connector.name!r} is a destination; only sources show rows."
             )
-        source = self._registry.source(connector)
+        source = self._registry.source(await self._registry.resolved(connector))
         try:
             with fail_after(_LIMIT_S):
                 return await _first_rows(source, table, limit)

@@ -7,7 +7,7 @@ import structlog
 from anyio import move_on_after
 from msgspec import Struct
 
-from dtaas.model.connectors import Connector
+from dtaas.model.connectors import Connector, without_secrets
 from dtaas.model.errors import DtaasError
 from dtaas.model.ids import TaskId
 from dtaas.model.load import Owner, TableLoad, TargetTable
@@ -57,7 +57,7 @@ class TargetKeeper:
             TargetCollisionError: two tables of the task go to one place.
         """
         places = Places(destination, spec.name, getattr(source.config, "database", ""), {})
-        built = self._build(places)
+        built = self._build(places, without_secrets(places.destination))
         try:
             return Places(
                 places.destination,
@@ -102,7 +102,11 @@ class TargetKeeper:
     async def _tidy(
         self, places: Places, loads: Mapping[TableRef, TableLoad], *, owner: Owner | None
     ) -> None:
-        built = self._build(places)
+        try:
+            built = self._build(places, await self._registry.resolved(places.destination))
+        except DtaasError as error:
+            log.warning("target_not_tidied", code=error.code, error=error.detail)
+            return
         try:
             with move_on_after(_TIDY_LIMIT_S) as scope:
                 for load in loads.values():
@@ -117,9 +121,9 @@ class TargetKeeper:
         finally:
             await _close(built)
 
-    def _build(self, places: Places) -> Destination:
+    def _build(self, places: Places, connector: Connector) -> Destination:
         return self._registry.destination(
-            places.destination, task_name=places.task_name, database=places.database
+            connector, task_name=places.task_name, database=places.database
         )
 
 

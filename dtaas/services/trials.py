@@ -11,7 +11,12 @@ from dtaas.model.errors import DtaasError, ValidationFailedError
 from dtaas.model.ids import ConnectorId
 from dtaas.model.ports import ConnectorRegistry, Destination, Source
 from dtaas.services.connection_config import changed_config, new_config
-from dtaas.services.connectors import TEST_LIMIT_S, ConnectorSpec
+from dtaas.services.connectors import (
+    SECRET_ERRORS,
+    TEST_LIMIT_S,
+    ConnectorSpec,
+    failed_secrets,
+)
 from dtaas.store.connectors import ConnectorRepository
 
 _CLOSE_LIMIT_S: Final = 10.0
@@ -21,8 +26,9 @@ _NOT_STORED: Final = ConnectorId(0)
 class Trial:
     """A test that is about to be made."""
 
-    def __init__(self, built: Source | Destination, limit_s: float) -> None:
-        self._built = built
+    def __init__(self, connector: Connector, registry: ConnectorRegistry, limit_s: float) -> None:
+        self._connector = connector
+        self._registry = registry
         self._limit_s = limit_s
 
     async def run(self, on_step: OnStep) -> None:
@@ -30,18 +36,31 @@ class Trial:
         began = current_time()
         report: CheckReport | None = None
         try:
+            built = self._built(await self._registry.resolved(self._connector))
+        except SECRET_ERRORS as error:
+            on_step(failed_secrets(error))
+            return
+        except DtaasError as error:
+            on_step(_failed("driver", error.detail, error.hint, error.code, current_time() - began))
+            return
+        try:
             with move_on_after(self._limit_s):
-                report = await self._built.check(on_step)
+                report = await built.check(on_step)
         except DtaasError as error:
             on_step(_failed("test", error.detail, error.hint, error.code, current_time() - began))
             return
         finally:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
-                await self._built.aclose()
+                await built.aclose()
         if report is None:
             detail = f"The test was ended after {self._limit_s:g} s without an answer."
             fix = "Look at the last step above: what follows it does not answer."
             on_step(_failed("time_limit", detail, fix, "timed_out", current_time() - began))
+
+    def _built(self, connector: Connector) -> Source | Destination:
+        if connector.role is ConnectorRole.SOURCE:
+            return self._registry.source(connector)
+        return self._registry.destination(connector, task_name="test", database="test")
 
 
 class ConnectorTrials:
@@ -95,12 +114,7 @@ class ConnectorTrials:
             created_at=moment,
             updated_at=moment,
         )
-        return Trial(self._built(connector), self._limit_s)
-
-    def _built(self, connector: Connector) -> Source | Destination:
-        if connector.role is ConnectorRole.SOURCE:
-            return self._registry.source(connector)
-        return self._registry.destination(connector, task_name="test", database="test")
+        return Trial(connector, self._registry, self._limit_s)
 
 
 def _failed(name: str, detail: str, fix: str, code: str, took_s: float) -> CheckStep:

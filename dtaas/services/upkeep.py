@@ -53,7 +53,13 @@ class Upkeep:
             raise ValidationFailedError(
                 f"{path} exists already.", hint="Name a new file.", field="$.path"
             )
-        key = self._places.key_file if with_key else None
+        if with_key and self._places.key.value:
+            raise ValidationFailedError(
+                "The key of the secrets is in the environment, not in a file.",
+                hint="Back up without the key, and keep the key where the environment has it from.",
+                field="$.with_key",
+            )
+        key = self._places.key.file if with_key else None
         return path, await self._blocking(write_backup, self._place, path, key_file=key)
 
     def _default_path(self) -> Path:

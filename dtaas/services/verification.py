@@ -22,8 +22,9 @@ from dtaas.engine.verification.fence import Fence
 from dtaas.engine.verification.table import Ends, verify_table
 from dtaas.model.change_ports import ChangeRegistry, ChangeSource, StreamStore
 from dtaas.model.changes import TrackingMethod
+from dtaas.model.connectors import Connector
 from dtaas.model.errors import ActionNotAllowedError, ValidationFailedError
-from dtaas.model.ids import TaskId
+from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import WriteMode
 from dtaas.model.ports import Destination, ExecutionStore, Source
 from dtaas.model.schema import TableRef
@@ -277,12 +278,12 @@ class VerificationService:
     async def _opened(self, task_id: TaskId) -> AsyncIterator[_Sides]:
         """Open connectors of our own, so that a verification takes nothing from the transfer."""
         task = await self._states.task(task_id)
-        connector = await self._states.connector(task.spec.source_connector_id)
+        connector = await self._connector(task.spec.source_connector_id)
         async with AsyncExitStack() as stack:
             source = self._registry.source(connector)
             await stack.enter_async_context(aclosing(source))
             destination = self._registry.destination(
-                await self._states.connector(task.spec.destination_connector_id),
+                await self._connector(task.spec.destination_connector_id),
                 task_name=task.spec.name,
                 database=getattr(connector.config, "database", ""),
             )
@@ -292,6 +293,9 @@ class VerificationService:
                 changes = self._registry.change_source(connector)
                 await stack.enter_async_context(aclosing(changes))
             yield _Sides(task, source, destination, changes)
+
+    async def _connector(self, connector_id: ConnectorId) -> Connector:
+        return await self._registry.resolved(await self._states.connector(connector_id))
 
     async def _record(
         self, order: Verification, status: VerificationStatus, tables: Sequence[TableVerification]

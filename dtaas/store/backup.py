@@ -27,6 +27,8 @@ from dtaas.model.errors import (
     StoreInUseError,
 )
 from dtaas.store.errors import StorePlace, translated
+from dtaas.store.key_place import KeyPlace
+from dtaas.store.secrets import read_key
 
 _MANIFEST: Final = "manifest.json"
 _DATABASE: Final = "dtaas.db"
@@ -112,7 +114,7 @@ def read_manifest(source: Path) -> Manifest:
         ) from exc
 
 
-def restore(source: Path, place: StorePlace, key_file: Path) -> Manifest:
+def restore(source: Path, place: StorePlace, key_at: KeyPlace) -> Manifest:
     """Put a backup in the place of the database, which no daemon may have open.
 
     The old files are kept beside it. No task runs by itself afterwards: what a target holds may be
@@ -132,7 +134,7 @@ def restore(source: Path, place: StorePlace, key_file: Path) -> Manifest:
     lock = os.open(file.with_name(file.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _restore(source, file, key_file)
+        return _restore(source, file, key_at)
     except BlockingIOError as exc:
         raise StoreInUseError(
             f"A daemon has {file} open.", hint="Stop it first: systemctl stop dtaas"
@@ -141,14 +143,20 @@ def restore(source: Path, place: StorePlace, key_file: Path) -> Manifest:
         os.close(lock)
 
 
-def _restore(source: Path, file: Path, key_file: Path) -> Manifest:
+def _restore(source: Path, file: Path, key_at: KeyPlace) -> Manifest:
+    key_file = key_at.file
     with TemporaryDirectory(dir=file.parent, prefix=".dtaas-restore-") as folder:
         database, key = Path(folder) / _DATABASE, Path(folder) / _KEY
         manifest = _unpack(source, database, key)
-        if not key.exists() and not key_file.exists():
+        if not key.exists() and not key_at.value and not key_file.exists():
             raise StoreCorruptError(
                 f"The backup holds no key, and there is none at {key_file}.",
                 hint="Put the key file of that installation there first.",
+            )
+        if key.exists() and not key_at.writable and key_at.read() != read_key(key):
+            raise StoreCorruptError(
+                f"{key_at} is not the key of that backup.",
+                hint="Put the key of that installation there first; the backup holds it.",
             )
         _calm(database)
         _sync(database)
@@ -157,7 +165,7 @@ def _restore(source: Path, file: Path, key_file: Path) -> Manifest:
             if old.exists():
                 old.rename(old.with_name(f"{old.name}.before-restore-{moment}"))
         database.replace(file)
-        if key.exists():
+        if key.exists() and key_at.writable:
             if key_file.exists() and key_file.read_bytes() != key.read_bytes():
                 key_file.rename(key_file.with_name(f"{key_file.name}.before-restore-{moment}"))
             key.replace(key_file)

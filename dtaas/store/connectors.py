@@ -248,7 +248,9 @@ class ConnectorRepository:
         self, connection: Connection, connector_id: ConnectorId, config: ConnectionConfig
     ) -> None:
         secrets = {name: getattr(config, name) for name in secret_fields(type(config))}
-        sealed = self._box.seal(_encode_bytes(secrets), _purpose(connector_id)) if secrets else None
+        sealed = (
+            self._box.seal(_encode_bytes(secrets), purpose_of(connector_id)) if secrets else None
+        )
         connection.execute(
             update(connectors).where(connectors.c.id == connector_id).values(secrets=sealed)
         )
@@ -259,7 +261,7 @@ class ConnectorRepository:
         kind = row.source_type if role is ConnectorRole.SOURCE else row.destination_type
         data = msgspec.json.decode(row.connection_config, type=dict[str, Any])
         if row.secrets is not None:
-            opened = self._box.open(row.secrets, _purpose(connector_id))
+            opened = self._box.open(row.secrets, purpose_of(connector_id))
             data |= msgspec.json.decode(opened, type=dict[str, str])
         try:
             config = decode_config(data, self._registry.type_of(role, kind).config_type)
@@ -319,7 +321,8 @@ def _with_secrets_of(
     return msgspec.structs.replace(new, **{name: getattr(old, name) for name in names})
 
 
-def _purpose(connector_id: ConnectorId) -> str:
+def purpose_of(connector_id: int) -> str:
+    """Return what a connector's secrets are sealed for."""
     return f"connector:{connector_id}"
 
 

@@ -66,8 +66,11 @@ def key_id(key: bytes) -> str:
     return hashlib.sha256(b"dtaas key id" + key).hexdigest()[:16]
 
 
-def read_key(path: Path) -> bytes | None:
+def read_key(path: Path, *, in_credentials: bool = False) -> bytes | None:
     """Return the key in the file, None when there is no file.
+
+    Args:
+        in_credentials: the file is a credential that systemd guards.
 
     Raises:
         StoreCorruptError: others may read it, or it is not a key.
@@ -86,19 +89,29 @@ def read_key(path: Path) -> bytes | None:
         text = os.read(descriptor, KEY_BYTES * 2 + 2)
     finally:
         os.close(descriptor)
-    if mode & 0o077:
+    # systemd lets the daemon's user in by an access list, whose mask shows as the group's rights.
+    if mode & (0o037 if in_credentials else 0o077):
         raise StoreCorruptError(
             f"The key file {path} can be read by others (mode {stat.S_IMODE(mode):04o}).",
             hint=f"chmod 600 {path}, and change the passwords it protected if others had it.",
         )
+    return parse_key(text, str(path))
+
+
+def parse_key(text: bytes, where: str) -> bytes:
+    """Return the key written as hex digits.
+
+    Raises:
+        StoreCorruptError: it is not a key; what it is instead is not told.
+    """
     try:
         key = bytes.fromhex(text.decode().strip())
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
         raise StoreCorruptError(
-            f"{path} does not hold a key: 64 hex digits are wanted.",
-            hint="Put the key file of this database back from a backup.",
+            f"{where} does not hold a key: 64 hex digits are wanted.",
+            hint="Put the key of this database back from a backup.",
         )
     return key
 
@@ -110,9 +123,9 @@ def _not_a_key_file(path: Path) -> StoreCorruptError:
     )
 
 
-def make_key(path: Path) -> bytes:
-    """Make a new key file of mode 0600, durable on return, and return the key."""
-    key = secrets.token_bytes(KEY_BYTES)
+def make_key(path: Path, key: bytes | None = None) -> bytes:
+    """Write a key file of mode 0600, durable on return, and return the key, a new one if None."""
+    key = key or secrets.token_bytes(KEY_BYTES)
     draft = path.with_name(path.name + ".draft")  # a crash must not leave half a key behind
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

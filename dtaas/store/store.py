@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import text
@@ -31,6 +30,7 @@ from dtaas.store.execution_logs import ExecutionLogs
 from dtaas.store.executions import ExecutionRepository
 from dtaas.store.installation import identify
 from dtaas.store.kept_items import KeptItems
+from dtaas.store.key_place import KEY_FILE, KeyPlace
 from dtaas.store.leases import Leases, SharedRight
 from dtaas.store.loads import Loads
 from dtaas.store.metrics import MetricsRepository
@@ -41,8 +41,6 @@ from dtaas.store.tasks import TaskRepository
 from dtaas.store.user_keys import SessionRepository, TokenRepository
 from dtaas.store.users import UserRepository
 from dtaas.store.verifications import Verifications
-
-KEY_FILE: Final = "dtaas.key"
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -124,6 +122,7 @@ async def open_store(
     *,
     data_dir: Path,
     registry: ConnectorRegistry,
+    key: KeyPlace | None = None,
     key_path: Path | None = None,
     now: Callable[[], datetime] = utc_now,
     migrations: Path = MIGRATIONS,
@@ -135,7 +134,8 @@ async def open_store(
         url: empty for `dtaas.db` in the data folder, `sqlite:///file` or `postgresql://…`.
         data_dir: made with mode 0700 when it does not exist.
         shared: other daemons work on it, too; only PostgreSQL can.
-        key_path: file of the key of the secrets, by default `dtaas.key` in the data folder.
+        key: where the key of the secrets is;
+        key_path: its file, by default `dtaas.key` in the data folder.
 
     Raises:
         SettingsError: the URL is wrong.
@@ -162,7 +162,9 @@ async def open_store(
         database = Database(address, right)
         try:
             await migrate(database, now(), migrations)
-            identity = await identify(database, key_path or data_dir / KEY_FILE, now)
+            identity = await identify(
+                database, key or KeyPlace(file=key_path or data_dir / KEY_FILE), now
+            )
             connectors = ConnectorRepository(database, registry, identity.box, now)
             tasks = TaskRepository(database, now)
             yield Store(

@@ -27,8 +27,8 @@ from dtaas.sandbox.sandbox import (
     fill_with_tpch,
     sandbox,
 )
+from tests.system.life import LIMIT_S, Life
 
-LIMIT_S = 60.0
 SCALE = 0.02
 LINEITEM = TableRef("dbo", "lineitem")
 ORDERS = TableRef("dbo", "orders")
@@ -274,3 +274,9 @@ def _json(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
+
+
+@pytest.fixture
+def life(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """A daemon that is not started yet."""
+    return Life(tmp_path, tmp_path_factory.mktemp("s") / "a.sock")

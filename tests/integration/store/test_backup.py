@@ -11,6 +11,7 @@ from dtaas.model.task import DesiredState, TaskStatus
 from dtaas.store.address import parse_address
 from dtaas.store.backup import read_manifest, restore, write_backup
 from dtaas.store.errors import StorePlace
+from dtaas.store.key_place import KeyPlace
 from dtaas.store.store import Store, open_store
 from tests.contract.store_samples import spec
 from tests.contract.stored import connect
@@ -46,7 +47,7 @@ async def test_a_backup_brings_everything_back_and_runs_nothing(
 ) -> None:
     assert saved.stat().st_mode & 0o077 == 0
     new = tmp_path / "b"
-    restore(saved, place(new), new / "dtaas.key")
+    restore(saved, place(new), KeyPlace(file=new / "dtaas.key"))
     async with open_store("", data_dir=new, registry=REGISTRY) as store:
         assert store.installation == read_manifest(saved).installation
         connectors = await store.connectors.list()
@@ -59,7 +60,7 @@ async def test_a_backup_brings_everything_back_and_runs_nothing(
 
 async def test_what_was_there_is_kept_beside(saved: Path, tmp_path: Path) -> None:
     before = (tmp_path / "a" / "dtaas.db").read_bytes()
-    restore(saved, place(tmp_path / "a"), tmp_path / "a" / "dtaas.key")
+    restore(saved, place(tmp_path / "a"), KeyPlace(file=tmp_path / "a" / "dtaas.key"))
     (kept,) = (tmp_path / "a").glob("dtaas.db.before-restore-*")
     assert kept.read_bytes() == before
 
@@ -68,7 +69,7 @@ async def test_an_open_database_is_left_alone(saved: Path, tmp_path: Path) -> No
     data_dir = tmp_path / "a"
     async with open_store("", data_dir=data_dir, registry=REGISTRY) as store:
         with pytest.raises(StoreInUseError, match="open"):
-            restore(saved, place(data_dir), data_dir / "dtaas.key")
+            restore(saved, place(data_dir), KeyPlace(file=data_dir / "dtaas.key"))
         assert (await store.tasks.list()).total == 1
 
 
@@ -81,7 +82,7 @@ async def test_a_damaged_backup_changes_nothing(saved: Path, tmp_path: Path) -> 
         bad.write_bytes(damaged)
         before = sorted((p.name, p.read_bytes()) for p in (tmp_path / "a").iterdir())
         with pytest.raises(StoreCorruptError):
-            restore(bad, place(tmp_path / "a"), tmp_path / "a" / "dtaas.key")
+            restore(bad, place(tmp_path / "a"), KeyPlace(file=tmp_path / "a" / "dtaas.key"))
         assert sorted((p.name, p.read_bytes()) for p in (tmp_path / "a").iterdir()) == before
 
 
@@ -89,8 +90,14 @@ async def test_a_backup_without_its_key_says_so(tmp_path: Path) -> None:
     async with open_store("", data_dir=tmp_path / "a", registry=REGISTRY):
         write_backup(place(tmp_path / "a"), tmp_path / "b.tar.gz", key_file=None)
     with pytest.raises(StoreCorruptError, match="no key"):
-        restore(tmp_path / "b.tar.gz", place(tmp_path / "c"), tmp_path / "c" / "dtaas.key")
-    restore(tmp_path / "b.tar.gz", place(tmp_path / "c"), tmp_path / "a" / "dtaas.key")
+        restore(
+            tmp_path / "b.tar.gz",
+            place(tmp_path / "c"),
+            KeyPlace(file=tmp_path / "c" / "dtaas.key"),
+        )
+    restore(
+        tmp_path / "b.tar.gz", place(tmp_path / "c"), KeyPlace(file=tmp_path / "a" / "dtaas.key")
+    )
 
 
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
