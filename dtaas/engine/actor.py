@@ -17,9 +17,10 @@ from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.stream import Joined, TaskStream
 from dtaas.engine.table import load_table
+from dtaas.engine.table_search import with_tables_found
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
 from dtaas.model.connectors import Connector
-from dtaas.model.errors import DtaasError, TargetCollisionError
+from dtaas.model.errors import DtaasError
 from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import (
     Execution,
@@ -30,7 +31,7 @@ from dtaas.model.execution import (
     TableProgress,
 )
 from dtaas.model.ids import ConnectorId, TaskId
-from dtaas.model.load import Owner, TargetTable
+from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
 from dtaas.model.task import Task, TaskMode, TaskStatus
@@ -141,8 +142,9 @@ class TaskActor:
     async def _execute(
         self, task: Task, connector: Connector, source: Source, destination: Destination
     ) -> Ended:
-        _refuse_collisions(task, destination)
         store = self._workshop.store
+        task = await with_tables_found(task, source, self._workshop)
+        task.spec.places(destination.target_of)  # refuses clashes
         execution = await store.begin_execution(task.id, _KINDS[task.spec.mode])
         bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         owner = Owner(
@@ -304,9 +306,9 @@ class TaskActor:
 
     async def _claim(self, job: "_Job", tables: Sequence[TableRef]) -> None:
         """Take the targets of new streams; a full load claims its own."""
-        mapped = {m.source: m.target for m in job.task.spec.table_mappings}
+        spec = job.task.spec
         for table in tables:
-            target = job.destination.target_of(table, mapped.get(table))
+            target = job.destination.target_of(table, spec.mapped_target(table))
             take_over = job.task.spec.options.take_over
             await job.destination.claim(target, job.owner, take_over=take_over)
 
@@ -328,19 +330,3 @@ class TaskActor:
         ]
         await self._workshop.store.record_tables(execution.id, tables)
         return tables
-
-
-def _refuse_collisions(task: Task, destination: Destination) -> None:
-    """Refuse two tables with one target: the second would overwrite the first."""
-    mapped = {mapping.source: mapping.target for mapping in task.spec.table_mappings}
-    taken: dict[TargetTable, TableRef] = {}
-    for table in task.spec.source_tables:
-        target = destination.target_of(table, mapped.get(table))
-        other = taken.setdefault(target, table)
-        if other != table:
-            raise TargetCollisionError(
-                f"Tables {other} and {table} both go to {target}.",
-                hint="Give one of them another target in table_mappings, "
-                "or use {schema} and {table} in the connector's prefix.",
-                field="$.table_mappings",
-            )

@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import StreamState, TableStream, TrackedTable, TrackingMethod
-from dtaas.model.errors import DtaasError, SourceQueryError
+from dtaas.model.errors import DtaasError, SourceQueryError, ValidationFailedError
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
 from dtaas.model.ports import Destination, LoadLedger
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import with_columns
 from dtaas.model.task import Task, TaskMode
 
 log = structlog.get_logger()
@@ -75,6 +77,7 @@ class Handover(Struct, frozen=True, kw_only=True):
         tracked = await self.source.track(
             tables, keys=keys, enable=self.task.spec.options.enable_capture
         )
+        tracked = [self._with_columns(table) for table in tracked]
         if isinstance(self.destination, ChangeDestination):
             for table in tracked:
                 self.destination.check_tracked(table)
@@ -112,9 +115,20 @@ class Handover(Struct, frozen=True, kw_only=True):
         )
         return StreamState(stream=stream, position=base, applied=base, identity=identity)
 
+    def _with_columns(self, tracked: TrackedTable) -> TrackedTable:
+        mapping = self.task.spec.mapping(tracked.table)
+        taken = with_columns(tracked.schema, mapping.include_columns, mapping.exclude_columns)
+        if tracked.schema.key and not taken.key:
+            raise ValidationFailedError(
+                f"A key column of {tracked.table} is not read, but changes are told apart by"
+                f" {', '.join(tracked.schema.key)}.",
+                hint="Include the columns of its key.",
+                field="$.table_mappings",
+            )
+        return replace(tracked, schema=taken)
+
     def _target(self, table: TableRef) -> TargetTable:
-        mapped = {m.source: m.target for m in self.task.spec.table_mappings}
-        return self.destination.target_of(table, mapped.get(table))
+        return self.destination.target_of(table, self.task.spec.mapped_target(table))
 
 
 async def part(task: Task, source: ChangeSource, streams: StreamStore, state: StreamState) -> None:

@@ -18,7 +18,8 @@ from dtaas.model.ids import ExecutionId, LoadId
 from dtaas.model.load import Chunk, ChunkReceipt, Owner, TableLoad, TargetTable, WriteOptions
 from dtaas.model.ports import Destination, LoadLedger, Source
 from dtaas.model.schema import TableRef, TableSchema
-from dtaas.model.task import TableMapping, TaskSpec
+from dtaas.model.table_rules import with_columns
+from dtaas.model.task import TaskSpec
 
 log = structlog.get_logger()
 _MIB = 1024 * 1024
@@ -55,6 +56,7 @@ class TableLoader:
         self._context = context
         self._table = table
         self._meter = meter
+        self._mapping = context.spec.mapping(table)
 
     async def run(self) -> None:
         """Load and publish the table, or drain and leave the rest to a later attempt."""
@@ -80,9 +82,14 @@ class TableLoader:
 
     async def _resume_or_plan(self) -> TableLoad:
         context = self._context
-        schema = await context.source.describe(self._table)
-        mapping = self._mapping()
-        target = context.destination.target_of(self._table, mapping.target)
+        mapping = self._mapping
+        schema = with_columns(
+            await context.source.describe(self._table),
+            mapping.include_columns,
+            mapping.exclude_columns,
+        )
+        mapped = context.spec.mapped_target(self._table)
+        target = context.destination.target_of(self._table, mapped)
         await context.destination.claim(
             target, context.owner, take_over=context.spec.options.take_over
         )
@@ -108,7 +115,8 @@ class TableLoader:
     ) -> TableLoad:
         context = self._context
         position = await (context.position or context.source.position)()
-        chunks = await context.source.plan(schema, chunk_rows=context.spec.options.chunk_rows)
+        chunk_rows = self._mapping.chunk_rows or context.spec.options.chunk_rows
+        chunks = await context.source.plan(schema, chunk_rows=chunk_rows)
         load = TableLoad(
             load_id=LoadId(uuid.uuid4().hex),
             task_id=context.owner.task_id,
@@ -129,7 +137,8 @@ class TableLoader:
     async def _copy(self, load: TableLoad, receipts: dict[int, ChunkReceipt]) -> None:
         left = [chunk for chunk in load.chunks if chunk.index not in receipts]
         queue = iter(left)
-        workers = min(len(left), self._context.spec.options.concurrent_chunks)
+        most = self._mapping.concurrent_chunks or self._context.spec.options.concurrent_chunks
+        workers = min(len(left), most)
         async with create_task_group() as group:
             for _ in range(workers):
                 group.start_soon(self._copy_from, queue, load, receipts, name="chunks")
@@ -179,12 +188,6 @@ class TableLoader:
             files=result.files,
             replayed=result.already_committed,
         )
-
-    def _mapping(self) -> TableMapping:
-        for mapping in self._context.spec.table_mappings:
-            if mapping.source == self._table:
-                return mapping
-        return TableMapping(source=self._table)
 
 
 async def load_table(context: LoadContext, table: TableRef, meter: TableMeter) -> None:

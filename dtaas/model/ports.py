@@ -378,6 +378,10 @@ class ExecutionStore(Protocol):
         """Change a task's state and return it. An error of None clears the last error."""
         ...
 
+    async def set_tables(self, task_id: TaskId, tables: Sequence[TableRef]) -> Task:
+        """Replace the tables of a task whose patterns found others, and return the task."""
+        ...
+
     async def clear_take_over(self, task_id: TaskId) -> None:
         """Set the task's `take_over` back: it is meant for one execution. Idempotent."""
         ...

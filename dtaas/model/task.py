@@ -1,5 +1,6 @@
 """A task: what to move from where to where, and the states it can be in."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -7,9 +8,17 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from dtaas.model.ids import ConnectorId, TaskId
-from dtaas.model.load import FileFormat, PartitionField, WriteMode
+from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import (
+    NO_RULES,
+    Pattern,
+    TableRules,
+    TargetOf,
+    filled,
+    refuse_clashes,
+)
 from dtaas.model.watermark import Watermark
 
 
@@ -109,6 +118,9 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         partition_by: Hive-style partitions, outermost first.
         watermark: for mode `incremental`; None takes the table's rowversion column, else its
             identity column when no time column could be meant.
+        include_columns: patterns of the columns to read; all of them without any.
+        exclude_columns: but none of these.
+        chunk_rows, concurrent_chunks: instead of those of the task.
     """
 
     source: TableRef
@@ -116,6 +128,10 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     key: tuple[str, ...] = ()
     partition_by: tuple[PartitionField, ...] = ()
     watermark: Watermark | None = None
+    include_columns: tuple[Pattern, ...] = ()
+    exclude_columns: tuple[Pattern, ...] = ()
+    chunk_rows: Annotated[int, Meta(ge=1_000, le=100_000_000)] | None = None
+    concurrent_chunks: Annotated[int, Meta(ge=1, le=64)] | None = None
 
 
 class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,13 +172,19 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user writes down: the body of `POST` and `PUT /api/tasks/`."""
+    """What a user writes down: the body of `POST` and `PUT /api/tasks/`.
+
+    Attributes:
+        source_tables: with `table_rules.include` none need be given: they are what the last start
+            found.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     description: Annotated[str, Meta(max_length=10_000)] = ""
     source_connector_id: ConnectorId
     destination_connector_id: ConnectorId
-    source_tables: Annotated[tuple[TableRef, ...], Meta(min_length=1, max_length=10_000)]
+    source_tables: Annotated[tuple[TableRef, ...], Meta(max_length=10_000)]
+    table_rules: TableRules = NO_RULES
     table_mappings: tuple[TableMapping, ...] = ()
     mode: TaskMode = TaskMode.FULL_LOAD
     batch_size_mb: Annotated[int, Meta(ge=1, le=64)] = 4
@@ -175,6 +197,38 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     handle_schema_drift: bool = False
     is_active: bool = True
     options: TaskOptions = field(default_factory=TaskOptions)
+
+    def mapping(self, table: TableRef) -> TableMapping:
+        """Return the settings of a table."""
+        for mapping in self.table_mappings:
+            if mapping.source == table:
+                return mapping
+        return TableMapping(source=table)
+
+    def mapped_target(self, table: TableRef) -> tuple[str, ...] | None:
+        """Return the path a mapping or the template gives a table, None without both."""
+        target = self.mapping(table).target
+        if target is None and self.table_rules.target:
+            return filled(self.table_rules.target, table, self.name)
+        return target
+
+    def places(self, target_of: TargetOf) -> Mapping[TableRef, TargetTable]:
+        """Return where each table goes.
+
+        Raises:
+            TargetCollisionError: two tables would write into each other's place.
+        """
+        mapped = {mapping.source: mapping.target for mapping in self.table_mappings}
+        rules = self.table_rules.target
+        places = {
+            table: target_of(
+                table,
+                mapped.get(table) or (filled(rules, table, self.name) if rules else None),
+            )
+            for table in self.source_tables
+        }
+        refuse_clashes(places)
+        return places
 
 
 class Task(Struct, frozen=True, kw_only=True):

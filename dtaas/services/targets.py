@@ -14,7 +14,6 @@ from dtaas.model.load import Owner, TableLoad, TargetTable
 from dtaas.model.ports import ConnectorRegistry, Destination, LoadLedger
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskSpec
-from dtaas.services.task_rules import targets
 
 log = structlog.get_logger()
 _TIDY_LIMIT_S: Final = 30.0
@@ -63,7 +62,7 @@ class TargetKeeper:
                 places.destination,
                 places.task_name,
                 places.database,
-                targets(spec, built.target_of),
+                spec.places(built.target_of),
             )
         finally:
             await _close(built)

@@ -6,6 +6,7 @@ from dtaas.model.connectors import Connector, ConnectorRole
 from dtaas.model.errors import DestinationInUseError, NotFoundError, ValidationFailedError
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.ports import ConnectorRegistry
+from dtaas.model.table_rules import overlap
 from dtaas.model.task import Task, TaskSpec
 from dtaas.services.schedules import check_chain
 from dtaas.services.targets import Places, TargetKeeper
@@ -80,15 +81,14 @@ def refuse_taken(task_id: TaskId, places: Places, others: Iterable[tuple[Task, P
     Raises:
         DestinationInUseError: names the other task.
     """
-    wanted = frozenset(places.tables.values())
+    wanted = tuple(places.tables.values())
     for other, theirs in others:
         if other.id == task_id or theirs.destination.id != places.destination.id:
             continue
-        taken = wanted.intersection(theirs.tables.values())
-        if taken:
+        taken = overlap(wanted, theirs.tables.values())
+        if taken is not None:
             raise DestinationInUseError(
-                f"Task {other.spec.name!r}{_number(other)} already writes to"
-                f" {min(map(str, taken))}.",
+                f"Task {other.spec.name!r}{_number(other)} already writes to {taken}.",
                 hint="Choose another target in table_mappings, or set options.take_over.",
                 field="$.destination_connector_id",
             )

@@ -1,12 +1,12 @@
 """What a task must look like before it is stored. Pure: no connector is asked anything."""
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
-from dtaas.model.errors import TargetCollisionError, ValidationFailedError
-from dtaas.model.load import TargetTable, WriteMode
+from dtaas.model.errors import ValidationFailedError
+from dtaas.model.load import WriteMode
 from dtaas.model.ports import Capabilities
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import check_template, fits
 from dtaas.model.task import (
     ACTIVE_STATUSES,
     TableMapping,
@@ -102,6 +102,19 @@ def _check_overwrites(spec: TaskSpec) -> None:
 
 
 def _check_tables(spec: TaskSpec) -> None:
+    check_template(spec.table_rules.target, "$.table_rules.target")
+    if not spec.source_tables and not spec.table_rules.include:
+        raise ValidationFailedError(
+            "The task names no table.",
+            hint="List tables in source_tables, or patterns in table_rules.include.",
+            field="$.source_tables",
+        )
+    if spec.table_rules.exclude and not spec.table_rules.include:
+        raise ValidationFailedError(
+            "Tables are excluded from none.",
+            hint="Write patterns into table_rules.include, such as *.*.",
+            field="$.table_rules.exclude",
+        )
     seen: dict[TableRef, int] = {}
     for index, table in enumerate(spec.source_tables):
         first = seen.setdefault(table, index)
@@ -114,7 +127,7 @@ def _check_tables(spec: TaskSpec) -> None:
     mapped: set[TableRef] = set()
     for index, mapping in enumerate(spec.table_mappings):
         field = f"$.table_mappings[{index}].source"
-        if mapping.source not in seen:
+        if mapping.source not in seen and not spec.table_rules.takes(mapping.source):
             raise ValidationFailedError(
                 f"Table {mapping.source} is mapped but not listed in source_tables.", field=field
             )
@@ -130,6 +143,14 @@ def _check_mapping(mapping: TableMapping, at: str, destination: Capabilities) ->
                 f"{segment!r} cannot be part of a target's path.",
                 hint="Use visible characters; each item is one level of the path.",
                 field=f"{at}.target[{index}]",
+            )
+    taken = (mapping.include_columns, mapping.exclude_columns)
+    for name in (*mapping.key, *(level.column for level in mapping.partition_by)):
+        if (taken[0] and not fits(name, taken[0])) or fits(name, taken[1]):
+            raise ValidationFailedError(
+                f"Column {name!r} of {mapping.source} is not read, but needed.",
+                hint="Include it: it is a key or a partition.",
+                field=f"{at}.exclude_columns" if fits(name, taken[1]) else f"{at}.include_columns",
             )
     if mapping.partition_by and not destination.partitions:
         raise ValidationFailedError(
@@ -147,31 +168,6 @@ def _check_mapping(mapping: TableMapping, at: str, destination: Capabilities) ->
                 f"{level.part} of {level.column!r} is a partition level twice.",
                 field=f"{at}.partition_by[{index}]",
             )
-
-
-def targets(
-    spec: TaskSpec, target_of: Callable[[TableRef, tuple[str, ...] | None], TargetTable]
-) -> Mapping[TableRef, TargetTable]:
-    """Return where each table goes.
-
-    Raises:
-        TargetCollisionError: two tables go to one place.
-    """
-    mapped = {mapping.source: mapping.target for mapping in spec.table_mappings}
-    places: dict[TableRef, TargetTable] = {}
-    taken: dict[TargetTable, TableRef] = {}
-    for table in spec.source_tables:
-        target = target_of(table, mapped.get(table))
-        other = taken.setdefault(target, table)
-        if other != table:
-            raise TargetCollisionError(
-                f"Tables {other} and {table} both go to {target}.",
-                hint="Give one of them another target in table_mappings, "
-                "or use {schema} and {table} in the connector's prefix.",
-                field="$.table_mappings",
-            )
-        places[table] = target
-    return places
 
 
 def changed_fields(old: TaskSpec, new: TaskSpec) -> frozenset[str]:

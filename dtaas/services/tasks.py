@@ -14,6 +14,7 @@ from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus,
 from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.services.every_task import every_task
+from dtaas.services.found_tables import keep_found
 from dtaas.services.ports import TaskRunner
 from dtaas.services.revision import check_revision
 from dtaas.services.schedules import refuse_awaited
@@ -74,6 +75,7 @@ class TaskService:
             DestinationInUseError: another task writes to one of its targets.
             NameTakenError: another task has the name.
         """
+        spec = keep_found(None, spec)
         async with self._changing:
             await self._checks.check(_NO_TASK, spec, self._world)
             task = await self._tasks.create(spec, status=resting(spec))
@@ -122,6 +124,7 @@ class TaskService:
         async with self._changing:
             old = await self._tasks.get(task_id)
             check_revision(old, revision)
+            spec = keep_found(old.spec, spec)
             refuse_at_work(old, spec)
             change = TaskChange(
                 old=old,

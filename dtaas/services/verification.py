@@ -28,6 +28,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import WriteMode
 from dtaas.model.ports import Destination, ExecutionStore, Source
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import with_columns
 from dtaas.model.task import Task, TaskAction, TaskMode
 from dtaas.model.verification import (
     Difference,
@@ -242,7 +243,7 @@ class VerificationService:
 
     async def _ends(self, sides: _Sides, table: TableRef) -> Ends:
         task = sides.task
-        mapping = next((m for m in task.spec.table_mappings if m.source == table), None)
+        mapping = task.spec.mapping(table)
         state = await self._streams.stream(task.id, table) if sides.changes is not None else None
         blocking = Blocking(_HASHERS)
         if state is not None and sides.changes is not None:
@@ -250,9 +251,11 @@ class VerificationService:
             schema, key = tracked.schema, tracked.schema.key
             watermark = tracked.method is TrackingMethod.WATERMARK
         else:
-            schema = await sides.source.describe(table)
-            key = (mapping.key if mapping is not None else ()) or schema.key
-            target = sides.destination.target_of(table, mapping.target if mapping else None)
+            schema = with_columns(
+                await sides.source.describe(table), mapping.include_columns, mapping.exclude_columns
+            )
+            key = mapping.key or schema.key
+            target = sides.destination.target_of(table, task.spec.mapped_target(table))
             watermark = True
         fence = None
         if not watermark and sides.changes is not None:

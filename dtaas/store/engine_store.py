@@ -18,6 +18,7 @@ from dtaas.model.execution import (
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.ports import ExecutionStore
 from dtaas.model.schedule import ScheduleType
+from dtaas.model.schema import TableRef
 from dtaas.model.task import DesiredState, Task, TaskStatus
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.database import Database
@@ -93,6 +94,16 @@ class EngineStore:
 
         def work(connection: Connection) -> Task:
             connection.execute(update(tasks).where(tasks.c.id == task_id).values(values))
+            return find_task(connection, task_id)
+
+        return await self._database.write(work)
+
+    async def set_tables(self, task_id: TaskId, tables: Sequence[TableRef]) -> Task:
+        """Replace the tables of a task whose patterns found others, and return the task."""
+
+        def work(connection: Connection) -> Task:
+            spec = replace(find_task(connection, task_id).spec, source_tables=tuple(tables))
+            connection.execute(update(tasks).where(tasks.c.id == task_id).values(spec_values(spec)))
             return find_task(connection, task_id)
 
         return await self._database.write(work)

@@ -204,6 +204,12 @@ class MemoryEngineStore:
         )
         return self._tasks[task_id]
 
+    async def set_tables(self, task_id: TaskId, tables: Sequence[TableRef]) -> Task:
+        """Replace the tables of a task whose patterns found others, and return the task."""
+        task = await self.task(task_id)
+        self.put(replace(task, spec=replace(task.spec, source_tables=tuple(tables))))
+        return await self.task(task_id)
+
     async def clear_take_over(self, task_id: TaskId) -> None:
         """Set the task's `take_over` back. Idempotent."""
         task = await self.task(task_id)

@@ -113,6 +113,7 @@ tasks = Table(
         "destination_connector_id", BigId, ForeignKey("connectors.id"), nullable=False, index=True
     ),
     Column("source_tables", Text, nullable=False),
+    Column("table_rules", Text, nullable=False, server_default="{}"),
     Column("table_mappings", Text, nullable=False),
     Column("mode", String(30), nullable=False),
     Column("batch_size_mb", Integer, nullable=False),

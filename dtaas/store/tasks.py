@@ -19,6 +19,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat
 from dtaas.model.schedule import Schedule, ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import TableRules
 from dtaas.model.task import (
     ACTIVE_STATUSES,
     DesiredState,
@@ -210,6 +211,7 @@ def task_of(row: Row[Any]) -> Task:
         source_connector_id=ConnectorId(row.source_connector_id),
         destination_connector_id=ConnectorId(row.destination_connector_id),
         source_tables=_decode(row.source_tables, tuple[TableRef, ...]),
+        table_rules=_decode(row.table_rules, TableRules),
         table_mappings=_decode(row.table_mappings, tuple[TableMapping, ...]),
         mode=TaskMode(row.mode),
         batch_size_mb=row.batch_size_mb,
@@ -246,6 +248,7 @@ def spec_values(spec: TaskSpec) -> dict[str, Any]:
         "source_connector_id": spec.source_connector_id,
         "destination_connector_id": spec.destination_connector_id,
         "source_tables": _encode(spec.source_tables),
+        "table_rules": _encode(spec.table_rules),
         "table_mappings": _encode(spec.table_mappings),
         "mode": spec.mode.value,
         "batch_size_mb": spec.batch_size_mb,

@@ -1,6 +1,7 @@
 """What every ExecutionStore promises. Subclass; provide `engine_store`, `new_task`, `clock`."""
 
 import pytest
+from msgspec.structs import replace
 
 from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
@@ -43,6 +44,8 @@ class ExecutionStoreContract:
         with pytest.raises(NotFoundError):
             await engine_store.set_status(TaskId(999), TaskStatus.IDLE)
         with pytest.raises(NotFoundError):
+            await engine_store.set_tables(TaskId(999), [])
+        with pytest.raises(NotFoundError):
             await engine_store.begin_execution(TaskId(999), FULL)
         with pytest.raises(NotFoundError):
             await engine_store.record_tables(ExecutionId(999), [])
@@ -50,6 +53,15 @@ class ExecutionStoreContract:
             await engine_store.record_progress(nothing)
         with pytest.raises(NotFoundError):
             await engine_store.end_execution(ExecutionId(999), ExecutionStatus.FAILED, nothing)
+
+    async def test_tables_that_were_found_replace_those_before(
+        self, engine_store: ExecutionStore, new_task: NewTask
+    ) -> None:
+        task = await new_task()
+        found = [TableRef("dbo", "z"), TableRef("dbo", "å")]
+        changed = await engine_store.set_tables(task.id, found)
+        assert changed.spec == replace(task.spec, source_tables=tuple(found))
+        assert await engine_store.task(task.id) == changed
 
     async def test_sets_state_and_error_and_clears_the_error(
         self, engine_store: ExecutionStore, new_task: NewTask, clock: Clock

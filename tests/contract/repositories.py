@@ -24,6 +24,7 @@ from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, WriteMode
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import TableRules
 from dtaas.model.task import (
     DesiredState,
     TableMapping,
@@ -218,6 +219,7 @@ class TaskRepositoryContract:
                         partition_by=(PartitionField(column="d", part="day"),),
                     ),
                 ),
+                table_rules=TableRules(include=("dbo.*",), target="{schema}/{table:snake}"),
                 mode=TaskMode.FULL_LOAD_THEN_CDC,
                 batch_size_mb=64,
                 batch_rows=100,
@@ -232,6 +234,7 @@ class TaskRepositoryContract:
         )
         assert (made.status, made.desired) == (TaskStatus.DRAFT, DesiredState.STOPPED)
         assert made.spec.source_tables == (TABLE, OTHER)
+        assert made.spec.table_rules.target == "{schema}/{table:snake}"
         assert made.spec.table_mappings[0].target == ("a/b", "c")
         assert (made.created_at, made.last_run_at) == (clock.now, None)
         assert await store.tasks.get(made.id) == made

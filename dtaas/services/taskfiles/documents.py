@@ -35,6 +35,8 @@ def task_document(spec: TaskSpec, names: Names) -> dict[str, Any]:
     A connector or awaited task that is not among the names is shown by its number.
     """
     fields = without_defaults(spec)
+    if spec.table_rules.include:
+        fields.pop("source_tables", None)  # found, not written down
     source = fields.pop("source_connector_id")
     destination = fields.pop("destination_connector_id")
     awaited = fields.get("schedule", {}).get("after_task_id")

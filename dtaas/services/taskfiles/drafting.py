@@ -13,6 +13,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.model.task import Task, TaskSpec
 from dtaas.services.connectors import ConnectorSpec, changed_connector, drafted_connector
+from dtaas.services.found_tables import keep_found
 from dtaas.services.refusal import refusal
 from dtaas.services.taskfiles.documents import CONNECTOR, TASK, placeholder
 from dtaas.services.taskfiles.reading import Part
@@ -164,6 +165,7 @@ class Drafter:
         for role in ConnectorRole:
             fields[f"{role}_connector_id"] = self._connector_id(part, fields, role)
         self._name_awaited(part, fields)
+        fields.setdefault("source_tables", [])
         try:
             spec = msgspec.convert(fields, TaskSpec)
         except msgspec.ValidationError as exc:
@@ -172,12 +174,9 @@ class Drafter:
         used = {spec.source_connector_id, spec.destination_connector_id}
         if len(self.problems) > before or used & {self._connectors[n] for n in self._broken}:
             return None  # what is wrong with it, or with its connectors, is told
-        return Drafted(
-            part=part,
-            id=self._tasks[part.name],
-            was=self._stock.tasks.get(part.name),
-            becomes=spec,
-        )
+        was = self._stock.tasks.get(part.name)
+        becomes = keep_found(was.spec if was else None, spec)
+        return Drafted(part=part, id=self._tasks[part.name], was=was, becomes=becomes)
 
     def _connector_id(self, part: Part, fields: dict[str, Any], role: ConnectorRole) -> int:
         wanted = fields.pop(role.value, None)

@@ -16,7 +16,6 @@ from dtaas.services.task_rules import (
     changed_fields,
     check_spec,
     fields_for_rest,
-    targets,
 )
 
 ALL = Capabilities(full_load=True, overwrite=True, append=True, partitions=True)
@@ -125,7 +124,7 @@ def test_what_cannot_be_incremental_is_refused(changed, destination, field):
 def test_two_tables_with_one_target_are_refused():
     both = spec(**mapping("dbo", "b"))
     with pytest.raises(TargetCollisionError) as caught:
-        targets(both, lambda table, path: TargetTable(path=path or (table.schema, table.name)))
+        both.places(lambda table, path: TargetTable(path=path or (table.schema, table.name)))
     assert str(A) in caught.value.detail
     assert str(B) in caught.value.detail
 

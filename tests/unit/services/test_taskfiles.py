@@ -19,6 +19,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, WriteMode
 from dtaas.model.schedule import Blackout, Outcome, Schedule, ScheduleType, Weekday
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import NewTables, TableRules
 from dtaas.model.task import (
     DesiredState,
     TableMapping,
@@ -59,6 +60,13 @@ def stored(spec: TaskSpec, number: int) -> Task:
 @st.composite
 def specs(draw: st.DrawFn, name: str, awaited: int | None) -> TaskSpec:
     tables = draw(st.lists(TABLES, min_size=1, max_size=3, unique=True))
+    patterns = st.lists(WORDS, max_size=2).map(tuple)
+    rules = TableRules(
+        include=draw(patterns),
+        exclude=draw(patterns),
+        new_tables=draw(st.sampled_from(NewTables)),
+        target=draw(st.sampled_from(["", "raw/{schema}/{table:snake}"])),
+    )
     json = st.recursive(
         st.one_of(st.none(), st.booleans(), st.integers(-9, 9), WORDS),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
@@ -71,7 +79,8 @@ def specs(draw: st.DrawFn, name: str, awaited: int | None) -> TaskSpec:
         ),
         source_connector_id=ConnectorId(1),
         destination_connector_id=ConnectorId(2),
-        source_tables=tuple(tables),
+        source_tables=() if rules.include else tuple(tables),
+        table_rules=rules,
         table_mappings=tuple(
             TableMapping(
                 source=table,
