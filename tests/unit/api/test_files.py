@@ -142,7 +142,7 @@ async def test_two_tasks_of_a_file_may_not_write_one_target(http: httpx.AsyncCli
     ("text", "line", "field"),
     [
         ("a: [", 1, None),
-        ("name: x\nsource: A\ndestination: B\nsource_tables: []", 4, "$.source_tables"),
+        ("name: x\nsource: A\ndestination: B\nsource_tables: 5", 4, "$.source_tables"),
         ("kind: recipe\nname: x", 1, "$.kind"),
         ("apiVersion: dtaas/v9\nname: x", 1, "$.apiVersion"),
         ("source: x", 1, "$.name"),
