@@ -186,6 +186,24 @@ class ValueTooLargeError(FatalError):
     code = "value_too_large"
 
 
+class TransformationsInvalidError(FatalError):
+    """The steps of a table do not fit its columns, as found before a row is read."""
+
+    code = "transformations_invalid"
+
+
+class TransformationFailedError(FatalError):
+    """A value did not pass a step that says to fail then."""
+
+    code = "transformation_failed"
+
+
+class TooManyRejectedError(FatalError):
+    """More rows of a table were rejected than the task allows."""
+
+    code = "too_many_rejected_rows"
+
+
 class CaptureNotEnabledError(FatalError):
     """Change data capture is off for the database or a table; the hint holds the T-SQL."""
 

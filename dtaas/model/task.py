@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
@@ -19,6 +19,7 @@ from dtaas.model.table_rules import (
     filled,
     refuse_clashes,
 )
+from dtaas.model.transformations import TransformationRule
 from dtaas.model.watermark import Watermark
 
 
@@ -193,7 +194,7 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schedule_interval_seconds: Annotated[int, Meta(ge=10)] | None = None
     schedule: Schedule = NO_SCHEDULE
     s3_file_format: FileFormat = FileFormat.PARQUET
-    transformations: tuple[dict[str, Any], ...] = ()
+    transformations: tuple[TransformationRule, ...] = ()
     handle_schema_drift: bool = False
     is_active: bool = True
     options: TaskOptions = field(default_factory=TaskOptions)

@@ -30,6 +30,7 @@ from dtaas.model.task import (
     TaskSpec,
     TaskStatus,
 )
+from dtaas.model.transformations import TransformationRule
 from dtaas.store.database import Database
 from dtaas.store.page import FIRST_PAGE, Page, Window, fetch_page
 from dtaas.store.tables import connectors, tasks
@@ -220,7 +221,7 @@ def task_of(row: Row[Any]) -> Task:
         schedule_interval_seconds=row.schedule_interval_seconds,
         schedule=_decode(row.schedule, Schedule),
         s3_file_format=FileFormat(row.s3_file_format),
-        transformations=_decode(row.transformations, tuple[dict[str, Any], ...]),
+        transformations=_decode(row.transformations, tuple[TransformationRule, ...]),
         handle_schema_drift=row.handle_schema_drift,
         is_active=row.is_active,
         options=_decode(row.options, TaskOptions),

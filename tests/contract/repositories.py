@@ -32,6 +32,7 @@ from dtaas.model.task import (
     TaskOptions,
     TaskStatus,
 )
+from dtaas.model.transformations import ApplyFunction, DropColumn, TransformationRule
 from dtaas.store.connectors import ConnectorChange, ConnectorDraft, ConnectorFilter
 from dtaas.store.executions import ExecutionFilter
 from dtaas.store.metrics import MetricSample
@@ -224,7 +225,15 @@ class TaskRepositoryContract:
                 batch_size_mb=64,
                 batch_rows=100,
                 s3_file_format=FileFormat.CSV,
-                transformations=({"type": "mask", "columns": ["x"]},),
+                transformations=(
+                    TransformationRule(
+                        tables=("dbo.*",),
+                        steps=(
+                            DropColumn(columns=("x",)),
+                            ApplyFunction(column="y", function="sha256", arguments={"salt": "s"}),
+                        ),
+                    ),
+                ),
                 handle_schema_drift=True,
                 is_active=False,
                 options=TaskOptions(write_mode=WriteMode.APPEND, take_over=True),

@@ -1,0 +1,227 @@
+"""Steps and a table's schema to a program, or everything that is wrong with them.
+
+    compilation = compile_steps(steps_of(spec.transformations, table), schema, streaming=False)
+    if compilation.program is not None:
+        result = compilation.program.run(batch)
+
+The output schema is known before a row is read. A mistake in one step hides no mistake in the
+others: what follows is checked as if the step had done what it says.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dtaas.model.errors import TransformationsInvalidError
+from dtaas.model.schema import TableSchema
+from dtaas.model.transformations import (
+    AddColumn,
+    ApplyFunction,
+    CastType,
+    ConcatenateColumns,
+    DropColumn,
+    FilterRows,
+    PlacedStep,
+    RenameColumn,
+    ReplaceValue,
+    SplitColumn,
+    Transformation,
+)
+from dtaas.model.types import is_lob
+from dtaas.transforms.problems import FollowUpError, Problem, StepError
+from dtaas.transforms.program import CompiledStep, Program
+from dtaas.transforms.scope import Scope
+from dtaas.transforms.steps.add_column import compile_add_column
+from dtaas.transforms.steps.apply_function import compile_apply_function
+from dtaas.transforms.steps.cast_type import compile_cast_type
+from dtaas.transforms.steps.concatenate_columns import compile_concatenate_columns
+from dtaas.transforms.steps.drop_column import compile_drop_column
+from dtaas.transforms.steps.filter_rows import compile_filter_rows
+from dtaas.transforms.steps.rename_column import compile_rename_column
+from dtaas.transforms.steps.replace_value import compile_replace_value
+from dtaas.transforms.steps.split_column import compile_split_column
+from dtaas.transforms.steps.step import Kernel
+
+_COMPILERS: Final[dict[type[Any], Callable[[Any, Scope], Kernel]]] = {
+    AddColumn: compile_add_column,
+    RenameColumn: compile_rename_column,
+    DropColumn: compile_drop_column,
+    CastType: compile_cast_type,
+    FilterRows: compile_filter_rows,
+    ReplaceValue: compile_replace_value,
+    ConcatenateColumns: compile_concatenate_columns,
+    SplitColumn: compile_split_column,
+    ApplyFunction: compile_apply_function,
+}
+
+
+class Compilation(Struct, frozen=True, kw_only=True):
+    """What came of the steps of one table.
+
+    Attributes:
+        program: None when there are problems.
+        output: the table as it would arrive; with problems, as far as that can be told.
+        problems: all of them, in the order of the steps.
+    """
+
+    program: Program | None
+    output: TableSchema
+    problems: tuple[Problem, ...]
+
+
+def compile_steps(
+    steps: Sequence[PlacedStep], schema: TableSchema, *, streaming: bool = False
+) -> Compilation:
+    """Return the program of a table, or what is wrong.
+
+    Args:
+        steps: in order, as `steps_of` gives them.
+        schema: the table as it is read; its key is the one changes are applied by.
+        streaming: changes are applied by key: the key must arrive as it is, and values the source
+            does not log (unchanged LOBs) must not be needed for others.
+    """
+    scope, found = Scope(schema), []
+    problems: list[Problem] = []
+    for placed in steps:
+        try:
+            found.append(_compiled(placed, scope, streaming=streaming))
+        except FollowUpError:
+            scope.break_off(_undefined(placed.step, scope))
+        except StepError as error:
+            if placed.skip_missing and error.code == "unknown_column":
+                continue
+            scope.break_off(_undefined(placed.step, scope))
+            field = f"{placed.path}.{error.field}" if error.field else placed.path
+            problems.append(
+                Problem(code=error.code, field=field, detail=error.detail, hint=error.hint)
+            )
+    if streaming and not problems:
+        problems += _unlogged(steps, scope, schema)
+    output = _output(scope)
+    program = None
+    if not problems:
+        program = Program(found, schema, output, scope.known(), frozenset(scope.conditions))
+    return Compilation(program=program, output=output, problems=tuple(problems))
+
+
+def require_program(compilation: Compilation) -> Program:
+    """Return the program.
+
+    Raises:
+        TransformationsInvalidError: there are problems; names the first and counts the others.
+    """
+    if compilation.program is not None:
+        return compilation.program
+    first, *others = compilation.problems
+    more = f" There are {len(others)} more problems." if others else ""
+    raise TransformationsInvalidError(
+        f"The transformations of {compilation.output.table} cannot work: {first.detail}{more}",
+        hint=first.hint,
+        field=first.field,
+    )
+
+
+def _compiled(placed: PlacedStep, scope: Scope, *, streaming: bool) -> CompiledStep:
+    step: Transformation = placed.step
+    if placed.skip_missing and isinstance(step, DropColumn):
+        there = tuple(name for name in step.columns if name in scope.names)
+        if not there:
+            raise StepError("unknown_column", "columns", "None of the columns is there.")
+        step = replace(step, columns=there)
+    kernel = _COMPILERS[type(step)](step, scope)
+    if streaming:
+        _require_key(scope)
+    kind = str(step.__struct_config__.tag)
+    return CompiledStep(placed.path, kind, kernel)
+
+
+def _require_key(scope: Scope) -> None:
+    """Refuse a step after which changes cannot be applied by key.
+
+    Raises:
+        StepError: a column of the key is gone, or may not tell rows apart any more.
+    """
+    known = {column.name: column for column in scope.known()}
+    for name in tuple(scope.key):
+        column = known.get(name)
+        if column is not None and column.one_to_one and not column.nullable:
+            continue
+        scope.key.remove(name)  # told once
+        what = "dropped" if column is None else "changed"
+        raise StepError(
+            "key_changed", "",
+            f"Column {name!r} is part of the key, by which changes are applied, and would be "
+            f"{what}.",
+            "Rename it if you like; of functions, sha256, reverse, prefix and suffix keep keys "
+            "apart. Write a changed form into another column.",
+        )  # fmt: skip
+
+
+def _unlogged(steps: Sequence[PlacedStep], scope: Scope, schema: TableSchema) -> list[Problem]:
+    """Return what depends on values that an update may not log, beside others."""
+    lobs = {column.name for column in schema.columns if is_lob(column.type)}
+    found = [
+        Problem(
+            code="not_streamable",
+            field=_last_filter(steps),
+            detail=f"A condition needs {name!r}, whose value changes do not always log.",
+            hint="Filter by a column that is not max, text, ntext, image or xml.",
+        )
+        for name in sorted(lobs & scope.conditions)
+    ]
+    for column in scope.known():
+        mixed = sorted(lobs & column.sources)
+        if mixed and len(column.sources) > 1:
+            found.append(
+                Problem(
+                    code="not_streamable",
+                    field=_maker(steps, column.name),
+                    detail=f"Column {column.name!r} is made of {mixed[0]!r}, whose value changes "
+                    "do not always log, and of others.",
+                    hint="Make it of that column alone, or at the destination.",
+                )
+            )
+    return found
+
+
+def _last_filter(steps: Sequence[PlacedStep]) -> str:
+    paths = [placed.path for placed in steps if isinstance(placed.step, FilterRows)]
+    return f"{paths[-1]}.condition" if paths else "$.transformations"
+
+
+def _maker(steps: Sequence[PlacedStep], name: str) -> str:
+    paths = [placed.path for placed in steps if name in made_by(placed.step)]
+    return paths[-1] if paths else "$.transformations"
+
+
+def made_by(step: Transformation) -> tuple[str, ...]:
+    """Return the columns a step makes."""
+    match step:
+        case AddColumn(column=name) | RenameColumn(to=name) | ConcatenateColumns(to=name):
+            return (name,)
+        case SplitColumn(into=names):
+            return names
+        case ApplyFunction(column=name, to=to):
+            return (to or name,)
+        case CastType(column=name) | ReplaceValue(column=name):
+            return (name,)
+        case _:
+            return ()
+
+
+def _undefined(step: Transformation, scope: Scope) -> tuple[str, ...]:
+    """Return the columns of which nothing can be said after a step that is wrong."""
+    in_place = isinstance(step, CastType | ReplaceValue | ApplyFunction)
+    return tuple(name for name in made_by(step) if in_place or name not in scope.names)
+
+
+def _output(scope: Scope) -> TableSchema:
+    """Return what arrives. A key that may not tell rows apart any more is none."""
+    schema = scope.schema()
+    whole = {c.name for c in scope.known() if c.one_to_one and not c.nullable}
+    if all(name in whole for name in schema.key):
+        return schema
+    return msgspec.structs.replace(schema, key=())
