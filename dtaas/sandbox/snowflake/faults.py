@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["status", "drop", "error", "exit", "expire", "delay"]
+Kind = Literal["status", "drop", "reset", "error", "exit", "expire", "delay"]
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -14,8 +14,9 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         match: a regular expression found in the statement, or in `PUT name` of an uploaded file.
         kind: status: an HTTP `status` instead of the reply; drop: the connection ends in the middle
-            of the reply; error: the statement fails with `code`; exit: the server dies at once;
-            expire: the session's token is no longer valid; delay: it takes `delay_s` longer.
+            of the reply; reset: it ends instead of the reply; error: the statement fails with
+            `code`; exit: the server dies at once; expire: the session's token is no longer valid;
+            delay: it takes `delay_s` longer.
         when: before the statement runs, or after it ran.
         skip: how many matching statements pass first.
         times: how many it hits then.

@@ -23,8 +23,8 @@ SNOWFLAKE_GAPS: Final = (
         "committed before each statement."
     ),
     (
-        "Any error within a transaction leaves only ROLLBACK, as with TRANSACTION_ABORT_ON_ERROR; "
-        "Snowflake lets it go on."
+        "Any error within a transaction leaves only ROLLBACK, as with TRANSACTION_ABORT_ON_ERROR: "
+        "statements and COMMIT fail with 90232. Snowflake lets the transaction go on."
     ),
     (
         "UPDATE, DELETE, MERGE, TRUNCATE and ALTER TABLE lock their whole table until the end of "

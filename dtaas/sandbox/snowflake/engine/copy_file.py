@@ -125,7 +125,7 @@ def _value(options: CopyOptions, column: dict[str, Any], field: str, kind: str) 
         if options.truncate:
             sql = f"left({sql}, {limit})"
         else:
-            fails = f"({fails} OR length({sql}) > {limit})"
+            fails = f"({fails} OR coalesce(length(TRY({sql})) > {limit}, false))"
             message = literal(f"{_TOO_LONG} ({limit}) exceeded by a string in {column['name']}")
             sql = f"CASE WHEN length({sql}) > {limit} THEN error({message}) ELSE {sql} END"
     return _Value(column["name"], sql, fails)

@@ -59,10 +59,10 @@ def copy_into(session: Session, found: re.Match[str]) -> Answer:
     with transaction(session):
         loads = _load_all(session, plan, reference, files)
     if options.purge:
-        for load, file in zip(loads, files, strict=True):
+        for load, file in loads:
             if load.status == "LOADED":
                 remove(file.path)
-    return _answer(loads)
+    return _answer([load for load, _file in loads])
 
 
 def stage_folder(session: Session, reference: StageReference) -> Path:
@@ -116,10 +116,11 @@ def _files(folder: Path, reference: StageReference, options: CopyOptions) -> lis
 
 def _load_all(
     session: Session, plan: FileLoad, reference: StageReference, files: list[StageFile]
-) -> list[Load]:
+) -> list[tuple[Load, StageFile]]:
     before = {} if plan.options.force else known(session, plan.table)
     folder = stage_folder(session, reference)
-    loads, size = [], 0
+    loads: list[tuple[Load, StageFile]] = []
+    size = 0
     for file in files:
         name = f"{reference.label}{file.path.relative_to(folder).as_posix()}"
         session.raise_if_cancelled()
@@ -127,14 +128,14 @@ def _load_all(
         if limit is not None and size >= limit > 0:
             break
         if before.get(name) == file.md5:
-            loads.append(_skipped(name, file))
+            loads.append((_skipped(name, file), file))
             continue
         load = load_file(session, plan, name, file)
         remember(session, plan.table, load)
-        loads.append(load)
+        loads.append((load, file))
         size += file.size
     if plan.options.files is None:
-        return [load for load in loads if load.status != "LOAD_SKIPPED"]
+        return [(load, file) for load, file in loads if load.status != "LOAD_SKIPPED"]
     return loads
 
 

@@ -120,7 +120,9 @@ _VALUES: Final[dict[str, Callable[[Session], str | None]]] = {
 
 
 def _own_value(node: Expr, session: Session) -> Expr:
-    """Replace a function about the session by its value."""
+    """Replace a function about the session by its value, and `$1` by the column of VALUES."""
+    if isinstance(node, exp.Parameter) and node.name.isdigit():
+        return exp.column(f"COLUMN{node.name}")
     if isinstance(node, exp.Anonymous):
         name = node.name.upper()
     elif isinstance(node, exp.Func):

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from itertools import count
 from typing import Any, Final
 
 import duckdb
 from fakesnow.conn import FakeSnowflakeConnection
 
-from dtaas.sandbox.snowflake.engine.errors import aborted, missing
+from dtaas.sandbox.snowflake.engine.errors import StatementError, aborted, missing
 from dtaas.sandbox.snowflake.engine.names import Name, literal, quoted, resolve
 from dtaas.sandbox.snowflake.engine.store import Store
 
@@ -130,6 +131,11 @@ class Session:
     def commit(self) -> None:
         """Commit the open transaction, if any."""
         if self.transaction is not None:
+            if self.is_spoilt():
+                self.rollback()  # DuckDB would do just this, and say nothing
+                raise StatementError(
+                    90232, "25000", "The transaction failed earlier and was rolled back."
+                )
             try:
                 self.duck.commit()
             finally:
@@ -142,6 +148,19 @@ class Session:
                 self.duck.rollback()
             finally:
                 self._end_transaction()
+
+    def spoil(self) -> None:
+        """Leave nothing but ROLLBACK to the open transaction."""
+        with suppress(duckdb.Error):
+            self.duck.execute("SELECT error('spoilt')").fetchall()
+
+    def is_spoilt(self) -> bool:
+        """Whether an error has left nothing but ROLLBACK to the open transaction."""
+        try:
+            self.duck.execute("SELECT 1").fetchall()
+        except duckdb.Error:
+            return True
+        return False
 
     def take_lock(self, table: Name) -> None:
         """Wait for the lock of a table that outlives this session."""

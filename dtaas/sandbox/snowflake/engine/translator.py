@@ -11,6 +11,7 @@ from fakesnow.statement_type import statement_type_id
 from sqlglot import Expr, exp
 
 from dtaas.sandbox.snowflake.engine.answer import INSERT, Answer, counts
+from dtaas.sandbox.snowflake.engine.errors import StatementError
 from dtaas.sandbox.snowflake.engine.merge import native_merge
 from dtaas.sandbox.snowflake.engine.preparation import prepare, table_name
 from dtaas.sandbox.snowflake.engine.session import Session
@@ -84,7 +85,11 @@ class Translator(FakeSnowflakeCursor):
     def _merge(self, expression: exp.Merge, binds: Binds) -> Answer:
         changed = self._transform(expression, None)
         assert isinstance(changed, exp.Merge)  # noqa: S101 - no transform makes it another one
-        return native_merge(self._session.duck, changed, binds)
+        try:
+            return native_merge(self._session.duck, changed, binds)
+        except StatementError:
+            self._session.spoil()
+            raise
 
     def _answer(self, kind: int) -> Answer:
         rows: pa.Table = self._arrow_table

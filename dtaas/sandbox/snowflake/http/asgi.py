@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -61,15 +61,25 @@ class Request:
 
 
 class Reply(msgspec.Struct, kw_only=True):
-    """One reply. A cut one ends the connection before its body is whole."""
+    """One reply.
+
+    Attributes:
+        cut: end the connection before the body is whole.
+        reset: end the connection instead of replying.
+    """
 
     status: int = 200
     headers: dict[str, str] = {}
     body: bytes = b""
     cut: bool = False
+    reset: bool = False
 
     async def send(self, send: Send) -> None:
         """Send it."""
+        if self.reset:
+            # uvicorn gives applications no way to hang up, so its own cycle is asked.
+            cast("Any", send).__self__.transport.abort()
+            return
         length = self.headers.get("content-length") or str(len(self.body) + self.cut)
         headers = {"content-type": "application/json", **self.headers, "content-length": length}
         await send(
@@ -95,4 +105,4 @@ def success(data: Any) -> Reply:
 
 def failure(code: str, message: str, data: dict[str, Any] | None = None) -> Reply:
     """Return what Snowflake replies when something did not; with HTTP status 200, as it does."""
-    return reply({"data": data or {}, "code": code, "message": message, "success": False})
+    return reply({"data": data, "code": code, "message": message, "success": False})

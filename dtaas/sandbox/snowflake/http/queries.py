@@ -109,6 +109,8 @@ class Queries:
             return Reply(status=fault.status, body=b"injected by the sandbox")
         if fault.kind == "drop":
             return Reply(cut=True)
+        if fault.kind == "reset":
+            return Reply(reset=True)
         if fault.kind == "exit":
             os._exit(_DIED)
         if fault.kind == "expire":
