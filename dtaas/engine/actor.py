@@ -53,13 +53,11 @@ class Orders(Struct, frozen=True, kw_only=True):
         tables: only these, all when empty; asks for a new execution's tables, not a resumed one's.
         restart: forget what an earlier execution left unfinished.
         epoch: of the daemon as owner of the task; see `Owner`.
-        reload: load `tables` anew and stream the others on, where the task streams.
     """
 
     tables: tuple[TableRef, ...] = ()
     restart: bool = False
     epoch: int = 0
-    reload: bool = False
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -225,8 +223,6 @@ class TaskActor:
             ledger=workshop.ledger,
             streams=workshop.streams,
         )
-        if self._orders.restart or self._orders.reload:
-            await handover.forget(self._orders.tables or task.spec.source_tables)
         await handover.part()
         known = await handover.known()
         missing = [t for t in task.spec.source_tables if t not in known]

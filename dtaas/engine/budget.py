@@ -11,12 +11,16 @@ class ByteBudget:
     """Lets batches in while their bytes fit. Used from the event loop only.
 
     A batch larger than the whole budget is let in alone, so that nothing can wait for ever.
+
+    Attributes:
+        waiting: how many wait for room.
     """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._held = 0
         self._room = Event()
+        self.waiting = 0
 
     @property
     def held_bytes(self) -> int:
@@ -26,8 +30,12 @@ class ByteBudget:
     async def acquire(self, size_bytes: int) -> None:
         """Wait until `size_bytes` fit, and take them. Cancelled, it takes nothing."""
         await checkpoint()
-        while self._held and self._held + size_bytes > self._limit:
-            await self._room.wait()
+        self.waiting += 1
+        try:
+            while self._held and self._held + size_bytes > self._limit:
+                await self._room.wait()
+        finally:
+            self.waiting -= 1
         self._held += size_bytes
 
     def release(self, size_bytes: int) -> None:

@@ -62,11 +62,6 @@ class Handover(Struct, frozen=True, kw_only=True):
             if state.stream.tracked.table not in wanted:
                 await part(self.task, self.source, self.streams, state)
 
-    async def forget(self, tables: Sequence[TableRef]) -> None:
-        """Forget streams whose tables are loaded anew."""
-        for table in tables:
-            await self.streams.forget(self.task.id, table)
-
     async def track(self, tables: Sequence[TableRef]) -> "Captured":
         """Capture tables, and find a position from which all their changes are kept.
 

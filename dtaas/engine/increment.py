@@ -8,6 +8,7 @@ again, which leaves its effect at the destination once.
 from collections.abc import Callable
 
 import structlog
+from anyio import current_time
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from dtaas.engine.increment_rows import WatermarkWindows
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.stream_table import StreamContext, TableStreamer
 from dtaas.engine.table import LoadContext, TableLoader
+from dtaas.engine.turns import Turns
 from dtaas.model.change_ports import ChangeDestination, StreamStore, WatermarkSource
 from dtaas.model.changes import StreamState, TableStream, TrackedTable, TrackingMethod
 from dtaas.model.errors import SchemaChangedError, SourceQueryError
@@ -164,7 +166,7 @@ class _TableIncrement:
             rows=context.source,
             destination=self._shared.destination,
             streams=self._shared.streams,
-            windows=context.chunks,
+            turns=Turns(context.chunks, context.budget, current_time),
             budget=context.budget,
             drain=context.drain,
             uniform=self._shared.uniform,

@@ -28,6 +28,7 @@ from dtaas.engine.progress import ExecutionMeter
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.stream_table import STORE_ERRORS, StreamContext, TableStreamer
+from dtaas.engine.turns import Turns
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import SourceState, StreamState
 from dtaas.model.errors import (
@@ -80,14 +81,18 @@ class TaskStream:
         self._streaming = streaming
         self._hurry = Event()
         self._identity = ""
+        options = task.spec.options
+        budget = ByteBudget(options.in_flight_mb * _MIB)
+        places = CapacityLimiter(max(_LEAST_PLACES, options.concurrent_chunks))
+        self._turns = Turns(places, budget, current_time)
         self._context = StreamContext(
             spec=task.spec,
             source=source,
             rows=rows,
             destination=destination,
             streams=streams,
-            windows=CapacityLimiter(max(_LEAST_PLACES, task.spec.options.concurrent_chunks)),
-            budget=ByteBudget(task.spec.options.in_flight_mb * _MIB),
+            turns=self._turns,
+            budget=budget,
             drain=self.drain,
             uniform=uniform,
             caught_up=self._ask_again,
@@ -96,6 +101,7 @@ class TaskStream:
         self._lives: dict[TableRef, tuple[CancelScope, Event]] = {}
         self._wanted: dict[TableRef, None] = {}
         self._bringing = False
+        self._coming: set[TableRef] = set()
         self._shown = False
         self._news = Event()
         self._again: set[TableRef] = set()
@@ -123,6 +129,7 @@ class TaskStream:
         try:
             async with create_task_group() as group:
                 group.start_soon(self._reporter.serve, name="report")
+                group.start_soon(self._turns.keep_fair, name="turns")
                 async with create_task_group() as work:
                     self._group = work
                     for state in states:
@@ -138,9 +145,9 @@ class TaskStream:
         return None if self.drain.requested else ExecutionStatus.FAILED
 
     async def reload(self, tables: Sequence[TableRef]) -> None:
-        """Load tables anew while the others stream on."""
+        """Load tables anew while the others stream on, but for those that are being loaded."""
         for table in tables:
-            if table in self.meter.tables and table not in self._wanted:
+            if table in self.meter.tables and not (table in self._wanted or table in self._coming):
                 await self._leave(table)
                 await self._load_anew(table)
 
@@ -192,6 +199,7 @@ class TaskStream:
     async def _join(self, state: StreamState) -> None:
         """Let a table stream; with the first one the task streams."""
         table = state.stream.tracked.table
+        self._coming.discard(table)
         if table not in self.task.spec.source_tables:
             self.meter.tables.pop(table, None)
             return  # it left the task while it was loaded; the next life forgets its stream
@@ -199,22 +207,22 @@ class TaskStream:
         if not self._shown:
             self._shown = True
             await self._streaming()
+        await self._leave(table)  # never two of one table
         streamer = TableStreamer(self._context, state, self.meter.tables[table])
         self._tables[table] = streamer
         self._errors.pop(table, None)
         if self._group is not None:
-            self._group.start_soon(self._live, streamer, name=f"stream {table}")
+            life = self._lives[table] = CancelScope(), Event()
+            self._group.start_soon(self._live, streamer, *life, name=f"stream {table}")
         self._tell_news()
 
-    async def _live(self, streamer: TableStreamer) -> None:
-        table, ended = streamer.table, Event()
+    async def _live(self, streamer: TableStreamer, scope: CancelScope, ended: Event) -> None:
         try:
-            with CancelScope() as scope:
-                self._lives[table] = scope, ended
+            with scope:
                 await streamer.run()
         finally:
             ended.set()
-        if streamer.error is not None and self._tables.get(table) is streamer:
+        if streamer.error is not None and self._tables.get(streamer.table) is streamer:
             await self._lost(streamer.table, streamer.error)
 
     async def _lost(self, table: TableRef, error: DtaasError) -> None:
@@ -253,6 +261,7 @@ class TaskStream:
                 continue
             tables, self._wanted = list(self._wanted), {}
             self._bringing, began = True, current_time()
+            self._coming = set(tables)
             try:
                 await bring(tables, self._join)
             except Exception as exc:
@@ -262,6 +271,7 @@ class TaskStream:
                 await self._postpone(tables, error, restarts, began)
             finally:
                 self._bringing = False
+                self._coming.clear()
                 self._note_failed(tables)
                 self._tell_news()
 

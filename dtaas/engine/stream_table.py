@@ -1,12 +1,13 @@
 """The changes of one table, window by window, each durable before the next begins."""
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
 import structlog
-from anyio import CancelScope, CapacityLimiter, Event, current_time, fail_after, move_on_after
+from anyio import CancelScope, Event, current_time, fail_after, move_on_after
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from dtaas.engine.failures import explain
 from dtaas.engine.lag import Lag, lag_of, margin_warning
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.repair import Key, repairs
+from dtaas.engine.turns import PATIENCE_S, Turn, Turns
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter, StreamStore, WindowSource
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState
 from dtaas.model.errors import (
@@ -48,7 +50,7 @@ class StreamContext(Struct, frozen=True, kw_only=True):
 
     Attributes:
         rows: the same source, for single rows by key.
-        windows: places for windows being applied, over all tables.
+        turns: places for windows being applied, over all tables.
         caught_up: called when a table has done all it knew of, to ask for more at once.
         phase: what tables are shown in while they take changes.
     """
@@ -58,7 +60,7 @@ class StreamContext(Struct, frozen=True, kw_only=True):
     rows: Source
     destination: ChangeDestination
     streams: StreamStore
-    windows: CapacityLimiter
+    turns: Turns
     budget: ByteBudget
     drain: Drain
     uniform: Callable[[float, float], float]
@@ -79,6 +81,8 @@ class TableStreamer:
         self._in_flight: ChangeWindow | None = None
         self._warned: str | None = None
         self._repairs: tuple[Key, ...] = ()
+        self._patience_s = PATIENCE_S
+        self._turn: Turn | None = None
         self.error: DtaasError | None = None
 
     @property
@@ -213,8 +217,7 @@ class TableStreamer:
         while self._state.intent is not None or self._state.position < to:
             if self._context.drain.requested:
                 return False
-            async with self._context.windows:
-                await self._step()
+            await self._take_turn()
         return True
 
     async def _follow(self) -> None:
@@ -224,8 +227,21 @@ class TableStreamer:
                 self._context.caught_up()
                 await self._wait()
                 continue
-            async with self._context.windows:
+            await self._take_turn()
+
+    async def _take_turn(self) -> None:
+        """Do one step, giving way to other tables if it stands still for too long.
+
+        Each time it has to, it may stand still for longer the next time: what is slow arrives too.
+        """
+        turns, patience_s = self._context.turns, self._patience_s
+        try:
+            async with turns.turn(f"Table {self.table}", patience_s) as self._turn:
                 await self._step()
+        except NoProgressError:
+            self._patience_s = min(2 * patience_s, self._context.spec.options.no_progress_s)
+            raise
+        self._patience_s = PATIENCE_S
 
     async def _wait(self) -> None:
         """Wait for news or the drain."""
@@ -271,7 +287,7 @@ class TableStreamer:
                     with context.drain.extraction():
                         await self._copy(window, writer, lease, watch, limit_s)
                         complete = True
-                    watch.deadline = current_time() + limit_s
+                    self._moved(watch, limit_s)
                     return await writer.finish() if complete else None
         except TimeoutError as exc:
             raise NoProgressError(
@@ -296,11 +312,27 @@ class TableStreamer:
             batch_bytes=context.spec.batch_size_mb * _MIB,
         ) as reader:
             while (batch := await reader.next()) is not None:
-                await lease.take(batch.nbytes)
+                await self._room(lease, batch.nbytes, watch, limit_s)
                 await writer.write(batch)
                 lease.give(batch.nbytes)
-                watch.deadline = current_time() + limit_s
+                self._moved(watch, limit_s)
                 self._meter.changed(batch.num_rows, batch.nbytes)
+
+    async def _room(self, lease: Lease, size: int, watch: CancelScope, limit_s: float) -> None:
+        """Take bytes. While other tables hold them this one does not stand still by itself."""
+        watch.deadline = math.inf
+        if self._turn is None:
+            await lease.take(size)
+        else:
+            async with self._turn.waiting():
+                await lease.take(size)
+        self._moved(watch, limit_s)
+
+    def _moved(self, watch: CancelScope, limit_s: float) -> None:
+        """Note that something went through."""
+        watch.deadline = current_time() + limit_s
+        if self._turn is not None:
+            self._turn.moved()
 
     async def _mend(self, window: ChangeWindow, writer: ChangeWriter) -> None:
         """Write the rows to be repaired. What cannot be repaired must not end the stream."""

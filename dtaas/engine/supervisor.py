@@ -37,11 +37,12 @@ from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import TaskId
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, Task, TaskStatus
+from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
 
 _ENDING = frozenset(
     {TaskStatus.STOPPING, TaskStatus.RUNNING, TaskStatus.STREAMING, TaskStatus.RETRYING}
 )
+_STREAMED = frozenset({TaskMode.CDC, TaskMode.FULL_LOAD_THEN_CDC})
 P = ParamSpec("P")
 log = structlog.get_logger()
 _LIVES = RestartPolicy(base_s=1.0, cap_s=30.0, most=None)
@@ -123,14 +124,19 @@ class Supervisor:
         if epoch is None:
             return  # another daemon's, which looks at what is wanted every few seconds
         if task.desired is DesiredState.RUNNING:
-            self._spawn(
-                task_id,
-                Orders(tables=tuple(tables), restart=force, reload=bool(tables), epoch=epoch),
-            )
+            if (force or tables) and task.spec.mode in _STREAMED:
+                # Now, before anybody is told that it starts: a crash must not forget the order.
+                await self._forget_streams(task_id, tables or task.spec.source_tables)
+            self._spawn(task_id, Orders(tables=tuple(tables), restart=force, epoch=epoch))
             return
         await self._settle(task_id)
         if self._leases is not None:
             await self._leases.release(task_id)
+
+    async def _forget_streams(self, task_id: TaskId, tables: Sequence[TableRef]) -> None:
+        """Let tables be loaded anew by this life or, after a crash, by the next."""
+        for table in tables:
+            await self._workshop.streams.forget(task_id, table)
 
     def here(self) -> Sequence[TaskId]:
         """Return the tasks that have an actor here."""

@@ -1,8 +1,8 @@
 """Catalog and control queries: a few sessions through aioodbc, each with a thread of its own."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 import anyio
 import structlog
@@ -21,7 +21,46 @@ _GRACE_S = 5.0
 """How much longer than the driver's own time-out we wait for it to say so."""
 
 Row = Sequence[Any]
+T = TypeVar("T")
 log = structlog.get_logger()
+
+
+class SessionThread(ThreadPoolExecutor):
+    """The one thread of a session, in which its connection is made, used and given up.
+
+    Whoever lets go of an open connection waits for the network. A login that was cancelled ends
+    with a connection nobody has: on the event loop its end would stop everything.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1, thread_name_prefix="sqlserver-control")
+        self._connection: pyodbc.Connection | None = None
+        self._ended = False
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run `fn` in the thread."""
+        return super().submit(self._keeping, fn, *args, **kwargs)
+
+    def end(self) -> None:
+        """Close what is open when the thread gets to it, and end it. Idempotent; does not wait."""
+        if not self._ended:
+            self._ended = True
+            super().submit(self._close)
+            self.shutdown(wait=False)
+
+    def _keeping(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        result = fn(*args, **kwargs)
+        if getattr(fn, "func", fn) is pyodbc.connect:
+            self._connection = cast("pyodbc.Connection", result)
+        return result
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except pyodbc.Error as exc:  # the link is gone, or it was closed before
+                log.debug("session_close_failed", error=str(exc))
 
 
 class ControlSession:
@@ -31,7 +70,7 @@ class ControlSession:
         self,
         connection: aioodbc.Connection,
         link: Link,
-        executor: ThreadPoolExecutor,
+        executor: SessionThread,
         *,
         limit_s: float,
     ) -> None:
@@ -60,7 +99,7 @@ class ControlSession:
                 await self._connection.close()
             except pyodbc.Error as exc:  # the link is gone, and the session with it
                 log.debug("session_close_failed", error=str(exc))
-        self._executor.shutdown(wait=False)
+        self._executor.end()
 
 
 async def open_session(endpoint: Endpoint) -> ControlSession:
@@ -71,7 +110,7 @@ async def open_session(endpoint: Endpoint) -> ControlSession:
         TimeoutError: neither said anything in time.
     """
     config = endpoint.config
-    executor = ThreadPoolExecutor(1, thread_name_prefix="sqlserver-control")
+    executor = SessionThread()
 
     async def limit_statements(connection: pyodbc.Connection) -> None:
         connection.timeout = config.query_timeout_s
@@ -88,7 +127,7 @@ async def open_session(endpoint: Endpoint) -> ControlSession:
                 )
         except BaseException:
             watch.link().abort()  # a login still under way in the thread ends now
-            executor.shutdown(wait=False)
+            executor.end()
             raise
         link = watch.link()
     limit_s = config.query_timeout_s + _GRACE_S

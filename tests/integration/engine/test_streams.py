@@ -8,6 +8,7 @@ from anyio import Event, fail_after
 from msgspec.structs import replace
 
 from dtaas.connectors.memory.datasets import Dataset
+from dtaas.engine import stream, stream_table, turns
 from dtaas.model.errors import ConnectionLostError, DestinationUnavailableError
 from dtaas.model.events import ProgressMade
 from dtaas.model.execution import ExecutionStatus, TablePhase, TableProgress
@@ -213,6 +214,82 @@ async def test_one_table_is_loaded_anew_while_the_others_stream(works: Works) ->
     await arrived(works, ORDERS)
     assert works.target.targets[ORDERS.schema, ORDERS.name].generation != old
     assert works.target.targets[LINES.schema, LINES.name].generation == before
+
+
+async def test_an_order_to_load_anew_survives_a_crash(works: Works) -> None:
+    """The daemon dies between its answer to a start with tables and the life that obeys it."""
+    task_id = await streaming_task(works)
+    await begin(works, task_id)
+    await works.want(task_id, DesiredState.STOPPED)
+    await works.ended()
+    before = {t: works.target.targets[t.schema, t.name].generation for t in (ORDERS, LINES)}
+    await works.want(task_id, DesiredState.RUNNING, tables=[ORDERS])
+    await works.supervisor.stop_now(task_id)  # before it could do anything, as a crash would
+    await begin(works, task_id)
+    after = {t: works.target.targets[t.schema, t.name].generation for t in (ORDERS, LINES)}
+    assert after[ORDERS] != before[ORDERS]
+    assert after[LINES] == before[LINES]
+
+
+async def test_a_table_that_is_being_loaded_anew_is_not_loaded_once_more(works: Works) -> None:
+    """Two orders made two loads, and a crash between them a stream that followed neither."""
+    task_id = await streaming_task(works)
+    await begin(works, task_id)
+    gate = Gate(works.source, "read", ORDERS)
+    await works.supervisor.wake(task_id, tables=[ORDERS])
+    with fail_after(LIMIT_S):
+        await gate.reached.wait()
+    await works.supervisor.wake(task_id, tables=[ORDERS])
+    gate.open.set()
+    await tables_are(works, all_stream)
+    first = works.target.targets[ORDERS.schema, ORDERS.name].generation
+    again = Gate(works.source, "read", ORDERS)
+    change(works, ORDERS, 8_500_000)
+    await arrived(works, ORDERS)
+    assert not again.reached.is_set()
+    assert works.target.targets[ORDERS.schema, ORDERS.name].generation == first
+
+
+@pytest.mark.parametrize("step", ["write changes", "read changes", "apply"])
+async def test_tables_that_stand_still_give_way(
+    works: Works, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As many as there are places: a healthy table must not wait for the watchdog."""
+    monkeypatch.setattr(stream, "_LEAST_PLACES", 1)
+    monkeypatch.setattr(stream_table, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(turns, "_LOOK_EVERY_S", 0.05)
+    task_id = await streaming_task(works, concurrent_chunks=1)
+    await begin(works, task_id)
+    gate = Gate(works.target if step != "read changes" else works.source, step, ORDERS)
+    change(works, ORDERS, 4_000_000)
+    with fail_after(LIMIT_S):
+        await gate.reached.wait()
+    change(works, LINES, 5_000_000)
+    await arrived(works, LINES)
+    tables = await tables_are(works, lambda t: t[ORDERS].retries > 0)
+    assert tables[LINES].retries == 0
+    gate.open.set()
+    await arrived(works, ORDERS)
+    batches = works.target.targets[ORDERS.schema, ORDERS.name].changes
+    assert [row["id"] for b in batches for row in b.to_pylist()] == [4_000_000]
+
+
+async def test_bytes_that_a_stalled_table_holds_come_back(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_table, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(turns, "_LOOK_EVERY_S", 0.05)
+    task_id = await streaming_task(works, in_flight_mb=8)
+    await begin(works, task_id)
+    gate = Gate(works.target, "write changes", ORDERS)
+    with works.source.transaction() as transaction:
+        transaction.insert(ORDERS, {"id": 4_000_000, "name": "x" * 9_000_000})
+    with fail_after(LIMIT_S):
+        await gate.reached.wait()
+    change(works, LINES, 5_000_000)
+    await arrived(works, LINES)
+    gate.open.set()
+    await arrived(works, ORDERS)
 
 
 async def test_a_gap_stops_its_table_alone_and_loudly(works: Works) -> None:

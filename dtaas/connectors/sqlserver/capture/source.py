@@ -48,7 +48,9 @@ WHERE t.lsn < ?"""
 _BEYOND: Final = b"\xff" * 10
 _ANCHOR_LIMIT_S: Final = 120.0
 _ANCHOR_PAUSE_S: Final = 0.2
-_READERS: Final = 4
+_READERS: Final = 16
+"""As many as the engine has places: a reader whose destination is stuck must not stop others."""
+_THREADS: Final = 4
 _MEGABYTE: Final = 1_000_000
 
 
@@ -77,7 +79,7 @@ class SqlServerChangeSource:
         self._poller = Poller(self._pool)
         self._rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
         self._turns = CapacityLimiter(_READERS)
-        self._blocking = Blocking(_READERS)
+        self._blocking = Blocking(_THREADS)
         self._zone_s = 0.0
 
     async def track(
