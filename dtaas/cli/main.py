@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from dtaas import __version__
+from dtaas.cli.chaos import chaos
 from dtaas.cli.client import CLIENT_COMMANDS
 from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
@@ -38,6 +39,7 @@ def cli() -> None:
 for _command in (
     serve,
     demo,
+    chaos,
     sandbox,
     check_config,
     openapi,

@@ -11,8 +11,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -20,27 +19,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dtaas.logs import configure_logs
-from dtaas.sandbox.chaos.daemon import Daemon, daemon
-from dtaas.sandbox.chaos.places import Places
+from dtaas.sandbox.chaos.arena import arena
 from dtaas.sandbox.chaos.storm import Judged, Storm, Weather, problems
-from dtaas.sandbox.chaos.troubles import Ground
-from dtaas.sandbox.faults import fault_proxy
-from dtaas.sandbox.sandbox import BUCKET, sandbox
-from dtaas.sandbox.seaweed import SeaweedServer
 from tests.torture.clock import Clock, compiler
 from tests.torture.plant import Plant
 
-CAPTURE_EVERY_S = 0.05
 SLOW_S = 20.0
-
-
-class Arena(Struct, frozen=True, kw_only=True):
-    """Everything a storm needs, shared by all of them."""
-
-    ground: Ground
-    places: Places
-    daemon: Daemon
-    s3: SeaweedServer
 
 
 class Tally(Struct):
@@ -74,34 +58,12 @@ class Tally(Struct):
         return not (self.lost or self.doubled or self.wrong or self.disordered or self.stuck)
 
 
-@asynccontextmanager
-async def arena(folder: Path) -> AsyncIterator[Arena]:
-    """Run the servers and the daemon."""
-    folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
-    clock = Clock(folder) if compiler() else None
-    async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(sandbox(folder / "sandbox"))
-        servers.sqlserver.capture.interval_s = CAPTURE_EVERY_S
-        await servers.s3.create_bucket(BUCKET)
-        proxy = await stack.enter_async_context(fault_proxy("127.0.0.1", servers.s3.port))
-        environ = dict(clock.environ) if clock is not None else {}
-        running = await stack.enter_async_context(daemon(folder / "daemon", environ))
-        yield Arena(
-            ground=Ground(
-                server=servers.sqlserver,
-                proxy=proxy,
-                jump=clock.jump if clock is not None else None,
-            ),
-            places=Places(servers.s3, f"http://127.0.0.1:{proxy.port}"),
-            daemon=running,
-            s3=servers.s3,
-        )
-
-
 async def storms(folder: Path, tally: Tally, limits: argparse.Namespace) -> None:
     """Let storms blow until a limit is reached."""
     began = time.monotonic()
-    async with arena(folder) as place:
+    clock = Clock(folder) if compiler() else None
+    jump, environ = (clock.jump, clock.environ) if clock is not None else (None, None)
+    async with arena(folder, jump=jump, environ=environ) as place:
         tamper = Plant(place.s3).tamper if limits.plant else None
         for seed in range(tally.seed, tally.seed + limits.storms):
             weather = Weather(histories=limits.histories, kills=limits.kills)

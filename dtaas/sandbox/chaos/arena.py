@@ -1,0 +1,51 @@
+"""Everything a storm or a crash test needs, running: servers and a daemon of its own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+from msgspec import Struct
+
+from dtaas.sandbox.chaos.daemon import Daemon, daemon
+from dtaas.sandbox.chaos.places import Places
+from dtaas.sandbox.chaos.troubles import Ground, Jump
+from dtaas.sandbox.faults import fault_proxy
+from dtaas.sandbox.sandbox import BUCKET, sandbox
+from dtaas.sandbox.seaweed import SeaweedServer
+
+CAPTURE_EVERY_S: Final = 0.05
+
+
+class Arena(Struct, frozen=True, kw_only=True):
+    """What runs. The daemon reaches S3 through the proxy of `ground`."""
+
+    ground: Ground
+    places: Places
+    daemon: Daemon
+    s3: SeaweedServer
+
+
+@asynccontextmanager
+async def arena(
+    folder: Path, *, jump: Jump | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Arena]:
+    """Run the servers and the daemon below a folder.
+
+    Args:
+        jump: moves the daemon's clock, which `environ` put in its place.
+    """
+    await anyio.Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root
+    async with AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(sandbox(folder / "sandbox"))
+        servers.sqlserver.capture.interval_s = CAPTURE_EVERY_S
+        await servers.s3.create_bucket(BUCKET)
+        proxy = await stack.enter_async_context(fault_proxy("127.0.0.1", servers.s3.port))
+        running = await stack.enter_async_context(daemon(folder / "daemon", environ))
+        yield Arena(
+            ground=Ground(server=servers.sqlserver, proxy=proxy, jump=jump),
+            places=Places(servers.s3, f"http://{proxy.host}:{proxy.port}"),
+            daemon=running,
+            s3=servers.s3,
+        )
