@@ -26,6 +26,7 @@ async def routes(daemon: Daemon) -> list[str]:
         "/tasks",
         f"/tasks/{task}",
         f"/tasks/{task}?tab=runs",
+        f"/tasks/{task}?tab=verify",
         f"/tasks/{task}?tab=logs",
         f"/tasks/{task}?tab=settings",
         f"/executions/{execution['id']}",

@@ -1,5 +1,5 @@
 /** One vocabulary of states: every colour comes with an icon and a word. */
-import type { ExecutionStatus, TablePhase, TaskStatus } from '@/shared/api/types'
+import type { Difference, ExecutionStatus, TablePhase, TaskStatus, Verdict, VerificationStatus } from '@/shared/api/types'
 
 export type Tone = 'busy' | 'good' | 'bad' | 'warn' | 'quiet'
 export interface Look {
@@ -56,6 +56,29 @@ export const TEST_LOOKS: Readonly<Record<'untested' | 'ok' | 'failed', Look>> = 
   untested: look('○', 'not tested', 'quiet'),
   ok: look('✓', 'ok', 'good'),
   failed: look('✕', 'failing', 'bad'),
+}
+
+export const VERIFICATION_LOOKS: Readonly<Record<VerificationStatus, Look>> = {
+  queued: look('…', 'queued', 'busy'),
+  running: look('⟳', 'comparing', 'busy'),
+  completed: look('✓', 'completed', 'good'),
+  failed: look('✕', 'failed', 'bad'),
+}
+
+export const VERDICT_LOOKS: Readonly<Record<Verdict, Look>> = {
+  waiting: look('○', 'waiting', 'quiet'),
+  running: look('⟳', 'comparing', 'busy'),
+  equal: look('✓', 'equal', 'good'),
+  different: look('✕', 'different', 'bad'),
+  unsettled: look('▲', 'unsettled', 'warn'),
+  failed: look('✕', 'could not be compared', 'bad'),
+}
+
+export const DIFFERENCE_LOOKS: Readonly<Record<Difference, Look>> = {
+  missing: look('−', 'missing', 'bad'),
+  extra: look('+', 'extra', 'bad'),
+  changed: look('≠', 'changed', 'bad'),
+  doubled: look('⧉', 'doubled', 'bad'),
 }
 
 export const MODE_NAMES: Readonly<Record<string, string>> = {
