@@ -43,17 +43,26 @@ export function useBuilder(taskId: number | null) {
     history.change(next, merge)
   }
 
-  async function load(prefill: Partial<Draft>): Promise<void> {
+  /** Read what is stored and kept. A prefill, or the task to copy, replaces a kept draft; Undo brings that back. */
+  async function load(prefilled: Partial<Draft> | number): Promise<void> {
     try {
       connectors.value = (await api.get('/api/connectors', { query: { limit: 1000 } })).items
       if (taskId !== null) await readStored()
       const kept = await callIfThere<{ body: Draft }>(`/api/drafts/${key}`).catch(() => null)
-      history.reset(kept ? { ...emptyDraft(), ...kept.body } : { ...original.value, ...prefill })
+      const prefill = typeof prefilled === 'number' ? await cloned(prefilled) : prefilled
+      const filled = Object.keys(prefill).length > 0
+      history.reset(kept ? { ...emptyDraft(), ...kept.body } : original.value)
       ready.value = true
-      if (!kept && Object.keys(prefill).length) history.change({ ...original.value, ...prefill })
+      if (filled) history.change({ ...original.value, ...prefill })
     } catch (thrown) {
       failure.value = asApiError(thrown)
     }
+  }
+
+  /** What a copy of a stored task begins with. */
+  async function cloned(id: number): Promise<Partial<Draft>> {
+    const { name: called, ...rest } = draftOf(await api.get('/api/tasks/{task_id}', { path: { task_id: id } }))
+    return { ...rest, name: `${called} copy` }
   }
 
   async function readStored(): Promise<void> {
