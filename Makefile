@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test check bench load lock sbom audit clean
+.PHONY: help setup demo dev test check bench bench-web load lock sbom audit clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,10 @@ check: setup ## Format, lint, types, layers
 
 bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1000000
 	@$(BIN)/python -m tests.bench.run
+
+bench-web: setup ## Measure the page in a real Chromium against its budgets; WEB_ROUNDS=80
+	@.ci/chromium
+	@$(BIN)/python -m tests.bench.web
 
 load: setup ## Many clients while a transfer runs at a held rate; SECONDS=60
 	@$(BIN)/python -m tests.bench.load
