@@ -23,6 +23,7 @@ from dtaas.api.controllers.files import ConnectorFileController, TaskFileControl
 from dtaas.api.controllers.kept import DraftController, ViewController
 from dtaas.api.controllers.logs import LogController
 from dtaas.api.controllers.metrics import MetricsController
+from dtaas.api.controllers.oidc import OidcController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
@@ -103,6 +104,7 @@ def application(
             MetricsController,
             SystemController,
             AuthController,
+            OidcController,
             UserController,
             TokenController,
             AuditController,

@@ -60,12 +60,18 @@ class ApiRequest(Request[Any, Any, Any]):
             raise ClientGoneError("The client left before its request was whole.") from exc
 
 
+ANY_QUERY: Final = "any_query"
+"""In a route's `opt`: others write its query, and may put into it what they like."""
+
+
 def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
     """Refuse a query with a parameter the route does not have: a typing mistake, most likely.
 
     Raises:
         ValidationFailedError: names the parameter and those there are.
     """
+    if request.route_handler.opt.get(ANY_QUERY):
+        return
     known = _query_parameters(request)
     for name, value in request.query_params.multi_items():
         if name not in known:

@@ -22,6 +22,7 @@ from dtaas.services.history import HistoryService
 from dtaas.services.identity.access_tokens import AccessTokens
 from dtaas.services.identity.accounts import AccountService
 from dtaas.services.identity.authenticator import Authenticator
+from dtaas.services.identity.oidc import OidcService
 from dtaas.services.identity.tokens import TokenService
 from dtaas.services.identity.users import UserService
 from dtaas.services.instruments import Instruments
@@ -41,6 +42,7 @@ from dtaas.services.trials import ConnectorTrials
 from dtaas.services.verification import VerificationService
 from dtaas.settings import AuthSettings
 from dtaas.store.kept_items import KeptItems
+from dtaas.store.secrets import SecretBox
 from dtaas.store.store import Store
 
 
@@ -66,6 +68,7 @@ class Services(Struct, frozen=True, kw_only=True):
     instruments: Instruments
     authenticator: Authenticator
     accounts: AccountService
+    oidc: OidcService
     users: UserService
     tokens: TokenService
     audit: AuditService
@@ -171,6 +174,7 @@ def build_services(
 class _Identity(TypedDict):
     authenticator: Authenticator
     accounts: AccountService
+    oidc: OidcService
     users: UserService
     tokens: TokenService
     audit: AuditService
@@ -190,6 +194,7 @@ def _build_identity(store: Store, settings: AuthSettings, now: Callable[[], date
     return _Identity(
         authenticator=authenticator,
         accounts=accounts,
+        oidc=OidcService(accounts, store.users, SecretBox(store.flow_key, store.installation), now),
         users=UserService(store.users, accounts.passwords, authenticator),
         tokens=TokenService(store.tokens, access, authenticator, now),
         audit=AuditService(store.audit),

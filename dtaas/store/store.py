@@ -54,7 +54,7 @@ class Store(Struct, frozen=True, kw_only=True):
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
         users, sessions, tokens, audit: who may come in, and what they did.
-        signing_key: for access tokens, 32 bytes.
+        signing_key, flow_key: for access tokens and for logins under way, 32 bytes each.
         engine, checkpoints, loads, streams: the ports `ExecutionStore`, `CheckpointStore`,
             `LoadLedger`, `StreamStore`.
     """
@@ -79,6 +79,7 @@ class Store(Struct, frozen=True, kw_only=True):
     tokens: TokenRepository
     audit: AuditLog
     signing_key: bytes
+    flow_key: bytes
     engine: EngineStore
     checkpoints: Checkpoints
     loads: Loads
@@ -188,6 +189,7 @@ async def open_store(
                 tokens=TokenRepository(database, now),
                 audit=AuditLog(database, now),
                 signing_key=identity.box.derived("access tokens"),
+                flow_key=identity.box.derived("logins under way"),
                 engine=EngineStore(database, connectors, identity.id, now),
                 checkpoints=Checkpoints(database, now),
                 loads=Loads(database, now),

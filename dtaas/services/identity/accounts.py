@@ -96,7 +96,7 @@ class AccountService:
             LoginRefusedError: it is not the token in the log.
             TooManyAttemptsError: too many tries.
         """
-        self._count(where)
+        self.count_try(where)
         if self._setup_key is None:
             raise InUseError("The first user was made already.", hint="Log in.")
         if not secrets.compare_digest(self._setup_key.encode(), token.encode()):
@@ -119,7 +119,7 @@ class AccountService:
             TooManyAttemptsError: too many tries from there, or for that name.
         """
         name = username.lower()
-        self._count(where)
+        self.count_try(where)
         self._by_name.check(name)
         self._by_name.note(name)  # before the slow part: tries at the same time count too
         account = await self._users.account(name)
@@ -223,7 +223,8 @@ class AccountService:
         self._authenticator.forget()
         return password
 
-    def _count(self, where: From) -> None:
+    def count_try(self, where: From) -> None:
+        """Count a try to log in, or raise TooManyAttemptsError."""
         self._by_address.check(where.address)
         self._by_address.note(where.address)
 
