@@ -23,6 +23,7 @@ from dtaas.model.connectors import (
     MemoryDestinationConfig,
     MemorySourceConfig,
     S3Config,
+    SnowflakeConfig,
     SqlServerConfig,
     secret_references,
 )
@@ -100,6 +101,12 @@ def _delta(config: DeltaS3Config | DeltaFileConfig, naming: NamingContext) -> De
             "The Delta library is not installed.", hint="Install it: pip install 'dtaas[delta]'"
         ) from error
     return DeltaDestination(config, task_name=naming.task_name, database=naming.database)
+
+
+def _snowflake(config: SnowflakeConfig, naming: NamingContext) -> Destination:
+    from dtaas.connectors.snowflake.destination import SnowflakeDestination  # noqa: PLC0415
+
+    return SnowflakeDestination(config, task_name=naming.task_name, database=naming.database)
 
 
 def _memory_destination(config: MemoryDestinationConfig, _naming: NamingContext) -> Destination:
@@ -199,6 +206,7 @@ class Registry:
             _destination_row(
                 "delta_file", "Delta Lake in a folder", DeltaFileConfig, _delta, _DELTA
             ),
+            _destination_row("snowflake", "Snowflake", SnowflakeConfig, _snowflake, _DELTA),
         ]
         if memory:
             sources.append(

@@ -178,6 +178,63 @@ class DeltaFileConfig(FolderConfig, frozen=True, kw_only=True):
     """Delta Lake tables in a local folder."""
 
 
+class SnowflakeAuthentication(StrEnum):
+    """How a user logs in to Snowflake; `pat` is a programmatic access token."""
+
+    PASSWORD = "password"  # noqa: S105 - a way to log in, not a password
+    KEY_PAIR = "key_pair"
+    OAUTH = "oauth"
+    PAT = "pat"
+
+
+class SnowflakeNames(StrEnum):
+    """What becomes of the source's spelling: upper case as unquoted SQL finds it, or as it is."""
+
+    UPPER = "upper"
+    PRESERVE = "preserve"
+
+
+class SnowflakeDeletes(StrEnum):
+    """What a deleted row becomes: gone, or marked in the column `_DTAAS_DELETED`."""
+
+    HARD = "hard"
+    SOFT = "soft"
+
+
+class SnowflakeConfig(ConnectionConfig, frozen=True, kw_only=True):
+    """A Snowflake database written as a destination."""
+
+    account: Annotated[
+        str, Meta(min_length=1, description="Account identifier, such as myorg-account")
+    ]
+    user: Annotated[str, Meta(min_length=1)]
+    authentication: SnowflakeAuthentication = SnowflakeAuthentication.KEY_PAIR
+    password: Secret = ""
+    private_key: Annotated[Secret, Meta(description="PEM (PKCS 8) of the user's key pair")] = ""
+    private_key_passphrase: Secret = ""
+    token: Annotated[Secret, Meta(description="OAuth or programmatic access token")] = ""
+    role: str = ""
+    warehouse: str = ""
+    database: Annotated[str, Meta(min_length=1)]
+    schema: Annotated[
+        str, Meta(description="Template of the schema: {database}, {schema}, {table}, {task}")
+    ] = "{schema}"
+    metadata_schema: Annotated[
+        str, Meta(min_length=1, description="Schema of the stage, owners and positions")
+    ] = "DTAAS"
+    identifiers: SnowflakeNames = SnowflakeNames.UPPER
+    deletes: SnowflakeDeletes = SnowflakeDeletes.HARD
+    host: Annotated[str, Meta(description="Empty: made from the account")] = ""
+    port: Port = 443
+    protocol: Annotated[str, Meta(pattern="^https?$")] = "https"
+    login_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 60
+    statement_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 3600
+
+    def __post_init__(self) -> None:
+        """Refuse a wrong schema template, and a login without its secret's kind."""
+        _check_prefix(self.schema)
+
+
 class MemorySourceConfig(ConnectionConfig, frozen=True, kw_only=True):
     """Tables held by the process itself: for tests and as the reference implementation."""
 
@@ -201,7 +258,15 @@ def secret_fields(config_type: type[ConnectionConfig]) -> frozenset[str]:
 
 
 ENDPOINT_FIELDS = frozenset(
-    {"host", "port", "endpoint_url", "account", "encrypt", "trust_server_certificate"}
+    {
+        "host",
+        "port",
+        "protocol",
+        "endpoint_url",
+        "account",
+        "encrypt",
+        "trust_server_certificate",
+    }
 )
 """Fields that say where, or how safely, a secret is sent: changing one demands the secret again."""
 

@@ -273,6 +273,12 @@ class DestinationFullError(FatalError):
     code = "destination_full"
 
 
+class DestinationRefusedError(FatalError):
+    """The destination does not take a statement or a value."""
+
+    code = "destination_refused"
+
+
 class DestinationConflictError(FatalError):
     """Somebody else changed the target's pointer or marker under us."""
 

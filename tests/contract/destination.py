@@ -214,6 +214,8 @@ class DestinationContract:
     """The promises of `dtaas.model.ports.Destination`."""
 
     formats: Sequence[FileFormat] = (FileFormat.PARQUET,)
+    odd_names: Sequence[str] = ODD_NAMES
+    values: Sequence[tuple[str, ColumnType, Sequence[Any]]] = VALUES
 
     @pytest.fixture
     async def destination(self) -> Any:
@@ -429,7 +431,7 @@ class DestinationContract:
 
     async def test_odd_names_do_not_meet(self, destination: Destination) -> None:
         """Names with quotes, slashes, emoji, length: each its own target, with its own rows."""
-        schemas = [schema_of(name, [(name, String(50))]) for name in ODD_NAMES]
+        schemas = [schema_of(name, [(name, String(50))]) for name in self.odd_names]
         loads = [load_of(destination, schema) for schema in schemas]
         assert len({load.target for load in loads}) == len(loads)
         for n, load in enumerate(loads):
@@ -440,7 +442,7 @@ class DestinationContract:
 
     async def test_every_type_reads_back_exactly(self, destination: Destination) -> None:
         for file_format in self.formats:
-            for name, kind, values in VALUES:
+            for name, kind, values in self.values:
                 schema = schema_of(f"{name} {file_format}", [("value", kind)])
                 cells = [None, *values, None, *values]
                 batch = pa.RecordBatch.from_arrays(

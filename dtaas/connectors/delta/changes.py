@@ -5,9 +5,9 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.connectors.delta.fold import folded
 from dtaas.connectors.delta.forms import stored_schema, widens
 from dtaas.connectors.delta.table import Table, arrow_schema, require_moved
+from dtaas.connectors.fold import folded
 from dtaas.model.changes import OP, ChangeOp, ChangeReceipt, ChangeWindow, TableStream
 from dtaas.model.errors import DtaasError, FatalError, SchemaChangedError
 from dtaas.model.schema import TableSchema

@@ -23,8 +23,8 @@ from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from dtaas.connectors.delta.errors import delta_errors
-from dtaas.connectors.delta.fold import deletes, kept_columns
 from dtaas.connectors.delta.forms import nullable, to_stored
+from dtaas.connectors.fold import deletes, kept_columns
 from dtaas.model.changes import CHANGE_FIELDS, POSITION_BYTES
 from dtaas.model.errors import DestinationConflictError, DtaasError, OwnershipLostError
 from dtaas.model.ids import LoadId

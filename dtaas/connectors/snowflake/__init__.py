@@ -1,0 +1,1 @@
+"""Snowflake as a destination: staged Parquet, COPY, SWAP and MERGE."""

@@ -1,0 +1,199 @@
+"""Snowflake as a destination: the port, put together from loader and streams."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+import pyarrow as pa
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.snowflake import statements
+from dtaas.connectors.snowflake.changes import SnowflakeStream, WindowWriter, check_key
+from dtaas.connectors.snowflake.check import check_snowflake
+from dtaas.connectors.snowflake.layout import DELETED, Places
+from dtaas.connectors.snowflake.load import Loader, StageWriter, tag_of
+from dtaas.connectors.snowflake.names import quoted
+from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.connectors.snowflake.types import canonical_column
+from dtaas.model.change_ports import ChangeDestination, ChangeWriter
+from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
+from dtaas.model.check import CheckReport, OnStep
+from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.errors import (
+    DestinationInUseError,
+    OwnershipLostError,
+    TableNotFoundError,
+    ValidationFailedError,
+)
+from dtaas.model.load import (
+    Chunk,
+    ChunkReceipt,
+    CommitResult,
+    FileFormat,
+    Owner,
+    TableLoad,
+    TargetTable,
+)
+from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.schema import TableRef, TableSchema
+
+_ENCODERS: Final = 2
+_TAG: Final = "dtaas"
+
+
+class SnowflakeDestination:
+    """Writes for one task into one database."""
+
+    def __init__(self, config: SnowflakeConfig, *, task_name: str, database: str) -> None:
+        """Prepare; logs in when first used."""
+        self._config = config
+        self._pool = SessionPool(config)
+        self._places = Places(config, task_name=task_name, database=database)
+        self._blocking = Blocking(_ENCODERS)
+        self._streams: dict[TargetTable, SnowflakeStream] = {}
+        self._ready = False
+        self._preparing = anyio.Lock()
+
+    async def check(self, on_step: OnStep) -> CheckReport:
+        """Test the connection step by step."""
+        return await check_snowflake(self._pool, self._places, on_step)
+
+    def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
+        """Return schema and table."""
+        return self._places.target_of(table, mapped)
+
+    async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
+        """Record the owner in a table of our own."""
+        await self._prepare()
+        what = f"Claiming {target}"
+        statement = statements.claim(self._places, target, owner, take_over=take_over)
+        await self._pool.run(_TAG, what, statement)
+        found = await self._pool.run(_TAG, what, statements.owner_of(self._places, target))
+        for installation, task_id, name, epoch in found:
+            same = (installation, int(task_id)) == (owner.installation, owner.task_id)
+            if same and int(epoch) > owner.epoch:
+                raise OwnershipLostError(
+                    f"{target} belongs to a later owner of the task (epoch {epoch}, ours is"
+                    f" {owner.epoch})."
+                )
+            if not same:
+                raise DestinationInUseError(
+                    f"{target} is written by task {name!r} (id {task_id}) of installation"
+                    f" {installation}.",
+                    hint="Choose another target, delete that task, or set take_over once.",
+                )
+
+    async def release(self, target: TargetTable, owner: Owner) -> None:
+        """Forget the owner if it is this one."""
+        await self._prepare()
+        await self._pool.run(
+            _TAG, f"Releasing {target}", statements.release(self._places, target, owner)
+        )
+
+    async def begin(self, load: TableLoad) -> None:
+        """Refuse what cannot work, and make the schema.
+
+        Raises:
+            ValidationFailedError: Snowflake tables hold neither CSV nor partitions of ours.
+        """
+        if load.options.format is not FileFormat.PARQUET or load.options.partition_by:
+            raise ValidationFailedError(
+                "Tables in Snowflake are loaded from Parquet, without partitions.",
+                hint="Set the file format to parquet, and remove partition_by.",
+                field="$.s3_file_format",
+            )
+        self._places.columns(load.schema)
+        await self._prepare()
+        schema = self._places.schema(load.target)
+        await self._pool.run(
+            _TAG, f"Making schema {schema}", f"CREATE SCHEMA IF NOT EXISTS {schema}"
+        )
+
+    @asynccontextmanager
+    async def write(self, load: TableLoad, chunk: Chunk) -> AsyncIterator[ChunkWriter]:
+        """Open a writer; files without a receipt are never copied."""
+        yield StageWriter(self._pool, self._places, load, chunk, self._blocking)
+
+    async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
+        """Copy the staged files and make them visible."""
+        files = [file for receipt in receipts for file in receipt.files]
+        loader = Loader(self._places, load)
+        async with self._pool.session(tag_of(load.owner, load.schema.table)) as session:
+            already = await loader.publish(session, files)
+            await loader.tidy(session)
+        return CommitResult(
+            rows=sum(file.rows for file in files),
+            bytes=sum(file.bytes for file in files),
+            files=len(files),
+            location=f"snowflake://{self._config.account}/{self._config.database}/{load.target}",
+            already_committed=already,
+        )
+
+    async def abandon(self, load: TableLoad) -> None:
+        """Remove the load's staged files and its table, unless readers already see it."""
+        await self._prepare()
+        loader = Loader(self._places, load)
+        async with self._pool.session(tag_of(load.owner, load.schema.table)) as session:
+            await loader.tidy(session)
+
+    async def scan(
+        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
+    ) -> None:
+        """Read the table back as it is now."""
+        columns = self._places.columns(schema)
+        arrow = schema.arrow_schema()
+        items = (
+            f"{c.stored.read.format(c=c.name)} AS {quoted(f'C{i}')}" for i, c in enumerate(columns)
+        )
+        where = f" WHERE COALESCE({quoted(DELETED)}, FALSE) = FALSE" if self._places.soft else ""
+        sql = f"SELECT {', '.join(items)} FROM {self._places.table(target)}{where}"
+
+        def convert(table: pa.Table) -> None:
+            for batch in table.to_batches():
+                arrays = [
+                    canonical_column(batch.column(i), c.column.type) for i, c in enumerate(columns)
+                ]
+                visit(pa.RecordBatch.from_arrays(arrays, schema=arrow))
+
+        try:
+            async with self._pool.session(_TAG) as session:
+                await session.visit(f"Reading {target}", sql, convert)
+        except TableNotFoundError as error:
+            raise TableNotFoundError(
+                f"Nothing was committed at {target}.", hint="Run the task first."
+            ) from error
+
+    def check_tracked(self, tracked: TrackedTable) -> None:
+        """Refuse tables whose rows cannot be told apart."""
+        check_key(tracked.schema)
+
+    async def open_stream(self, stream: TableStream) -> bytes | None:
+        """Take a table's stream of changes over; return the position it stands at."""
+        await self._prepare()
+        opened = self._streams.get(stream.target)
+        if opened is None or opened.stream.generation != stream.generation:
+            opened = SnowflakeStream(self._pool, self._places, stream, self._blocking)
+            self._streams[stream.target] = opened
+        return await opened.open()
+
+    @asynccontextmanager
+    async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
+        """Open a writer for one window; `open_stream` comes first."""
+        yield WindowWriter(self._streams[stream.target], window)
+
+    async def aclose(self) -> None:
+        """Close every session. Idempotent."""
+        await self._pool.aclose()
+
+    async def _prepare(self) -> None:
+        """Make the tables of our own records, once."""
+        async with self._preparing:
+            if not self._ready:
+                for sql in statements.make_records(self._places):
+                    await self._pool.run(_TAG, "Preparing our own records", sql)
+                self._ready = True
+
+
+_: type[Destination] = SnowflakeDestination
+_changes: type[ChangeDestination] = SnowflakeDestination

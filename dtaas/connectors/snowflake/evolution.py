@@ -1,0 +1,76 @@
+"""Making a target take what its source has now: create, add columns, widen them."""
+
+import re
+from typing import Final
+
+import structlog
+
+from dtaas.connectors.snowflake import statements
+from dtaas.connectors.snowflake.layout import Places, TargetColumn
+from dtaas.connectors.snowflake.names import text
+from dtaas.connectors.snowflake.sessions import Session
+from dtaas.model.errors import SchemaChangedError
+from dtaas.model.load import TargetTable
+from dtaas.model.schema import TableSchema
+
+log = structlog.get_logger()
+_TYPE: Final = re.compile(r"([A-Z_]+)(?:\((\d+)(?:,(\d+))?\))?")
+_ALIASES: Final = {"TEXT": "VARCHAR", "STRING": "VARCHAR", "DECIMAL": "NUMBER", "DOUBLE": "FLOAT"}
+_DEFAULT_LENGTHS: Final = {"VARCHAR": 16_777_216, "BINARY": 8_388_608}
+
+
+async def evolve(
+    session: Session, places: Places, target: TargetTable, schema: TableSchema
+) -> None:
+    """Create the table, or add the columns it lacks and widen those that are too narrow.
+
+    A column the source dropped stays and is NULL from now on. Runs outside transactions, in the
+    worker of the table, so that no load or merge of it is under way.
+
+    Raises:
+        SchemaChangedError: a column is of another kind than the source's values.
+    """
+    what = f"Preparing {target}"
+    table = places.table(target)
+    columns = places.columns(schema)
+    await session.run(what, f"CREATE SCHEMA IF NOT EXISTS {places.schema(target)}")
+    definition = statements.create_table(table, columns, soft=places.soft)
+    await session.run(what, definition.replace("TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+    present = {row[0]: str(row[1]) for row in await session.run(what, f"DESCRIBE TABLE {table}")}
+    for column in columns:
+        if column.bare not in present:
+            await session.run(
+                what, f"ALTER TABLE {table} ADD COLUMN {column.name} {column.stored.ddl}"
+            )
+            log.info("column_added", target=str(target), column=column.bare)
+        elif _is_wider(column, present[column.bare], where=str(target)):
+            await session.run(
+                what,
+                f"ALTER TABLE {table} ALTER COLUMN {column.name} SET DATA TYPE {column.stored.ddl}",
+            )
+            log.info("column_widened", target=str(target), column=column.bare)
+
+
+def _is_wider(column: TargetColumn, present: str, *, where: str) -> bool:
+    """Return whether the source's type holds more than the target's column.
+
+    Raises:
+        SchemaChangedError: it is another kind of type.
+    """
+    (kind, size, scale), (old, old_size, old_scale) = _parsed(column.stored.ddl), _parsed(present)
+    if kind != old or (kind == "NUMBER" and scale != old_scale):
+        raise SchemaChangedError(
+            f"Column {text(column.bare)} of {where} is {present}, but the source's values are"
+            f" {column.stored.ddl} now.",
+            hint="Start the task with force to load the table anew.",
+        )
+    return kind in {"VARCHAR", "BINARY", "NUMBER"} and size > old_size
+
+
+def _parsed(declared: str) -> tuple[str, int, int]:
+    found = _TYPE.match(declared.upper())
+    if found is None:
+        return declared, 0, 0
+    kind = _ALIASES.get(found[1], found[1])
+    size = int(found[2]) if found[2] else _DEFAULT_LENGTHS.get(kind, 0)
+    return kind, size, int(found[3] or 0)

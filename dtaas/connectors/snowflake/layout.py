@@ -1,0 +1,116 @@
+"""Where things are in Snowflake: tables, the stage, and the tables of our own records.
+
+    <database>.<schema>.<table>                      the target
+    <database>.<schema>.<table>__DTAAS_<load>        a load that is not visible yet
+    <database>.<metadata_schema>.STAGE               files on their way
+    <database>.<metadata_schema>.OWNERS              which task writes a target
+    <database>.<metadata_schema>.LOADS               loads that are visible
+    <database>.<metadata_schema>.POSITIONS           windows that are merged; rows are only added
+
+All lie in one database, because a transaction writes one.
+"""
+
+from collections.abc import Sequence
+
+from dtaas.connectors.snowflake.names import cased, column_names, path, quoted, text
+from dtaas.connectors.snowflake.types import StoredType, stored_type
+from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.ids import LoadId
+from dtaas.model.load import TargetTable
+from dtaas.model.schema import Column, TableRef, TableSchema
+
+DELETED = "_DTAAS_DELETED"
+_STEM = 230
+"""Characters of a table's name kept in the name of its load, which has to stay below 255."""
+
+
+class TargetColumn:
+    """One column of a target.
+
+    Attributes:
+        source: its name at the source.
+        name: its quoted name at the target.
+    """
+
+    def __init__(self, column: Column, name: str, *, key: bool) -> None:
+        self.column = column
+        self.source = column.name
+        self.name = quoted(name)
+        self.bare = name
+        self.stored: StoredType = stored_type(column.type)
+        self.key = key
+
+    def definition(self) -> str:
+        """Return its definition in the target: only the key is NOT NULL."""
+        return f"{self.name} {self.stored.ddl}{' NOT NULL' if self.key else ''}"
+
+
+class Places:
+    """Names of everything one connector's tasks use."""
+
+    def __init__(self, config: SnowflakeConfig, *, task_name: str, database: str) -> None:
+        self._config = config
+        self._given = {"task": task_name, "database": database}
+        meta = (config.database, config.metadata_schema)
+        self.meta_schema = path(*meta)
+        self.stage = path(*meta, "STAGE")
+        self.owners = path(*meta, "OWNERS")
+        self.loads = path(*meta, "LOADS")
+        self.positions = path(*meta, "POSITIONS")
+
+    def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
+        """Return schema and name: the mapping's last two parts, else what the template makes."""
+        case = self._config.identifiers
+        if mapped:
+            schema, name = ("PUBLIC", *mapped)[-2:]
+            return TargetTable(path=(schema, name))
+        schema = self._config.schema.format(schema=table.schema, table=table.name, **self._given)
+        return TargetTable(path=(cased(schema, case), cased(table.name, case)))
+
+    def schema(self, target: TargetTable) -> str:
+        """Return the target's schema, qualified."""
+        return path(self._config.database, target.path[0])
+
+    def table(self, target: TargetTable) -> str:
+        """Return the target, qualified."""
+        return path(self._config.database, *target.path)
+
+    def load(self, target: TargetTable, load_id: LoadId) -> str:
+        """Return the table of a load that is not visible yet."""
+        schema, name = target.path
+        return path(self._config.database, schema, f"{name[:_STEM]}__DTAAS_{load_id[:16]}")
+
+    def staging(self, target: TargetTable, suffix: str) -> str:
+        """Return the temporary table of a batch."""
+        schema, name = target.path
+        return path(self._config.database, schema, f"{name[:_STEM]}__DTAAS_{suffix}")
+
+    def columns(self, schema: TableSchema) -> list[TargetColumn]:
+        """Return the target's columns.
+
+        Raises:
+            TargetCollisionError: two would have one name.
+            UnsupportedTypeError: a name is too long.
+        """
+        names = column_names(
+            [c.name for c in schema.columns], self._config.identifiers, where=str(schema.table)
+        )
+        return [
+            TargetColumn(c, names[c.name], key=c.name in schema.key and not c.nullable)
+            for c in schema.columns
+        ]
+
+    @property
+    def soft(self) -> bool:
+        """Return whether deleted rows stay, marked."""
+        return self._config.deletes.value == "soft"
+
+
+def names_of(columns: Sequence[TargetColumn]) -> str:
+    """Return the columns' names as a list."""
+    return ", ".join(column.name for column in columns)
+
+
+def key_of(target: TargetTable) -> str:
+    """Return the literal by which our records speak of a target."""
+    return text(str(target))

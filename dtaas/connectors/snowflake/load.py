@@ -1,0 +1,204 @@
+"""Full loads: files into the stage, COPY into a table of its own, then SWAP."""
+
+import pyarrow as pa
+import structlog
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.snowflake import statements
+from dtaas.connectors.snowflake.encode import FILE_BYTES, encoded_rows
+from dtaas.connectors.snowflake.layout import Places, TargetColumn, key_of
+from dtaas.connectors.snowflake.names import text
+from dtaas.connectors.snowflake.sessions import Session, SessionPool
+from dtaas.model.errors import DestinationConflictError, OwnershipLostError
+from dtaas.model.load import Chunk, ChunkReceipt, DataFile, Owner, TableLoad, WriteMode
+
+log = structlog.get_logger()
+
+
+class StageWriter:
+    """Writes one chunk into the stage. A chunk written again overwrites its files."""
+
+    def __init__(
+        self,
+        pool: SessionPool,
+        places: Places,
+        load: TableLoad,
+        chunk: Chunk,
+        blocking: Blocking,
+    ) -> None:
+        self._pool = pool
+        self._places = places
+        self._load = load
+        self._chunk = chunk
+        self._columns = places.columns(load.schema)
+        self._blocking = blocking
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_bytes = 0
+        self._files: list[DataFile] = []
+
+    async def write(self, batch: pa.RecordBatch) -> None:
+        """Take one batch; send a file when there is enough for one."""
+        self._waiting.append(batch)
+        self._waiting_bytes += batch.nbytes
+        if self._waiting_bytes >= min(FILE_BYTES, self._load.options.target_file_bytes):
+            await self._send()
+
+    async def finish(self) -> ChunkReceipt:
+        """Send the rest, and return the proof."""
+        await self._send()
+        return ChunkReceipt(
+            chunk_index=self._chunk.index,
+            rows=sum(f.rows for f in self._files),
+            bytes=sum(f.bytes for f in self._files),
+            files=tuple(self._files),
+        )
+
+    async def _send(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.Table.from_batches(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
+        data = await self._blocking(encoded_rows, rows, self._columns)
+        name = f"{self._chunk.index:05d}-{len(self._files):05d}.parquet"
+        folder = f"@{self._places.stage}/{self._load.load_id}/"
+        async with self._pool.session(tag_of(self._load.owner, self._load.schema.table)) as session:
+            await session.put(f"Staging rows of {self._load.schema.table}", data, name, folder)
+        key = f"{self._load.load_id}/{name}"
+        self._files.append(DataFile(key=key, rows=rows.num_rows, bytes=len(data)))
+
+
+class Loader:
+    """Publishes one load."""
+
+    def __init__(self, places: Places, load: TableLoad) -> None:
+        self._places = places
+        self._load = load
+        self._columns = places.columns(load.schema)
+        self._what = f"Loading {load.target}"
+
+    async def publish(self, session: Session, files: list[DataFile]) -> bool:
+        """Make the load visible, at once and whole. Returns whether it already was.
+
+        Whatever an earlier attempt did, the files are still staged until the load is recorded, so
+        that everything is made again from them: a swap whose answer was lost is swapped again with
+        a table that holds the same rows.
+
+        Raises:
+            DestinationConflictError: Snowflake took other rows than were sent.
+            OwnershipLostError: a later owner of the task took the target over.
+        """
+        await require_owner(session, self._places, self._load)
+        if await self.is_recorded(session):
+            return True
+        rows = sum(file.rows for file in files)
+        if self._load.options.mode is WriteMode.APPEND:
+            await self._append(session, files, rows)
+        else:
+            await self._replace(session, files, rows)
+        return False
+
+    async def is_recorded(self, session: Session) -> bool:
+        """Return whether the load is visible and recorded."""
+        sql = (
+            f"SELECT COUNT(*) FROM {self._places.loads} WHERE"
+            f' "LOAD_ID" = {text(self._load.load_id)}'
+        )
+        return bool((await session.run(self._what, sql))[0][0])
+
+    async def tidy(self, session: Session) -> None:
+        """Remove what a load needed until it was visible."""
+        table = self._places.load(self._load.target, self._load.load_id)
+        await session.run(self._what, f"DROP TABLE IF EXISTS {table}")
+        await session.run(self._what, f"REMOVE @{self._places.stage}/{self._load.load_id}/")
+
+    async def _replace(self, session: Session, files: list[DataFile], rows: int) -> None:
+        target = self._places.table(self._load.target)
+        fresh = self._places.load(self._load.target, self._load.load_id)
+        definition = statements.create_table(fresh, self._columns, soft=self._places.soft)
+        await session.run(self._what, f"CREATE OR REPLACE {definition}")
+        await self._fill(session, fresh, files, rows)
+        await require_owner(session, self._places, self._load)
+        definition = statements.create_table(target, self._columns, soft=self._places.soft)
+        await session.run(self._what, definition.replace("TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+        await session.run(self._what, f"ALTER TABLE {target} SWAP WITH {fresh}")
+        await session.run(self._what, self._record(rows))
+
+    async def _append(self, session: Session, files: list[DataFile], rows: int) -> None:
+        target = self._places.table(self._load.target)
+        definition = statements.create_table(target, self._columns, soft=self._places.soft)
+        await session.run(self._what, definition.replace("TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+        staging = self._places.staging(self._load.target, "STAGED")
+        await session.run(self._what, statements.staged_table(staging, self._columns))
+        await self._copy(session, staging, files, rows)
+        await session.run(self._what, "BEGIN")
+        cast = statements.insert_cast(target, staging, self._columns, soft=self._places.soft)
+        await session.run(self._what, cast)
+        await session.run(self._what, self._record(rows))
+        await session.run(self._what, "COMMIT")
+
+    async def _fill(self, session: Session, fresh: str, files: list[DataFile], rows: int) -> None:
+        """Copy the files straight into a table, or by way of one in staged forms."""
+        direct = all(c.stored.staged == c.stored.ddl for c in self._columns)
+        if direct and not self._places.soft:
+            await self._copy(session, fresh, files, rows)
+            return
+        staging = self._places.staging(self._load.target, "STAGED")
+        await session.run(self._what, statements.staged_table(staging, self._columns))
+        await self._copy(session, staging, files, rows)
+        cast = statements.insert_cast(fresh, staging, self._columns, soft=self._places.soft)
+        await session.run(self._what, cast)
+
+    async def _copy(self, session: Session, table: str, files: list[DataFile], rows: int) -> None:
+        loaded = 0
+        for start in range(0, len(files), statements.FILES_AT_ONCE):
+            some = [file.key for file in files[start : start + statements.FILES_AT_ONCE]]
+            loaded += await copied(session, self._what, table, self._places.stage, some)
+        if loaded != rows:
+            raise DestinationConflictError(
+                f"Snowflake loaded {loaded} of the {rows} rows staged for {self._load.target}.",
+                hint="Somebody removed staged files. Start the task with force.",
+            )
+
+    def _record(self, rows: int) -> str:
+        return (
+            f'INSERT INTO {self._places.loads} ("TARGET", "LOAD_ID", "ROW_COUNT", "LOADED_AT")'
+            f" SELECT {key_of(self._load.target)}, {text(self._load.load_id)}, {rows},"
+            " TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP())"
+        )
+
+
+async def copied(session: Session, what: str, table: str, stage: str, files: list[str]) -> int:
+    """Copy staged files into a table and return the rows that were loaded."""
+    result = await session.run(what, statements.copy(table, stage, files))
+    loaded = 0
+    for row in result:
+        if len(row) > 1:  # one column alone says that there was nothing to do
+            loaded += int(row[3])
+    return loaded
+
+
+async def require_owner(session: Session, places: Places, load: TableLoad) -> None:
+    """Refuse to publish for an owner who is none any more.
+
+    Raises:
+        OwnershipLostError: another owner, or a later life of ours, holds the target.
+    """
+    found = await session.run(f"Loading {load.target}", statements.owner_of(places, load.target))
+    owner = load.owner
+    for installation, task_id, name, epoch in found:
+        same = (installation, int(task_id)) == (owner.installation, owner.task_id)
+        if not same or int(epoch) > owner.epoch:
+            raise OwnershipLostError(
+                f"{load.target} belongs to task {name!r} (epoch {epoch}) now, not to"
+                f" {owner.task_name!r} (epoch {owner.epoch})."
+            )
+
+
+def tag_of(owner: Owner, table: object) -> str:
+    """Return the QUERY_TAG of a task's statements about a table."""
+    return f"dtaas/{owner.task_name}/{owner.task_id}/{table}"
+
+
+def columns_by_source(columns: list[TargetColumn]) -> dict[str, TargetColumn]:
+    """Return columns by their name at the source."""
+    return {column.source: column for column in columns}

@@ -1,0 +1,199 @@
+"""SQL text of loads, merges and our own records. Names are quoted before they come here."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from dtaas.connectors.snowflake.layout import DELETED, Places, TargetColumn, key_of, names_of
+from dtaas.connectors.snowflake.names import quoted, text
+from dtaas.model.load import Owner, TargetTable
+
+OP: Final = '"__DTAAS_OP"'
+PARQUET: Final = (
+    "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE"
+    " USE_VECTORIZED_SCANNER = TRUE)"
+)
+FILES_AT_ONCE: Final = 1000
+"""Most files one COPY may name."""
+
+
+_OWNERS: Final = """("TARGET" VARCHAR, "INSTALLATION" VARCHAR, "TASK_ID" NUMBER(19,0),
+  "TASK_NAME" VARCHAR, "EPOCH" NUMBER(19,0))"""
+_LOADS: Final = """("TARGET" VARCHAR, "LOAD_ID" VARCHAR, "ROW_COUNT" NUMBER(19,0),
+  "LOADED_AT" TIMESTAMP_NTZ(6))"""
+_POSITIONS: Final = """("TARGET" VARCHAR, "GENERATION" VARCHAR, "POSITION" VARCHAR,
+  "WRITER" VARCHAR, "EPOCH" NUMBER(19,0), "ROW_COUNT" NUMBER(19,0),
+  "WRITTEN_AT" TIMESTAMP_NTZ(6))"""
+
+
+def make_records(places: Places) -> list[str]:
+    """Return the statements that make schema, stage and tables of our own records."""
+    return [
+        f"CREATE SCHEMA IF NOT EXISTS {places.meta_schema}",
+        f"CREATE STAGE IF NOT EXISTS {places.stage}",
+        f"CREATE TABLE IF NOT EXISTS {places.owners} {_OWNERS}",
+        f"CREATE TABLE IF NOT EXISTS {places.loads} {_LOADS}",
+        f"CREATE TABLE IF NOT EXISTS {places.positions} {_POSITIONS}",
+    ]
+
+
+def create_table(name: str, columns: Sequence[TargetColumn], *, soft: bool) -> str:
+    """Return the definition of a target, without a word before TABLE."""
+    definitions = [c.definition() for c in columns]
+    if soft:
+        definitions.append(f"{quoted(DELETED)} BOOLEAN")
+    key = [c for c in columns if c.key]
+    if key:
+        definitions.append(f"PRIMARY KEY ({names_of(key)})")
+    return f"TABLE {name} ({', '.join(definitions)})"
+
+
+def create_staging(name: str, columns: Sequence[TargetColumn], kept: Collection[str]) -> str:
+    """Return the statement that makes the temporary table of a batch.
+
+    Args:
+        kept: source names of columns of which some rows keep the target's value.
+    """
+    definitions = [f"{c.name} {c.stored.staged}" for c in columns]
+    definitions += [f"{OP} VARCHAR(1)"]
+    definitions += [f"{keep_flag(i)} BOOLEAN" for i, c in enumerate(columns) if c.source in kept]
+    return f"CREATE OR REPLACE TEMPORARY TABLE {name} ({', '.join(definitions)})"
+
+
+def staged_table(name: str, columns: Sequence[TargetColumn]) -> str:
+    """Return the statement that makes a load's temporary table, in staged forms."""
+    definitions = (f"{c.name} {c.stored.staged}" for c in columns)
+    return f"CREATE OR REPLACE TEMPORARY TABLE {name} ({', '.join(definitions)})"
+
+
+def keep_flag(number: int) -> str:
+    """Return the name of the flag that says that a row keeps its value of a column."""
+    return f'"__DTAAS_KEEP_{number}"'
+
+
+def copy(table: str, stage: str, files: Sequence[str]) -> str:
+    """Return COPY of staged files, by column names."""
+    names = ", ".join(text(file) for file in files)
+    return (
+        f"COPY INTO {table} FROM @{stage} FILES = ({names}) {PARQUET}"
+        " MATCH_BY_COLUMN_NAME = CASE_SENSITIVE ON_ERROR = ABORT_STATEMENT"
+    )
+
+
+def insert_cast(table: str, staging: str, columns: Sequence[TargetColumn], *, soft: bool) -> str:
+    """Return INSERT of staged rows in the target's types."""
+    values = [c.stored.cast.format(c=f"S.{c.name}") for c in columns]
+    names = [c.name for c in columns]
+    if soft:
+        names.append(quoted(DELETED))
+        values.append("FALSE")
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {staging} AS S"
+    )
+
+
+def merge(
+    table: str,
+    staging: str,
+    columns: Sequence[TargetColumn],
+    key: Sequence[str],
+    kept: Collection[str],
+    *,
+    bounds: tuple[str, str] | None,
+    soft: bool,
+) -> str:
+    """Return MERGE of a batch that has one row a key.
+
+    Args:
+        kept: source names of columns of which some rows keep the target's value.
+        bounds: literals of the lowest and highest value of the first key column, by which
+            Snowflake skips what the batch cannot touch; None where it has no literal.
+    """
+    by_source = {c.source: c for c in columns}
+    keys = [by_source[name] for name in key]
+    casts = {c.source: c.stored.cast.format(c=f"S.{c.name}") for c in columns}
+    on = " AND ".join(f"T.{c.name} = {casts[c.source]}" for c in keys)
+    prune = "" if bounds is None else f" AND T.{keys[0].name} BETWEEN {bounds[0]} AND {bounds[1]}"
+    sets = [
+        f"{c.name} = "
+        + (
+            f"CASE WHEN S.{keep_flag(i)} THEN T.{c.name} ELSE {casts[c.source]} END"
+            if c.source in kept
+            else casts[c.source]
+        )
+        for i, c in enumerate(columns)
+        if c.source not in key
+    ]
+    names, values = [c.name for c in columns], [casts[c.source] for c in columns]
+    gone = "DELETE"
+    if soft:
+        gone = f"UPDATE SET {quoted(DELETED)} = TRUE"
+        sets.append(f"{quoted(DELETED)} = FALSE")
+        names.append(quoted(DELETED))
+        values.append("FALSE")
+    update = f" WHEN MATCHED THEN UPDATE SET {', '.join(sets)}" if sets else ""
+    return (
+        f"MERGE INTO {table} AS T USING (SELECT * FROM {staging}) AS S ON {on}{prune}"
+        f" WHEN MATCHED AND S.{OP} = 'D' THEN {gone}{update}"
+        f" WHEN NOT MATCHED AND S.{OP} <> 'D' THEN"
+        f" INSERT ({', '.join(names)}) VALUES ({', '.join(values)})"
+    )
+
+
+def claim(places: Places, target: TargetTable, owner: Owner, *, take_over: bool) -> str:
+    """Return the statement that makes `owner` the target's where nobody else is."""
+    ours = f'T."INSTALLATION" = {text(owner.installation)} AND T."TASK_ID" = {owner.task_id}'
+    when = "" if take_over else f' AND {ours} AND T."EPOCH" <= {owner.epoch}'
+    values = f"{text(owner.installation)}, {owner.task_id}, {text(owner.task_name)}, {owner.epoch}"
+    return (
+        f"MERGE INTO {places.owners} AS T USING (SELECT {key_of(target)} AS K) AS S"
+        f' ON T."TARGET" = S.K WHEN MATCHED{when} THEN UPDATE SET'
+        f' "INSTALLATION" = {text(owner.installation)}, "TASK_ID" = {owner.task_id},'
+        f' "TASK_NAME" = {text(owner.task_name)}, "EPOCH" = {owner.epoch}'
+        ' WHEN NOT MATCHED THEN INSERT ("TARGET", "INSTALLATION", "TASK_ID", "TASK_NAME",'
+        f' "EPOCH") VALUES ({key_of(target)}, {values})'
+    )
+
+
+def release(places: Places, target: TargetTable, owner: Owner) -> str:
+    """Return the statement that gives a target free if it is this owner's."""
+    return (
+        f'DELETE FROM {places.owners} WHERE "TARGET" = {key_of(target)}'
+        f' AND "INSTALLATION" = {text(owner.installation)} AND "TASK_ID" = {owner.task_id}'
+    )
+
+
+def owner_of(places: Places, target: TargetTable) -> str:
+    """Return the query for who writes a target."""
+    return (
+        'SELECT "INSTALLATION", "TASK_ID", "TASK_NAME", "EPOCH" FROM '
+        f'{places.owners} WHERE "TARGET" = {key_of(target)}'
+    )
+
+
+def standing(places: Places, target: TargetTable, generation: str) -> str:
+    """Return the query for a stream's position and for who opened the target last."""
+    where = f'"TARGET" = {key_of(target)}'
+    return (
+        f'SELECT (SELECT MAX("POSITION") FROM {places.positions} WHERE {where}'
+        f' AND "GENERATION" = {text(generation)}) AS P,'
+        f' (SELECT MAX("EPOCH") FROM {places.positions} WHERE {where}) AS E'
+    )
+
+
+def add_position(
+    places: Places,
+    target: TargetTable,
+    *,
+    generation: str,
+    position: str,
+    writer: str,
+    epoch: int,
+    rows: int,
+) -> str:
+    """Return the statement that records a window, or that a writer has opened the stream."""
+    return (
+        f'INSERT INTO {places.positions} ("TARGET", "GENERATION", "POSITION", "WRITER", "EPOCH",'
+        f' "ROW_COUNT", "WRITTEN_AT") SELECT {key_of(target)}, {text(generation)},'
+        f" {text(position)}, {text(writer)}, {epoch}, {rows},"
+        " TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP())"
+    )

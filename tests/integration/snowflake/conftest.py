@@ -1,0 +1,46 @@
+"""A Snowflake destination in a database schema of the test's own."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+
+import pytest
+
+from dtaas.connectors.snowflake.destination import SnowflakeDestination
+from dtaas.model.connectors import SnowflakeAuthentication, SnowflakeConfig, SnowflakeNames
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+
+_numbers = count(1)
+
+
+def config_of(emulator: SnowflakeEmulator, number: int) -> SnowflakeConfig:
+    return SnowflakeConfig(
+        account=emulator.account,
+        user=emulator.user,
+        authentication=SnowflakeAuthentication.PASSWORD,
+        password=emulator.password,
+        database="TEST",
+        schema=f"{{schema}}_{number}",
+        metadata_schema=f"DTAAS_{number}",
+        identifiers=SnowflakeNames.PRESERVE,
+        host=emulator.host,
+        port=emulator.port,
+        protocol=emulator.protocol,
+    )
+
+
+@pytest.fixture
+async def config(snowflake: SnowflakeEmulator) -> AsyncIterator[SnowflakeConfig]:
+    await snowflake.clear()
+    yield config_of(snowflake, next(_numbers))
+    await snowflake.clear()
+
+
+def destination_of(config: SnowflakeConfig) -> SnowflakeDestination:
+    return SnowflakeDestination(config, task_name="task", database="db")
+
+
+@pytest.fixture
+async def destination(config: SnowflakeConfig) -> AsyncIterator[SnowflakeDestination]:
+    destination = destination_of(config)
+    yield destination
+    await destination.aclose()
