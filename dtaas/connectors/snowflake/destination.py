@@ -170,7 +170,7 @@ class SnowflakeDestination:
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position it stands at."""
-        await self._prepare()
+        await self.claim(stream.target, stream.owner)
         opened = self._streams.get(stream.target)
         if opened is None or opened.stream.generation != stream.generation:
             opened = SnowflakeStream(self._pool, self._places, stream, self._blocking)

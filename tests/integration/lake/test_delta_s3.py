@@ -15,6 +15,7 @@ from dtaas.model.connectors import DeltaS3Config, S3Config
 from dtaas.model.errors import AuthenticationError, BucketNotFoundError
 from dtaas.model.load import TableLoad, WriteOptions
 from dtaas.sandbox.faults import FaultProxy, fault_proxy
+from tests.contract.change_rows import batch_of, place
 from tests.contract.destination import (
     DestinationContract,
     expected,
@@ -23,7 +24,6 @@ from tests.contract.destination import (
     schema_of,
     whole_load,
 )
-from tests.unit.connectors.delta.delta_samples import batch_of, place
 
 SCHEMA = schema_of()
 

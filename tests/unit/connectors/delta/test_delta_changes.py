@@ -24,9 +24,7 @@ from dtaas.model.changes import (
 from dtaas.model.connectors import DeltaFileConfig
 from dtaas.model.errors import (
     DestinationConflictError,
-    DestinationInUseError,
     DtaasError,
-    FatalError,
     OwnershipLostError,
     SchemaChangedError,
 )
@@ -34,6 +32,7 @@ from dtaas.model.ids import LoadId, TaskId
 from dtaas.model.load import WriteOptions
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Integer, String, Time
+from tests.contract.change_rows import Change, batch_of, place
 from tests.contract.destination import (
     expected,
     load_of,
@@ -42,7 +41,7 @@ from tests.contract.destination import (
     schema_of,
     whole_load,
 )
-from tests.unit.connectors.delta.delta_samples import Change, batch_of, place
+from tests.contract.merging_destination import Both, MergingDestinationContract
 
 SCHEMA = TableSchema(
     table=TableRef("dbo", "t"),
@@ -113,6 +112,16 @@ async def loaded(destination: DeltaDestination, ids: range) -> TableStream:
     return replace(stream_of(destination), generation=load.load_id)
 
 
+class TestDeltaChanges(MergingDestinationContract):
+    @pytest.fixture
+    async def destination(self, tmp_path: Path) -> DeltaDestination:
+        self.folder = tmp_path
+        return destination_at(tmp_path)
+
+    def another(self, destination: Both) -> DeltaDestination:
+        return destination_at(self.folder)
+
+
 async def test_changes_follow_a_load(tmp_path: Path, destination: DeltaDestination) -> None:
     stream = await loaded(destination, range(4))
     assert await destination.open_stream(stream) is None
@@ -136,92 +145,6 @@ async def test_changes_follow_a_load(tmp_path: Path, destination: DeltaDestinati
     ]
     assert await destination.open_stream(stream) == place(5)
     assert await destination_at(tmp_path).open_stream(stream) == place(5)
-
-
-async def test_the_last_change_of_a_key_counts(
-    tmp_path: Path, destination: DeltaDestination
-) -> None:
-    stream = await loaded(destination, range(2))
-    await destination.open_stream(stream)
-    await apply(
-        destination,
-        stream,
-        window(0, 9),
-        [
-            ("I", 1, (5, "a", "long", None), None),
-            ("U", 2, (5, "b", None, None), '["body"]'),
-            ("D", 3, (0, None, None, None), None),
-            ("I", 3, (0, "again", None, None), None),
-            ("I", 4, (6, "gone", None, None), None),
-            ("D", 5, (6, None, None, None), None),
-            ("U", 6, (1, "x", None, None), '["body"]'),
-            ("U", 7, (1, "y", "fresh", None), None),
-            ("U", 8, (1, "z", None, None), '["body"]'),
-        ],
-    )
-    assert rows_at(tmp_path) == [
-        (0, "again", None, None), (1, "z", "fresh", None), (5, "b", "long", None),
-    ]  # fmt: skip
-
-
-async def test_a_window_applied_twice_counts_once(
-    tmp_path: Path, destination: DeltaDestination
-) -> None:
-    stream = await loaded(destination, range(2))
-    await destination.open_stream(stream)
-    changes: list[Change] = [("I", 1, (7, "seven", None, None), None)]
-    await apply(destination, stream, window(0, 3), changes)
-    await apply(destination, stream, window(3, 4), [("D", 4, (7, None, None, None), None)])
-    before = DeltaTable(str(tmp_path / "dbo" / "t")).version()
-    again = await apply(destination, stream, window(0, 3), changes)
-    assert again.already_applied
-    assert [row[0] for row in rows_at(tmp_path)] == [0, 1]
-    assert DeltaTable(str(tmp_path / "dbo" / "t")).version() == before
-
-
-async def test_a_window_that_is_not_finished_leaves_nothing(
-    tmp_path: Path, destination: DeltaDestination
-) -> None:
-    stream = await loaded(destination, range(2))
-    await destination.open_stream(stream)
-    async with destination.apply(stream, window(0, 3)) as writer:
-        await writer.write(batch_of(SCHEMA, [("I", 1, (7, "seven", None, None), None)]))
-    assert [row[0] for row in rows_at(tmp_path)] == [0, 1]
-    assert await destination.open_stream(stream) is None
-
-
-async def test_an_empty_window_moves_the_position(
-    tmp_path: Path, destination: DeltaDestination
-) -> None:
-    stream = await loaded(destination, range(2))
-    await destination.open_stream(stream)
-    receipt = await apply(destination, stream, window(0, 6))
-    assert (receipt.rows, receipt.already_applied) == (0, False)
-    assert await destination.open_stream(stream) == place(6)
-    assert [row[0] for row in rows_at(tmp_path)] == [0, 1]
-
-
-async def test_a_new_load_begins_a_new_generation(
-    tmp_path: Path, destination: DeltaDestination
-) -> None:
-    first = await loaded(destination, range(2))
-    await destination.open_stream(first)
-    await apply(destination, first, window(0, 3), [("I", 1, (7, "seven", None, None), None)])
-    second = await loaded(destination, range(3))
-    assert [row[0] for row in rows_at(tmp_path)] == [0, 1, 2]
-    assert await destination.open_stream(second) is None
-    assert await destination.open_stream(first) == place(3)
-
-
-async def test_a_stream_without_a_load_makes_the_table(
-    tmp_path: Path, destination: DeltaDestination
-) -> None:
-    stream = stream_of(destination)
-    assert await destination.open_stream(stream) is None
-    assert rows_at(tmp_path) == []
-    await apply(destination, stream, window(0, 2), [("I", 1, (1, "a", "b", None), None)])
-    assert rows_at(tmp_path) == [(1, "a", "b", None)]
-    assert await destination.open_stream(stream) == place(2)
 
 
 async def test_columns_are_added_and_widened(tmp_path: Path, destination: DeltaDestination) -> None:
@@ -258,23 +181,6 @@ async def test_a_column_of_another_kind_is_refused(destination: DeltaDestination
         await destination.open_stream(
             replace(stream, tracked=replace(stream.tracked, schema=other))
         )
-
-
-@pytest.mark.parametrize("nullable", [False, True])
-async def test_tables_without_a_key_are_refused(
-    destination: DeltaDestination, nullable: bool
-) -> None:
-    first = replace(SCHEMA.columns[0], nullable=True)
-    bad = replace(SCHEMA, columns=(first, *SCHEMA.columns[1:]), key=("id",) if nullable else ())
-    with pytest.raises(FatalError, match="key") as caught:
-        await destination.open_stream(stream_of(destination, bad))
-    assert "key" in caught.value.hint
-
-
-async def test_another_task_cannot_stream_into_the_table(destination: DeltaDestination) -> None:
-    await destination.open_stream(stream_of(destination))
-    with pytest.raises(DestinationInUseError):
-        await destination.open_stream(replace(stream_of(destination), owner=owner(2)))
 
 
 async def test_a_reply_lost_is_found_again(

@@ -1,4 +1,4 @@
-"""Change rows and positions for tests of Delta tables."""
+"""Change rows and positions for tests of destinations that apply changes."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,0 +1,148 @@
+"""Whatever dies at whatever step of a batch or a load, the target ends exactly right."""
+
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from dtaas.connectors.snowflake.destination import SnowflakeDestination
+from dtaas.engine.verification.sides import fingerprint_of
+from dtaas.model.changes import TableStream
+from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.errors import DtaasError
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+from dtaas.sandbox.snowflake.faults import Fault
+from tests.contract.change_rows import Change, place
+from tests.contract.destination import expected, load_of, rows_of, schema_of, write_chunk
+from tests.contract.merging_destination import apply, loaded, rows_at, window
+from tests.integration.snowflake.conftest import destination_of
+
+CHANGES: list[Change] = [
+    ("I", 1, (5, "five", "b", None), None),
+    ("U", 2, (0, "new", None, None), '["body"]'),
+    ("D", 3, (1, None, None, None), None),
+]
+AFTER = [(0, "new", "b0", None), (2, "n2", "b2", None), (5, "five", "b", None)]
+STEPS = {
+    "before PUT": ("^PUT", "before"),
+    "after PUT": ("^PUT", "after"),
+    "before COPY": ("^COPY", "before"),
+    "after COPY": ("^COPY", "after"),
+    "before MERGE": ("^MERGE.*__DTAAS_OP", "before"),
+    "after MERGE": ("^MERGE.*__DTAAS_OP", "after"),
+    "before the position": ('^INSERT INTO .*"POSITIONS"', "before"),
+    "before COMMIT": ("^COMMIT", "before"),
+    "after COMMIT, the reply lost": ("^COMMIT", "after"),
+}
+KINDS = {"before": ("error", "exit"), "after": ("exit", "expire")}
+"""What happens before a step; and after it ran, when its reply is what gets lost."""
+
+
+@pytest.fixture
+async def lives() -> AsyncIterator[list[SnowflakeDestination]]:
+    opened: list[SnowflakeDestination] = []
+    yield opened
+    for destination in opened:
+        await destination.aclose()
+
+
+async def inject(emulator: SnowflakeEmulator, step: str, kind: str) -> None:
+    match, when = STEPS[step]
+    await emulator.inject(Fault(match=match, when=when, kind=kind, code=604, message="injected"))
+
+
+async def revived(emulator: SnowflakeEmulator, kind: str) -> None:
+    if kind == "exit":
+        await emulator.wait_dead()
+        await emulator.start()
+
+
+@pytest.mark.parametrize(("step", "kind"), [(s, k) for s in STEPS for k in KINDS[STEPS[s][1]]])
+async def test_a_batch_cut_at_any_step_counts_once(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    step: str,
+    kind: str,
+) -> None:
+    lives.append(destination_of(config))
+    stream = await loaded(lives[0], range(3))
+    await lives[0].open_stream(stream)
+    await inject(snowflake, step, kind)
+    failed = False
+    async with anyio.create_task_group() as group:
+
+        async def revive() -> None:
+            await revived(snowflake, kind)
+
+        group.start_soon(revive)
+        try:
+            await apply(lives[0], stream, window(0, 3), CHANGES)
+        except DtaasError:
+            failed = True
+    await redo(lives, config, stream)
+    assert await rows_at(lives[-1]) == AFTER, (step, kind, failed)
+
+
+async def redo(
+    lives: list[SnowflakeDestination], config: SnowflakeConfig, stream: TableStream
+) -> None:
+    """Begin a new life, which goes on where the target stands."""
+    lives.append(destination_of(config))
+    held = await lives[-1].open_stream(stream)
+    assert held in {None, place(0), place(3)}
+    if held != place(3):
+        await apply(lives[-1], stream, window(0, 3), CHANGES)
+
+
+LOAD_STEPS = {
+    "after PUT": ("^PUT", "after"),
+    "before COPY": ("^COPY", "before"),
+    "after COPY": ("^COPY", "after"),
+    "before SWAP": ("SWAP WITH", "before"),
+    "after SWAP, the reply lost": ("SWAP WITH", "after"),
+    "before the record": ('^INSERT INTO .*"LOADS"', "before"),
+    "after the record, the reply lost": ('^INSERT INTO .*"LOADS"', "after"),
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"), [(s, k) for s in LOAD_STEPS for k in KINDS[LOAD_STEPS[s][1]]]
+)
+async def test_a_load_cut_at_any_step_is_there_whole_and_once(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    step: str,
+    kind: str,
+) -> None:
+    schema = schema_of()
+    old, new = rows_of(schema, 0, 50), rows_of(schema, 100, 180)
+    lives.append(destination_of(config))
+    before = load_of(lives[0], schema)
+    await lives[0].claim(before.target, before.owner)
+    await lives[0].begin(before)
+    await lives[0].commit(before, [await write_chunk(lives[0], before, 0, old)])
+    load = load_of(lives[0], schema)
+    await lives[0].begin(load)
+    match, when = LOAD_STEPS[step]
+    await snowflake.inject(Fault(match=match, when=when, kind=kind, code=604, message="injected"))
+    async with anyio.create_task_group() as group:
+
+        async def revive() -> None:
+            await revived(snowflake, kind)
+
+        group.start_soon(revive)
+        try:
+            receipt = await write_chunk(lives[0], load, 0, new)
+            await lives[0].commit(load, [receipt])
+        except DtaasError:
+            lives.append(destination_of(config))
+            found = await fingerprint_of(lives[-1], load.target, schema)
+            assert found in (expected(schema, old), expected(schema, new))
+    lives.append(destination_of(config))
+    await lives[-1].begin(load)
+    receipt = await write_chunk(lives[-1], load, 0, new)
+    result = await lives[-1].commit(load, [receipt])
+    assert result.rows == 80
+    assert await fingerprint_of(lives[-1], load.target, schema) == expected(schema, new)
