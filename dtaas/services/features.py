@@ -11,6 +11,7 @@ FEATURES: Final = (
     "incremental",
     "metrics",
     "schedules",
+    "snowflake",
     "taskfiles",
     "tokens",
     "users",

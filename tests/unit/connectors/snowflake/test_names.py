@@ -32,5 +32,5 @@ def test_columns_are_upper_case_or_as_they_are() -> None:
 
 
 def test_columns_that_would_have_one_name_are_refused_with_both_named() -> None:
-    with pytest.raises(TargetCollisionError, match="'id' and 'ID' of dbo.t"):
+    with pytest.raises(TargetCollisionError, match="'id' and 'ID' of dbo\\.t"):
         column_names(["id", "ID"], SnowflakeNames.UPPER, where="dbo.t")
