@@ -104,6 +104,7 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         streams=store.streams,
         bus=bus,
         uniform=random.SystemRandom().uniform,
+        data_dir=settings.data_dir(os.environ),
     )
     supervisor = Supervisor(
         workshop, registry, shutdown_grace_s=settings.daemon.shutdown_grace_s, leases=store.leases

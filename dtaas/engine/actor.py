@@ -15,6 +15,7 @@ from dtaas.engine.increment import Increments
 from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
+from dtaas.engine.shaping.task import TaskShaping
 from dtaas.engine.stream import Joined, TaskStream
 from dtaas.engine.table import load_table
 from dtaas.engine.table_search import with_tables_found
@@ -77,6 +78,7 @@ class _Job(Struct, frozen=True):
     owner: Owner
     source: Source
     destination: Destination
+    shaping: TaskShaping
 
 
 class TaskActor:
@@ -86,6 +88,7 @@ class TaskActor:
         self._workshop = workshop
         self._registry = registry
         self._orders = orders
+        self._shaping: TaskShaping | None = None
         self._execution: TaskExecution | TaskStream | None = None
         self._leaving = False
 
@@ -107,7 +110,10 @@ class TaskActor:
     async def change(self, task_id: TaskId) -> None:
         """Look at which tables the task names now, if it streams."""
         if isinstance(self._execution, TaskStream):
-            await self._execution.change(await self._workshop.store.task(task_id))
+            task = await self._workshop.store.task(task_id)
+            if self._shaping is not None:
+                self._shaping.follow(task.spec)
+            await self._execution.change(task)
 
     def snapshot(self) -> ExecutionProgress | None:
         """Return the live figures, None before the execution began."""
@@ -154,12 +160,17 @@ class TaskActor:
         tables = await self._tables(task, execution)
         log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
-        job = _Job(task, execution, tuple(tables), owner, source, destination)
+        shaping = await TaskShaping.of_execution(
+            task.spec, self._workshop.data_dir, task.id, execution.id
+        )
+        self._shaping = shaping
+        source = shaping.source(source)
+        job = _Job(task, execution, tuple(tables), owner, source, destination, shaping)
         if task.spec.mode is TaskMode.INCREMENTAL:
             return await self._increment(job, tables, connector)
         if not task.spec.mode.streams:
             return await self._load(job, tables)
-        changes = self._registry.change_source(connector)
+        changes = shaping.changes(self._registry.change_source(connector))
         try:
             return await self._load_and_stream(job, changes)
         finally:
@@ -176,12 +187,13 @@ class TaskActor:
         if self._orders.restart:
             for table in self._orders.tables or job.task.spec.source_tables:
                 await streams.forget(job.task.id, table)
-        marks = self._registry.watermark_source(connector)
+        marks = job.shaping.marks(self._registry.watermark_source(connector))
         try:
             increments = Increments(
                 marks=marks,
                 destination=job.destination,
                 streams=streams,
+                shaping=job.shaping,
                 uniform=self._workshop.uniform,
             )
             return await self._load(job, tables, increments.attempt)
@@ -203,6 +215,7 @@ class TaskActor:
             owner=job.owner,
             restart=self._orders.restart,
             attempt=attempt,
+            rejected=job.shaping.rejected,
         )
         self._work_on(load)
         status = await load.run()
@@ -227,7 +240,11 @@ class TaskActor:
         known = await handover.known()
         missing = [t for t in task.spec.source_tables if t not in known]
         meter = ExecutionMeter(
-            task.id, job.execution.id, list(task.spec.source_tables), current_time
+            task.id,
+            job.execution.id,
+            list(task.spec.source_tables),
+            current_time,
+            job.shaping.rejected,
         )
         for recorded in job.tables:
             if recorded.table in known:
@@ -248,7 +265,7 @@ class TaskActor:
         async def bring(tables: Sequence[TableRef], joined: Joined) -> None:
             now = stream.task  # its tables may have changed since
             await self._bring(
-                _Job(now, job.execution, job.tables, job.owner, job.source, job.destination),
+                replace(job, task=now),
                 replace(handover, task=now),
                 stream,
                 tables,

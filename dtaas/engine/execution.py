@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 from anyio import (
@@ -20,7 +21,7 @@ from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.drain import Drain
 from dtaas.engine.failures import explain
-from dtaas.engine.progress import ExecutionMeter, TableMeter
+from dtaas.engine.progress import ExecutionMeter, TableMeter, none_rejected
 from dtaas.engine.report import Reporter
 from dtaas.engine.table import LoadContext, load_table
 from dtaas.model.change_ports import StreamStore
@@ -61,6 +62,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
     Attributes:
         uniform: the randomness of backoff, `random.uniform`.
         table_retry: attempts and pauses of one table; `most` comes from the task.
+        data_dir: where rejected rows are kept.
     """
 
     store: ExecutionStore
@@ -69,6 +71,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
     bus: EventBus
     uniform: Callable[[float, float], float]
     table_retry: RestartPolicy = RestartPolicy()
+    data_dir: Path = Path(".dtaas")
 
 
 class Company(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ class TaskExecution:
         restart: bool,
         company: Company | None = None,
         attempt: Attempt = load_table,
+        rejected: Callable[[TableRef], int] = none_rejected,
     ) -> None:
         self._workshop = workshop
         self._task = task
@@ -112,7 +116,9 @@ class TaskExecution:
         options = task.spec.options
         if company is None:
             self.drain = Drain()
-            self._meter = ExecutionMeter(task.id, execution.id, self._tables, current_time)
+            self._meter = ExecutionMeter(
+                task.id, execution.id, self._tables, current_time, rejected
+            )
             for recorded in tables:
                 if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:
                     self._meter.tables[recorded.table].recall(recorded)

@@ -19,7 +19,6 @@ from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
 from dtaas.model.ports import Destination, LoadLedger
 from dtaas.model.schema import TableRef
-from dtaas.model.table_rules import with_columns
 from dtaas.model.task import Task, TaskMode
 
 log = structlog.get_logger()
@@ -111,8 +110,7 @@ class Handover(Struct, frozen=True, kw_only=True):
         return StreamState(stream=stream, position=base, applied=base, identity=identity)
 
     def _with_columns(self, tracked: TrackedTable) -> TrackedTable:
-        mapping = self.task.spec.mapping(tracked.table)
-        taken = with_columns(tracked.schema, mapping.include_columns, mapping.exclude_columns)
+        taken = self.task.spec.taken(tracked.schema)
         if tracked.schema.key and not taken.key:
             raise ValidationFailedError(
                 f"A key column of {tracked.table} is not read, but changes are told apart by"

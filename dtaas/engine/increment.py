@@ -12,8 +12,8 @@ from anyio import current_time
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dtaas.engine.increment_rows import WatermarkWindows
 from dtaas.engine.progress import TableMeter
+from dtaas.engine.shaping.task import TaskShaping
 from dtaas.engine.stream_table import StreamContext, TableStreamer
 from dtaas.engine.table import LoadContext, TableLoader
 from dtaas.engine.turns import Turns
@@ -36,6 +36,7 @@ class Increments(Struct, frozen=True, kw_only=True):
     marks: WatermarkSource
     destination: ChangeDestination
     streams: StreamStore
+    shaping: TaskShaping
     uniform: Callable[[float, float], float]
 
     async def attempt(self, context: LoadContext, table: TableRef, meter: TableMeter) -> None:
@@ -162,7 +163,7 @@ class _TableIncrement:
         context = self._context
         return StreamContext(
             spec=context.spec,
-            source=WatermarkWindows(context.source, self._shared.marks),
+            source=self._shared.shaping.windows(context.source, self._shared.marks),
             rows=context.source,
             destination=self._shared.destination,
             streams=self._shared.streams,

@@ -219,13 +219,24 @@ class TableMeter:
         )
 
 
+def none_rejected(_: TableRef) -> int:
+    """Return 0: nothing is transformed."""
+    return 0
+
+
 class ExecutionMeter:
     """The tables of one execution, and their sum."""
 
     def __init__(
-        self, task_id: TaskId, execution_id: ExecutionId, tables: list[TableRef], clock: Clock
+        self,
+        task_id: TaskId,
+        execution_id: ExecutionId,
+        tables: list[TableRef],
+        clock: Clock,
+        rejected: Callable[[TableRef], int] = none_rejected,
     ) -> None:
         self._clock = clock
+        self._rejected = rejected
         self._began = clock()
         self._task_id = task_id
         self._execution_id = execution_id
@@ -237,7 +248,12 @@ class ExecutionMeter:
 
     def snapshot(self, status: ExecutionStatus) -> ExecutionProgress:
         """Return the totals as of now."""
-        tables = tuple(meter.snapshot() for meter in self.tables.values())
+        tables = tuple(
+            msgspec.structs.replace(
+                meter.snapshot(), rejected=self._rejected(table) or meter.snapshot().rejected
+            )
+            for table, meter in self.tables.items()
+        )
         totals = [t.rows_total for t in tables]
         known = [t for t in totals if t is not None]
         rows_total = sum(known) if len(known) == len(totals) else None

@@ -18,7 +18,6 @@ from dtaas.model.ids import ExecutionId, LoadId
 from dtaas.model.load import Chunk, ChunkReceipt, Owner, TableLoad, TargetTable, WriteOptions
 from dtaas.model.ports import Destination, LoadLedger, Source
 from dtaas.model.schema import TableRef, TableSchema
-from dtaas.model.table_rules import with_columns
 from dtaas.model.task import TaskSpec
 
 log = structlog.get_logger()
@@ -83,11 +82,7 @@ class TableLoader:
     async def _resume_or_plan(self) -> TableLoad:
         context = self._context
         mapping = self._mapping
-        schema = with_columns(
-            await context.source.describe(self._table),
-            mapping.include_columns,
-            mapping.exclude_columns,
-        )
+        schema = context.spec.taken(await context.source.describe(self._table))
         mapped = context.spec.mapped_target(self._table)
         target = context.destination.target_of(self._table, mapped)
         await context.destination.claim(

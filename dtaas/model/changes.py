@@ -66,6 +66,7 @@ class TrackedTable(Struct, frozen=True, kw_only=True):
 
     Attributes:
         schema: columns as the change rows carry them; the key is the one changes are applied by.
+        captured: the table as the source captures it, where transformations make `schema` of it.
         instance: the capture instance, '' where there is none.
         instance_id: identity of this very instance (object id and creation time), so that one
             dropped and made again under the same name is noticed.
@@ -80,6 +81,7 @@ class TrackedTable(Struct, frozen=True, kw_only=True):
     instance_id: str = ""
     start: bytes = b""
     made_by_us: bool = False
+    captured: TableSchema | None = None
     successor: str | None = None
 
     @property

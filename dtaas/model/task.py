@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, field
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
-from dtaas.model.schema import TableRef
+from dtaas.model.schema import TableRef, TableSchema
 from dtaas.model.table_rules import (
     NO_RULES,
     Pattern,
@@ -18,6 +18,7 @@ from dtaas.model.table_rules import (
     TargetOf,
     filled,
     refuse_clashes,
+    with_columns,
 )
 from dtaas.model.transformations import TransformationRule
 from dtaas.model.watermark import Watermark
@@ -152,6 +153,8 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             whole.
         on_gap: a table whose changes are lost stops, or is loaded anew, once in a life of the task.
         drop_capture: when a table leaves the task, drop the capture instance that was made for it.
+        max_rejected_rows: rows of one table that transformations may reject in an execution; more
+            fail the table.
         take_over: take the targets from the tasks that own them; reset once an execution completed.
     """
 
@@ -169,6 +172,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     window_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000
     on_gap: OnGap = OnGap.FAIL
     drop_capture: bool = False
+    max_rejected_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
     take_over: bool = False
 
 
@@ -205,6 +209,19 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if mapping.source == table:
                 return mapping
         return TableMapping(source=table)
+
+    def taken(self, schema: TableSchema) -> TableSchema:
+        """Return a table with the columns its mapping takes.
+
+        With transformations that is done already by whoever transforms: it has other columns now.
+
+        Raises:
+            ValidationFailedError: a pattern fits no column, or no column is left.
+        """
+        if self.transformations:
+            return schema
+        mapping = self.mapping(schema.table)
+        return with_columns(schema, mapping.include_columns, mapping.exclude_columns)
 
     def mapped_target(self, table: TableRef) -> tuple[str, ...] | None:
         """Return the path a mapping or the template gives a table, None without both."""

@@ -6,12 +6,12 @@ A step is checked against the columns that reach it before a row is read; see
 
 from collections.abc import Sequence
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import fits
 
 Scalar = str | int | float | bool | None
 """A constant in a step."""
@@ -210,8 +210,8 @@ class TransformationRule(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = False
 
     def matches(self, table: TableRef) -> bool:
-        """Return whether the rule speaks of a table; upper and lower case differ."""
-        return any(fnmatchcase(str(table), pattern) for pattern in self.tables)
+        """Return whether the rule speaks of a table, whatever the case."""
+        return fits(str(table), self.tables)
 
 
 class PlacedStep(Struct, frozen=True):

@@ -50,12 +50,6 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
             field="$.options.write_mode",
         )
     check_schedule(spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
-    if spec.transformations:
-        raise ValidationFailedError(
-            "Transformations are not available in this version.",
-            hint="Leave transformations empty.",
-            field="$.transformations",
-        )
 
 
 def _check_mode(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:

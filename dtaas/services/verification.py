@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.failures import explain
+from dtaas.engine.shaping.task import TaskShaping
 from dtaas.engine.verification.fence import Fence
 from dtaas.engine.verification.table import Ends, verify_table
 from dtaas.model.change_ports import ChangeRegistry, ChangeSource, StreamStore
@@ -28,7 +29,6 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import WriteMode
 from dtaas.model.ports import Destination, ExecutionStore, Source
 from dtaas.model.schema import TableRef
-from dtaas.model.table_rules import with_columns
 from dtaas.model.task import Task, TaskAction, TaskMode
 from dtaas.model.verification import (
     Difference,
@@ -58,6 +58,7 @@ class _Sides(Struct, frozen=True):
     source: Source
     destination: Destination
     changes: ChangeSource | None
+    shaping: TaskShaping
 
 
 class VerificationService:
@@ -248,13 +249,12 @@ class VerificationService:
         blocking = Blocking(_HASHERS)
         if state is not None and sides.changes is not None:
             tracked, target = state.stream.tracked, state.stream.target
+            sides.shaping.adopt(tracked)
             schema, key = tracked.schema, tracked.schema.key
             watermark = tracked.method is TrackingMethod.WATERMARK
         else:
-            schema = with_columns(
-                await sides.source.describe(table), mapping.include_columns, mapping.exclude_columns
-            )
-            key = mapping.key or schema.key
+            schema = task.spec.taken(await sides.source.describe(table))
+            key = sides.shaping.arriving(schema, mapping.key) or schema.key
             target = sides.destination.target_of(table, task.spec.mapped_target(table))
             watermark = True
         fence = None
@@ -283,7 +283,8 @@ class VerificationService:
         task = await self._states.task(task_id)
         connector = await self._connector(task.spec.source_connector_id)
         async with AsyncExitStack() as stack:
-            source = self._registry.source(connector)
+            shaping = TaskShaping.for_reading(task.spec)
+            source = shaping.source(self._registry.source(connector))
             await stack.enter_async_context(aclosing(source))
             destination = self._registry.destination(
                 await self._connector(task.spec.destination_connector_id),
@@ -293,9 +294,9 @@ class VerificationService:
             await stack.enter_async_context(aclosing(destination))
             changes = None
             if task.spec.mode in {TaskMode.CDC, TaskMode.FULL_LOAD_THEN_CDC}:
-                changes = self._registry.change_source(connector)
+                changes = shaping.changes(self._registry.change_source(connector))
                 await stack.enter_async_context(aclosing(changes))
-            yield _Sides(task, source, destination, changes)
+            yield _Sides(task, source, destination, changes, shaping)
 
     async def _connector(self, connector_id: ConnectorId) -> Connector:
         return await self._registry.resolved(await self._states.connector(connector_id))

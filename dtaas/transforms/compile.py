@@ -73,21 +73,29 @@ class Compilation(Struct, frozen=True, kw_only=True):
 
 
 def compile_steps(
-    steps: Sequence[PlacedStep], schema: TableSchema, *, streaming: bool = False
+    steps: Sequence[PlacedStep],
+    schema: TableSchema,
+    *,
+    streaming: bool = False,
+    whole_rows: bool = False,
 ) -> Compilation:
     """Return the program of a table, or what is wrong.
 
     Args:
         steps: in order, as `steps_of` gives them.
         schema: the table as it is read; its key is the one changes are applied by.
-        streaming: changes are applied by key: the key must arrive as it is, and values the source
-            does not log (unchanged LOBs) must not be needed for others.
+        streaming: changes are applied by key, which must tell rows apart when it arrives.
+        whole_rows: changes bring all values of a row. Else those of large columns may be missing
+            where an update left them, and must not be needed for others.
     """
     scope, found = Scope(schema), []
+    key_steps: list[CompiledStep] = []
     problems: list[Problem] = []
     for placed in steps:
+        of_key = _in_place(placed.step) in scope.key
         try:
             found.append(_compiled(placed, scope, streaming=streaming))
+            key_steps += found[-1:] if of_key else ()
         except FollowUpError:
             scope.break_off(_undefined(placed.step, scope))
         except StepError as error:
@@ -98,12 +106,19 @@ def compile_steps(
             problems.append(
                 Problem(code=error.code, field=field, detail=error.detail, hint=error.hint)
             )
-    if streaming and not problems:
+    if streaming and not whole_rows and not problems:
         problems += _unlogged(steps, scope, schema)
     output = _output(scope)
     program = None
     if not problems:
-        program = Program(found, schema, output, scope.known(), frozenset(scope.conditions))
+        program = Program(
+            steps=found,
+            source=schema,
+            output=output,
+            columns=scope.known(),
+            conditions=frozenset(scope.conditions),
+            key_steps=key_steps,
+        )
     return Compilation(program=program, output=output, problems=tuple(problems))
 
 
@@ -210,6 +225,17 @@ def made_by(step: Transformation) -> tuple[str, ...]:
             return (name,)
         case _:
             return ()
+
+
+def _in_place(step: Transformation) -> str:
+    """Return the column a step changes or renames where it is, '' when it makes new ones."""
+    match step:
+        case RenameColumn(column=name) | CastType(column=name) | ReplaceValue(column=name):
+            return name
+        case ApplyFunction(column=name, to=None):
+            return name
+        case _:
+            return ""
 
 
 def _undefined(step: Transformation, scope: Scope) -> tuple[str, ...]:

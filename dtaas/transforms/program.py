@@ -73,21 +73,25 @@ class Program:
         output: the table as it arrives.
         columns: of the output, with the columns of the source they depend on.
         conditions: columns of the source that decide whether a row arrives.
+        key_steps: those that make the key of the output from that of the source.
     """
 
     def __init__(
         self,
+        *,
         steps: Sequence[CompiledStep],
         source: TableSchema,
         output: TableSchema,
         columns: Sequence[Known],
         conditions: frozenset[str],
+        key_steps: Sequence[CompiledStep] = (),
     ) -> None:
         self.steps = tuple(steps)
         self.source = source
         self.output = output
         self.columns = tuple(columns)
         self.conditions = conditions
+        self.key_steps = tuple(key_steps)
         self._schema = output.arrow_schema()
         self._names = [c.name for c in source.columns]
 
@@ -102,11 +106,12 @@ class Program:
             TransformationFailedError: a value did not fit, and the step says to fail.
         """
         frame, seconds = self.frame(batch)
-        self._settle(frame.flaws, tolerant=tolerant)
+        if not tolerant:
+            self.settle(frame.flaws)
         columns = [frame.columns[name] for name in self._schema.names]
         return Transformed(
             batch=pa.RecordBatch.from_arrays(columns, schema=self._schema),
-            rejected=self._rejected(batch, frame.flaws, tolerant=tolerant),
+            rejected=rejected_of(batch, frame.flaws, tolerant=tolerant),
             places=frame.origin,
             flaws=tuple(frame.flaws),
             seconds=tuple(seconds),
@@ -114,11 +119,18 @@ class Program:
 
     def frame(self, batch: pa.RecordBatch) -> tuple[Frame, list[float]]:
         """Apply all steps and return the rows as they are then, and the time each step took."""
-        frame = Frame(
-            self._names, {name: batch.column(name) for name in self._names}, batch.num_rows
-        )
+        return self._through(self.steps, batch, self._names)
+
+    def keys(self, batch: pa.RecordBatch) -> Frame:
+        """Return the key columns of `batch` as they arrive, and no others."""
+        return self._through(self.key_steps, batch, self.source.key)[0]
+
+    def _through(
+        self, steps: Sequence[CompiledStep], batch: pa.RecordBatch, names: Sequence[str]
+    ) -> tuple[Frame, list[float]]:
+        frame = Frame(names, {name: batch.column(name) for name in names}, batch.num_rows)
         seconds = []
-        for index, step in enumerate(self.steps):
+        for index, step in enumerate(steps):
             began = perf_counter()
             frame.step = index
             try:
@@ -132,9 +144,14 @@ class Program:
             seconds.append(perf_counter() - began)
         return frame, seconds
 
-    def _settle(self, flaws: Sequence[Flaw], *, tolerant: bool) -> None:
+    def settle(self, flaws: Sequence[Flaw]) -> None:
+        """Fail where a step says so.
+
+        Raises:
+            TransformationFailedError: it does.
+        """
         failing = [flaw for flaw in flaws if flaw.action is OnError.FAIL]
-        if not failing or tolerant:
+        if not failing:
             return
         flaw = failing[0]
         step = self.steps[flaw.step]
@@ -146,21 +163,23 @@ class Program:
             field=step.path,
         )
 
-    def _rejected(
-        self, batch: pa.RecordBatch, flaws: Sequence[Flaw], *, tolerant: bool
-    ) -> Rejected | None:
-        actions = {OnError.REJECT, OnError.FAIL} if tolerant else {OnError.REJECT}
-        refused = [flaw for flaw in flaws if flaw.action in actions]
-        if not refused:
-            return None
-        places = np.concatenate([flaw.rows for flaw in refused])
-        which = np.repeat(np.arange(len(refused)), [len(flaw.rows) for flaw in refused])
-        order = np.argsort(places, kind="stable")
-        ordered = [refused[i] for i in which[order]]
-        return Rejected(
-            rows=batch.take(pa.array(places[order])),
-            places=places[order],
-            reasons=tuple(flaw.reason for flaw in ordered),
-            steps=tuple(flaw.step for flaw in ordered),
-            columns=tuple(flaw.column for flaw in ordered),
-        )
+
+def rejected_of(
+    batch: pa.RecordBatch, flaws: Sequence[Flaw], *, tolerant: bool = False
+) -> Rejected | None:
+    """Return the rows of `batch` that steps refused, None when there are none."""
+    actions = {OnError.REJECT, OnError.FAIL} if tolerant else {OnError.REJECT}
+    refused = [flaw for flaw in flaws if flaw.action in actions]
+    if not refused:
+        return None
+    places = np.concatenate([flaw.rows for flaw in refused])
+    which = np.repeat(np.arange(len(refused)), [len(flaw.rows) for flaw in refused])
+    order = np.argsort(places, kind="stable")
+    ordered = [refused[i] for i in which[order]]
+    return Rejected(
+        rows=batch.take(pa.array(places[order])),
+        places=places[order],
+        reasons=tuple(flaw.reason for flaw in ordered),
+        steps=tuple(flaw.step for flaw in ordered),
+        columns=tuple(flaw.column for flaw in ordered),
+    )

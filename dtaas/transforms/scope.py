@@ -17,6 +17,7 @@ class Known(Struct, frozen=True, kw_only=True):
     Attributes:
         sources: columns of the source its values come from.
         one_to_one: whether different values of the one source stay different.
+        untouched: whether they are those of the source.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Known(Struct, frozen=True, kw_only=True):
     nullable: bool
     sources: frozenset[str] = frozenset()
     one_to_one: bool = False
+    untouched: bool = False
     native_type: str = ""
 
 
@@ -43,6 +45,7 @@ class Scope:
                 nullable=c.nullable,
                 sources=frozenset((c.name,)),
                 one_to_one=True,
+                untouched=True,
                 native_type=c.native_type,
             )
             for c in schema.columns

@@ -32,6 +32,7 @@ def compile_cast_type(step: CastType, scope: Scope) -> Kernel:
             type=target,
             nullable=known.nullable or step.on_error is OnError.NULL,
             one_to_one=known.one_to_one and keeps_apart(known.type, target),
+            untouched=False,
             native_type="",
         )
     )

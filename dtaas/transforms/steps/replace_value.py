@@ -32,9 +32,11 @@ def compile_replace_value(step: ReplaceValue, scope: Scope) -> Kernel:
         )  # fmt: skip
     kind, nullable, change = _CHANGES[step.match](step, known)
     scope.replace(
-        replace(known, type=kind, nullable=nullable, one_to_one=False, native_type="")
+        replace(
+            known, type=kind, nullable=nullable, one_to_one=False, untouched=False, native_type=""
+        )
         if kind != known.type
-        else replace(known, nullable=nullable, one_to_one=False)
+        else replace(known, nullable=nullable, one_to_one=False, untouched=False)
     )
 
     def run(frame: Frame) -> None:

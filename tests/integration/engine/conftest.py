@@ -152,6 +152,7 @@ async def running(data_dir: Path, name: str | None = None) -> AsyncIterator[Work
             bus=bus,
             uniform=lambda _low, _high: 0.0,
             table_retry=RestartPolicy(base_s=0.01, cap_s=0.01),
+            data_dir=data_dir,
         )
         supervisor = Supervisor(workshop, registry, shutdown_grace_s=5)
         with bus.subscribe() as feed:

@@ -94,7 +94,6 @@ def test_a_good_task_passes():
         ),
         ({"schedule_type": ScheduleType.INTERVAL}, ALL, "$.schedule_interval_seconds"),
         ({"schedule_interval_seconds": 10**30}, ALL, "$.schedule_interval_seconds"),
-        ({"transformations": ({"type": "rename"},)}, ALL, "$.transformations"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_path(changed, destination, field):

@@ -150,7 +150,8 @@ def test_rules_apply_by_pattern_and_in_order():
     orders = steps_of(rules, TableRef("sales", "orders"))
     assert [p.path for p in orders] == [f"$.transformations[{i}].steps[0]" for i in range(3)]
     assert len(steps_of(rules, TableRef("hr", "people"))) == 2
-    assert len(steps_of(rules, TableRef("SALES", "orders"))) == 1
+    assert len(steps_of(rules, TableRef("SALES", "Orders"))) == 3
+    assert len(steps_of(rules, TableRef("stock", "orders"))) == 1
 
 
 def test_steps_of_patterns_may_be_left_out_where_columns_are_missing():
