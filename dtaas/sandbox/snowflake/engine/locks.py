@@ -36,13 +36,10 @@ class TableLocks:
                 while self._holders.get(table, owner) != owner:
                     if cancelled():
                         raise aborted()
-                    if time.monotonic() >= until or self._in_a_circle(owner):
-                        raise StatementError(
-                            625,
-                            "57014",
-                            f"Statement has waited for the lock of table {table} held by "
-                            f"transaction {self._holders[table]} and was aborted.",
-                        )
+                    if self._in_a_circle(owner):
+                        raise _refused(table, "a deadlock")
+                    if time.monotonic() >= until:
+                        raise _refused(table, "LOCK_TIMEOUT")
                     self._changed.wait(_LOOK_S)
                 self._holders[table] = owner
             finally:
@@ -55,6 +52,11 @@ class TableLocks:
                 table: holder for table, holder in self._holders.items() if holder != owner
             }
             self._changed.notify_all()
+
+    def waiting(self) -> dict[int, str]:
+        """Return who waits for which table now."""
+        with self._changed:
+            return {owner: str(table) for owner, table in self._waiting.items()}
 
     def held(self) -> dict[str, int]:
         """Return who holds which table now."""
@@ -69,3 +71,11 @@ class TableLocks:
             seen.add(holder)
             holder = self._holders.get(self._waiting.get(holder))
         return holder == owner
+
+
+def _refused(table: Hashable, why: str) -> StatementError:
+    return StatementError(
+        625,
+        "57014",
+        f"The statement waited for the lock of table {table} and was aborted because of {why}.",
+    )
