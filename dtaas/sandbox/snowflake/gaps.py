@@ -3,7 +3,7 @@
 from typing import Final
 
 SNOWFLAKE_GAPS: Final = (
-    "Times hold microseconds: TIME and TIMESTAMP cut what is finer, and show scale 9.",
+    "Timestamps hold microseconds and cut what is finer; TIME holds nanoseconds.",
     (
         "TIMESTAMP_TZ and TIMESTAMP_LTZ keep the instant and lose the offset; both are read back "
         "in UTC. Years outside of DuckDB's range are refused."

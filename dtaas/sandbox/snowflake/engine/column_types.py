@@ -11,6 +11,7 @@ from dtaas.sandbox.snowflake.engine.errors import compilation, unsupported
 
 MAX_TEXT: Final = 16_777_216
 MAX_BINARY: Final = 8_388_608
+MICROSECONDS: Final = 6  # digits
 _PARAMETERS: Final = re.compile(r"\(([\d,\s]+)\)")
 
 _TEXT: Final = (
@@ -85,6 +86,8 @@ class ColumnType(NamedTuple):
         """Return the type DuckDB holds it in."""
         if self.family == "NUMBER":
             return f"DECIMAL({self.parameters[0]},{self.parameters[1]})"
+        if self.family == "TIME" and self.parameters[0] > MICROSECONDS:
+            return "TIME_NS"
         return _DUCK[self.family]
 
     def widens(self, older: "ColumnType") -> bool:
@@ -164,6 +167,7 @@ _OF_DUCK: Final = {
     "BOOLEAN": "BOOLEAN",
     "DATE": "DATE",
     "TIME": "TIME",
+    "TIME_NS": "TIME",
 }
 
 

@@ -10,7 +10,7 @@ _TYPE: Final = """
         WHEN c.data_type = 'BLOB' THEN 'BINARY(8388608)'
         WHEN c.data_type IN ('TIMESTAMP', 'TIMESTAMP_NS') THEN 'TIMESTAMP_NTZ(9)'
         WHEN c.data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_TZ(9)'
-        WHEN c.data_type = 'TIME' THEN 'TIME(9)'
+        WHEN c.data_type IN ('TIME', 'TIME_NS') THEN 'TIME(9)'
         WHEN c.data_type = 'JSON' THEN 'VARIANT'
         WHEN c.data_type IN ('BOOLEAN', 'DATE') THEN c.data_type
         ELSE 'VARCHAR(16777216)' END)

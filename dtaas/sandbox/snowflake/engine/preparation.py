@@ -6,6 +6,7 @@ from typing import Final
 from fakesnow.transforms import SERVER_VERSION
 from sqlglot import Expr, exp
 
+from dtaas.sandbox.snowflake.engine.column_types import MICROSECONDS
 from dtaas.sandbox.snowflake.engine.names import Name, complete
 from dtaas.sandbox.snowflake.engine.session import Session
 
@@ -19,7 +20,6 @@ _INTEGERS: Final = (
 _UNSIZED: Final = (
     _Type.BINARY,
     _Type.VARBINARY,
-    _Type.TIME,
     _Type.TIMESTAMP,
     _Type.TIMESTAMPNTZ,
     _Type.TIMESTAMPLTZ,
@@ -65,6 +65,9 @@ def _exact_type(node: Expr) -> Expr:
             return wide_integer()
         if len(sizes) == 1:
             node.append("expressions", exp.DataTypeParam(this=exp.Literal.number(0)))
+    elif node.this == _Type.TIME:
+        digits = int(node.expressions[0].name) if node.expressions else 9
+        return exp.DataType(this=_Type.TIME_NS if digits > MICROSECONDS else _Type.TIME)
     elif node.this in _UNSIZED and node.expressions:
         node.set("expressions", [])
     return node

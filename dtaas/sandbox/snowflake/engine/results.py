@@ -21,6 +21,7 @@ _TYPES: Final = {
     "FLOAT": "real",
     "JSON": "variant",
     "TIME": "time",
+    "TIME_NS": "time",
     "TIMESTAMP": "timestamp_ntz",
     "TIMESTAMP_NS": "timestamp_ntz",
     "TIMESTAMP WITH TIME ZONE": "timestamp_tz",
@@ -91,7 +92,7 @@ def _converted(column: pa.ChunkedArray, kind: str) -> pa.Array | pa.ChunkedArray
     if kind.startswith("timestamp"):
         return _timestamps(column)
     if kind == "time":
-        return pc.multiply(column.cast(pa.time64("us")).cast(pa.int64()), 1000)
+        return column.cast(pa.time64("ns")).cast(pa.int64())
     if kind == "real":
         return column.cast(pa.float64())
     if kind == "fixed":

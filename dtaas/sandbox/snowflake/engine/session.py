@@ -51,6 +51,7 @@ class Session:
         self.temporary_stages: set[Name] = set()
         self.transaction: int | None = None
         self.transaction_name = ""
+        self.transaction_began = 0.0
         self.last_query_id: str | None = None
         self.lock = threading.Lock()
         self.duck: duckdb.DuckDBPyConnection = store.connect()
@@ -60,6 +61,7 @@ class Session:
         self.fake.db_path = store.databases_folder
         self._cancelled = threading.Event()
         self.set_parameters(parameters)
+        store.sessions[session_id] = self
 
     @property
     def database(self) -> str | None:
@@ -127,6 +129,7 @@ class Session:
             self.duck.begin()
             self.transaction = next(Session._transactions)
             self.transaction_name = name
+            self.transaction_began = time.time()
 
     def commit(self) -> None:
         """Commit the open transaction, if any."""
@@ -192,6 +195,7 @@ class Session:
         """Undo what is open, and remove what was temporary."""
         with self.lock:
             self.rollback()
+            self.store.sessions.pop(self.id, None)
             self.store.locks.release(self.id)
             for stage in self.temporary_stages:
                 self.store.stages.drop(stage)

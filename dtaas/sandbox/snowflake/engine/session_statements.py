@@ -1,10 +1,11 @@
 """Statements about the session, its transaction, and databases and schemas."""
 
 import re
+from datetime import UTC, datetime
 
 from dtaas.sandbox.snowflake.engine import answer
 from dtaas.sandbox.snowflake.engine.answer import Answer, texts
-from dtaas.sandbox.snowflake.engine.errors import exists, missing, unsupported
+from dtaas.sandbox.snowflake.engine.errors import StatementError, exists, missing, unsupported
 from dtaas.sandbox.snowflake.engine.names import fold, parts, quoted
 from dtaas.sandbox.snowflake.engine.options import read_options, split, unquoted
 from dtaas.sandbox.snowflake.engine.session import Session
@@ -154,18 +155,57 @@ def show_parameters(session: Session, found: re.Match[str]) -> Answer:
     )
 
 
+def show_transactions(session: Session, _found: re.Match[str]) -> Answer:
+    """SHOW TRANSACTIONS [IN ACCOUNT]: the open ones, of every session."""
+    found = [other for other in session.store.sessions.values() if other.transaction is not None]
+    began = [datetime.fromtimestamp(other.transaction_began, UTC) for other in found]
+    return texts(
+        answer.SHOW,
+        {
+            "id": [str(other.transaction) for other in found],
+            "user": [other.user for other in found],
+            "session": [str(other.id) for other in found],
+            "name": [other.transaction_name for other in found],
+            "started_on": [moment.isoformat() for moment in began],
+            "state": ["running"] * len(found),
+            "scope": ["0"] * len(found),
+        },
+    )
+
+
+def show_locks(session: Session, _found: re.Match[str]) -> Answer:
+    """SHOW LOCKS [IN ACCOUNT]: tables, who holds them and who waits for them."""
+    held, waiting = session.store.locks.held(), session.store.locks.waiting()
+    rows = [(table, owner, "HOLDING") for table, owner in held.items()]
+    rows += [(table, owner, "WAITING") for owner, table in waiting.items()]
+    return texts(
+        answer.SHOW,
+        {
+            "resource": [table for table, _owner, _status in rows],
+            "type": ["PARTITIONS"] * len(rows),
+            "session": [str(owner) for _table, owner, _status in rows],
+            "status": [status for _table, _owner, status in rows],
+        },
+    )
+
+
+def abort_transaction(session: Session, found: re.Match[str]) -> Answer:
+    """SELECT SYSTEM$ABORT_TRANSACTION(id): undo the transaction of any session."""
+    number = int(found["id"])
+    holders = [other for other in session.store.sessions.values() if other.transaction == number]
+    if not holders:
+        raise StatementError(1041, "02000", f"Transaction {number} does not exist.")
+    (other,) = holders
+    if other is session:
+        session.rollback()
+    else:
+        other.cancel()
+        with other.lock:
+            if other.transaction == number:
+                other.rollback()
+    return texts(answer.SELECT, {"SYSTEM$ABORT_TRANSACTION": ["Transaction aborted."]})
+
+
 def system_function(_session: Session, found: re.Match[str]) -> Answer:
-    """SELECT SYSTEM$…(): those a loader calls."""
-    name = found["name"].upper()
-    if name == "LAST_CHANGE_COMMIT_TIME":
-        raise unsupported(f"SYSTEM${name}")
-    texts_by_name = {
-        "ABORT_TRANSACTION": "Transaction aborted.",
-        "ABORT_SESSION": "session terminated.",
-        "WHITELIST": "[]",
-        "ALLOWLIST": "[]",
-    }
-    value = texts_by_name.get(name)
-    if value is None:
-        raise unsupported(f"SYSTEM${name}")
-    return texts(answer.SELECT, {f"SYSTEM${name}": [value]})
+    """Refuse the other functions of the system."""
+    raise unsupported(f"SYSTEM${found['name'].upper()}")

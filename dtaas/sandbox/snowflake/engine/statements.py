@@ -89,6 +89,12 @@ def _patterns() -> list[tuple[str, Handler]]:
         ),
         (rf"SHOW\s+PARAMETERS{_LIKE}(?:\s+IN\s+.+)?", session_statements.show_parameters),
         (_ACCOUNT_ONLY, session_statements.accept),
+        (r"SHOW\s+TRANSACTIONS(?:\s+IN\s+ACCOUNT)?", session_statements.show_transactions),
+        (r"SHOW\s+LOCKS(?:\s+IN\s+ACCOUNT)?", session_statements.show_locks),
+        (
+            r"SELECT\s+SYSTEM\$ABORT_TRANSACTION\s*\(\s*'?(?P<id>\d+)'?\s*\)",
+            session_statements.abort_transaction,
+        ),
         (r"SELECT\s+SYSTEM\$(?P<name>\w+)\s*\(.*\)", session_statements.system_function),
     ]
 

@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 from fakesnow import info_schema, macros
@@ -20,10 +20,15 @@ _GLOBAL: Final = "_fs_global"  # where fakesnow looks for what spans databases
 _HIDDEN: Final = ("memory", "system", "temp", _GLOBAL)
 
 
+if TYPE_CHECKING:
+    from dtaas.sandbox.snowflake.engine.session import Session
+
+
 class Store:
     """What outlives sessions, and a restart. One process at a time uses a folder.
 
     Attributes:
+        sessions: the open ones, by their numbers.
         definitions: held while a definition changes; DuckDB would refuse the second one.
     """
 
@@ -35,6 +40,7 @@ class Store:
         self.formats = FileFormats(folder / "file_formats")
         self.locks = TableLocks()
         self.definitions = threading.RLock()
+        self.sessions: dict[int, Session] = {}
         # fakesnow's macros are written with the older arrow lambdas.
         self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._duck.execute(f"ATTACH '{folder / 'account.duckdb'}' AS {_GLOBAL}")

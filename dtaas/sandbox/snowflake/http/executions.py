@@ -6,6 +6,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import msgspec
 from anyio import Event
 
@@ -19,6 +20,8 @@ from dtaas.sandbox.snowflake.engine.session import Session
 from dtaas.sandbox.snowflake.http.bucket import Bucket
 from dtaas.sandbox.snowflake.said import Said
 
+_LIMIT: Final = "STATEMENT_TIMEOUT_IN_SECONDS"
+_CANCELLED: Final = 604
 _KEPT: Final = 2_000
 _KEPT_BYTES: Final = 256 << 20
 
@@ -41,7 +44,15 @@ class Execution:
         self.done = Event()
         self.reply = b""
         self.code: int | None = None
+        self.limit_passed = False
         self.message = ""
+
+    @property
+    def limit_s(self) -> float:
+        """How long it may run, in seconds; 0 is no limit."""
+        given = self.asked.get("parameters") or {}
+        text = given.get(_LIMIT) or self.session.parameters.get(_LIMIT) or 0
+        return float(text)
 
     @property
     def status(self) -> str:
@@ -88,9 +99,17 @@ class Executions:
 
     async def _run(self, execution: Execution, origin: str) -> None:
         try:
-            body, rows = await self._account.blocking(self._answer, execution, origin)
-            self._finish(execution, body, rows, None)
-        except StatementError as error:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_late, execution)
+                body, rows = await self._account.blocking(self._answer, execution, origin)
+                group.cancel_scope.cancel()
+                self._finish(execution, body, rows, None)
+        except* StatementError as errors:
+            error = _first(errors)
+            if error.code == _CANCELLED and execution.limit_passed:
+                error = StatementError(
+                    630, "57014", "Statement reached its statement timeout and was canceled."
+                )
             self._finish(execution, _refused(execution, error), 0, error)
 
     def _finish(
@@ -166,6 +185,19 @@ class Executions:
         told = {k: v for k, v in answer.transfer.items() if k not in ("folder", "path")}
         info = self._bucket.stage_info(origin, folder, path)
         return {**told, "stageInfo": info, "encryptionMaterial": []}
+
+
+async def _cancel_late(execution: Execution) -> None:
+    """Cancel a statement that runs longer than it may."""
+    if execution.limit_s:
+        await anyio.sleep(execution.limit_s)
+        execution.limit_passed = True
+        execution.session.cancel()
+
+
+def _first(errors: BaseExceptionGroup[StatementError]) -> StatementError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _run(session: Session, asked: dict[str, Any]) -> Answer:

@@ -250,6 +250,23 @@ async def test_many_writers_of_many_tables_do_not_hinder_each_other(
     assert await run("SELECT COUNT(*), COUNT(DISTINCT T) FROM POSITIONS") == [(30, 10)]
 
 
+async def test_a_transaction_left_open_is_found_by_its_name_and_aborted(
+    connect: Connect, run: Run
+) -> None:
+    forgotten = (await connect()).cursor()
+    await forgotten.execute("BEGIN NAME dtaas_left")
+    await forgotten.execute("DELETE FROM T")
+    found = [row for row in await run("SHOW TRANSACTIONS IN ACCOUNT") if row[3] == "DTAAS_LEFT"]
+    assert len(found) == 1
+    assert [row[3] for row in await run("SHOW LOCKS") if row[0].endswith(".T")] == ["HOLDING"]
+    told = await run(f"SELECT SYSTEM$ABORT_TRANSACTION({found[0][0]})")
+    assert told == [("Transaction aborted.",)]
+    await run("UPDATE T SET V = 'free'")
+    assert await run("SELECT COUNT(*) FROM T") == [(3,)]
+    with pytest.raises(ProgrammingError):
+        await run(f"SELECT SYSTEM$ABORT_TRANSACTION({found[0][0]})")
+
+
 async def test_after_an_error_only_rollback_helps(connect: Connect) -> None:
     """A gap of the emulator, and what TRANSACTION_ABORT_ON_ERROR does on a real account."""
     cursor = (await connect()).cursor()

@@ -151,6 +151,23 @@ async def test_a_cancelled_query_ends_on_the_server_too(
     assert [said.code for said in ended] == [604]
 
 
+@pytest.mark.parametrize("how", ["session", "statement"])
+async def test_a_statement_ends_at_its_limit(connect: Connect, how: str) -> None:
+    endless = (
+        "SELECT COUNT(*) FROM RANGE(100000000000) A JOIN RANGE(1000000) B ON A.RANGE <> B.RANGE"
+    )
+    limit = {"STATEMENT_TIMEOUT_IN_SECONDS": 1}
+    connection = await connect(**({"session_parameters": limit} if how == "session" else {}))
+    cursor = connection.cursor()
+    with pytest.raises(ProgrammingError) as refused:
+        await cursor.execute(
+            endless, **({"_statement_params": limit} if how == "statement" else {})
+        )
+    assert (refused.value.errno, refused.value.sqlstate) == (630, "57014")
+    await cursor.execute("SELECT 1")
+    assert await cursor.fetchall() == [(1,)]
+
+
 async def test_the_log_tells_statement_tag_and_session(
     connect: Connect, snowflake: SnowflakeEmulator
 ) -> None:
