@@ -20,7 +20,7 @@ from dtaas.cli.sandbox import require_sandbox
 )
 @click.option(
     "--destination",
-    type=click.Choice(["s3", "file"]),
+    type=click.Choice(["s3", "file", "snowflake"]),
     default="s3",
     show_default=True,
     help="Where the tables go.",
@@ -67,6 +67,8 @@ def demo(
 
     configure_logs(level="error", form="auto")
 
+    if out is not None and destination == "snowflake":
+        raise click.UsageError("--out is for files: use --destination s3 or file.")
     plan = Demo(
         once=once,
         scale=scale,

@@ -1,5 +1,6 @@
 """When the demo's changes arrived: what the lake's own records say of each change file."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -29,6 +30,16 @@ class Arrival(Struct, frozen=True, kw_only=True):
     changes: int
     last: datetime
     lag_p99_ms: float
+
+
+def arrival_as_seen(changes: int, lags: Sequence[float]) -> Arrival:
+    """Return what the daemon told meanwhile, for destinations that keep no times of their own.
+
+    Args:
+        lags: of single tables in seconds, asked for again and again.
+    """
+    p99_ms = float(np.percentile(lags, _PERCENTILE)) * 1000 if lags else 0.0
+    return Arrival(changes=changes, last=datetime.now(UTC), lag_p99_ms=round(p99_ms, 1))
 
 
 async def arrival(request: dict[str, Any]) -> Arrival:

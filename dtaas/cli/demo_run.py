@@ -19,10 +19,11 @@ from anyio.abc import Process
 from msgspec import Struct
 
 from dtaas.api.controllers.verifications import VerificationView
-from dtaas.cli.demo_arrival import Arrival, arrival
+from dtaas.cli.demo_arrival import Arrival, arrival, arrival_as_seen
 from dtaas.cli.demo_changes import Burst, burst, change_for_ever
 from dtaas.cli.demo_files import corrupt_rows, export
 from dtaas.cli.demo_screen import ProgressScreen
+from dtaas.cli.demo_snowflake import corrupt_table, snowflake_body
 from dtaas.cli.demo_task import DemoApi, file_body, s3_body
 from dtaas.cli.verify_actions import show_keys
 from dtaas.model.errors import FatalError
@@ -74,16 +75,20 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
     ):
         _publish(lock, url)
         access = await _access(plan, sandbox)
-        folder = _folder(plan)
-        body = s3_body(access) if plan.destination == "s3" else file_body(folder)
+        body = _destination(plan, access)
         task_id = await api.create_task(access, body, tpch.TABLES)
-        say(f"{access.rows:,} rows are in SQL Server; loading them into Parquet.")
+        say(f"{access.rows:,} rows are in SQL Server; loading them.")
         load = await _load(api, task_id, live=not plan.once)
         changed = await burst(access)
-        await api.until_arrived(task_id, changed.changes)
-        await corrupt_rows(body, plan.corrupt)
+        lags = await api.until_arrived(task_id, changed.changes)
+        if plan.destination == "snowflake":
+            came = arrival_as_seen(changed.changes, lags)
+            await corrupt_table(body, plan.corrupt)
+        else:
+            came = await arrival(body)
+            await corrupt_rows(body, plan.corrupt)
         proof = await api.verify(task_id)
-        _report(plan, load, changed, await arrival(body), proof)
+        _report(plan, load, changed, came, proof)
         if plan.out is not None and plan.destination == "s3":
             await export(body, plan.out)
         if not plan.once:
@@ -96,7 +101,8 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
 @asynccontextmanager
 async def _sandbox(plan: Demo) -> AsyncIterator[Process]:
     """Start the sandbox; `_access` waits for it."""
-    argv = [sys.executable, "-m", "dtaas", "sandbox", "up", "--no-snowflake"]
+    argv = [sys.executable, "-m", "dtaas", "sandbox", "up"]
+    argv += ["--snowflake" if plan.destination == "snowflake" else "--no-snowflake"]
     argv += ["--access-file", str(plan.data_dir / _ACCESS), "--tpch", str(plan.scale)]
     argv += ["--data-dir", str(plan.data_dir / "sandbox")]
     log_path = plan.data_dir / _SANDBOX_LOG
@@ -214,12 +220,17 @@ Logs                {plan.data_dir}/daemon.log, sandbox.log
 Ctrl-C ends everything.""")
 
 
-def _folder(plan: Demo) -> Path:
-    """Return the folder of a `file` destination, made."""
-    folder = plan.out or plan.data_dir / "lake"
-    if plan.destination == "file":
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _destination(plan: Demo, access: SandboxAccess) -> dict[str, Any]:
+    """Return the request that creates the destination connector; a folder is made."""
+    match plan.destination:
+        case "snowflake":
+            return snowflake_body(access)
+        case "file":
+            folder = plan.out or plan.data_dir / "lake"
+            folder.mkdir(parents=True, exist_ok=True)
+            return file_body(folder)
+        case _:
+            return s3_body(access)
 
 
 @contextmanager

@@ -145,18 +145,21 @@ class DemoApi:
                         break
         return picture
 
-    async def until_arrived(self, task_id: int, changes: int) -> None:
-        """Wait until so many changes are durable.
+    async def until_arrived(self, task_id: int, changes: int) -> list[float]:
+        """Wait until so many changes are durable; return the lags seen meanwhile, in seconds.
 
         Raises:
             TimeoutError: they were not within the limit.
         """
+        lags: list[float] = []
         with fail_after(_ARRIVAL_LIMIT_S):
             while True:
-                execution = await self.newest_execution(task_id)
-                if sum(t["changes"] for t in execution["tables"]) >= changes:
-                    return
+                tables = (await self.newest_execution(task_id))["tables"]
+                lags += [t["lag_s"] for t in tables if t["lag_s"]]
+                if sum(t["changes"] for t in tables) >= changes:
+                    break
                 await sleep(_LOOK_EVERY_S)
+        return lags
 
     async def verify(self, task_id: int) -> VerificationView:
         """Have both ends read again and compared.

@@ -109,6 +109,20 @@ async def test_a_corrupted_row_is_found_and_named(tmp_path: Path):
     assert "dbo.customer c_custkey=1: changed (c_comment)" in errors
 
 
+@pytest.mark.timeout(LIMIT_S + 30)
+async def test_snowflake_holds_everything_but_what_was_altered(tmp_path: Path):
+    options = ("--once", "--destination", "snowflake", "--corrupt", "2")
+    code, printed, errors = await demo(tmp_path / "demo", *options)
+    assert code == 1, errors
+    result = json.loads(printed)
+    assert (result["tables"], result["rows"], result["verified"]) == (8, ROWS, False)
+    assert result["changes"] >= 10_000
+    differing = [line for line in errors.splitlines() if " differs: " in line]
+    assert len(differing) == 1, errors  # the other seven tables hold the same at both ends
+    assert "dbo.customer c_custkey=1: changed (c_comment)" in errors
+    assert "dbo.customer c_custkey=2: changed (c_comment)" in errors
+
+
 @pytest.mark.timeout(2 * LIMIT_S + 30)
 async def test_a_second_demo_says_where_the_first_runs_and_ctrl_c_leaves_nothing(tmp_path: Path):
     data_dir = tmp_path / "demo"
