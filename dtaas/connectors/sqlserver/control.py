@@ -56,10 +56,10 @@ class SessionThread(ThreadPoolExecutor):
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is not None and not connection.closed:
             try:
                 connection.close()
-            except pyodbc.Error as exc:  # the link is gone, or it was closed before
+            except pyodbc.Error as exc:  # the link is gone, and the session with it
                 log.debug("session_close_failed", error=str(exc))
 
 

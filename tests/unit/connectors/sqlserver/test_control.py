@@ -19,7 +19,8 @@ class SlowLogin:
     """Stands for `pyodbc.connect`: logs in when told to; the connection notes where it closes."""
 
     def __init__(self) -> None:
-        self.begun, self.go_on, self.closed = (threading.Event() for _ in range(3))
+        self.begun, self.go_on, self.ended = (threading.Event() for _ in range(3))
+        self.closed = False
         self.closed_in = ""
         self.timeout = 0
 
@@ -30,7 +31,7 @@ class SlowLogin:
 
     def close(self) -> None:
         self.closed_in = threading.current_thread().name
-        self.closed.set()
+        self.ended.set()
 
 
 @pytest.fixture
@@ -60,5 +61,5 @@ async def test_a_cancelled_login_is_closed_by_its_thread(
             await anyio.to_thread.run_sync(login.begun.wait, LIMIT_S)
             group.cancel_scope.cancel()
         login.go_on.set()
-        assert await anyio.to_thread.run_sync(login.closed.wait, LIMIT_S)
+        assert await anyio.to_thread.run_sync(login.ended.wait, LIMIT_S)
     assert login.closed_in.startswith("sqlserver-control")
