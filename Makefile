@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test check bench bench-web load lock sbom audit clean
+.PHONY: help setup demo dev test check bench bench-cdc bench-web load lock sbom audit clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1
 bench-web: setup ## Measure the page in a real Chromium against its budgets; WEB_ROUNDS=80
 	@.ci/chromium
 	@$(BIN)/python -m tests.bench.web
+
+bench-cdc: setup ## Changes from change tables to the lake: changes/s, lag, idle cost; BENCH_CHANGES=500000
+	@$(BIN)/python -m tests.bench.changes
 
 load: setup ## Many clients while a transfer runs at a held rate; SECONDS=60
 	@$(BIN)/python -m tests.bench.load

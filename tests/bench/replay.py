@@ -51,7 +51,7 @@ def _result(names: str, *rows: Sequence[Any]) -> list[Item]:
     return [Columns(tuple(columns)), Rows(rows), Done(len(rows))]
 
 
-def _column_row(column: ResultColumn) -> tuple[Any, ...]:
+def column_row(column: ResultColumn) -> tuple[Any, ...]:
     kind = column.type
     width = {"nvarchar": 2 * kind.length, "uniqueidentifier": 16}.get(kind.name, kind.length)
     length = _LENGTHS.get(kind.name, width)
@@ -151,7 +151,7 @@ class Replay:
             queries.COLUMNS: _result(
                 "object_id column_name base_type declared_type is_assembly_type max_length "
                 "precision scale collation_name is_nullable is_masked encryption_type",
-                *map(_column_row, COLUMNS),
+                *map(column_row, COLUMNS),
             ),
             queries.INDEXES: _result(
                 "object_id index_id index_name index_type is_primary_key is_unique has_filter "
@@ -165,14 +165,14 @@ class Replay:
             ),
             queries.RIGHTS: _result("can_select can_view_state can_unmask", (1, 1, 1)),
         }
-        asked = _words(sql)
+        asked = words(sql)
         for query, items in answers.items():
-            if _words(query.partition("?")[0]) in asked:
+            if words(query.partition("?")[0]) in asked:
                 return items
         return [Done()]
 
 
-def _words(sql: str) -> str:
+def words(sql: str) -> str:
     return " ".join(sql.split())
 
 
