@@ -50,7 +50,15 @@ def configure_logs(*, level: str, form: str, book: Processor | None = None) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("alembic", "aiobotocore", "aiosqlite", "botocore", "httpx", "uvicorn"):
+    for noisy in (
+        "alembic",
+        "aiobotocore",
+        "aiosqlite",
+        "botocore",
+        "httpx",
+        "snowflake",
+        "uvicorn",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
