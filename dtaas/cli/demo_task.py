@@ -117,7 +117,7 @@ class DemoApi:
                 "mode": "full_load_then_cdc",
                 "s3_file_format": "parquet",
                 # A folder that an earlier demo wrote is taken over.
-                "options": {"take_over": True, "poll_interval_ms": 200},
+                "options": {"take_over": True, "poll_interval_ms": 200, "merge_interval_s": 1},
             },
         )
         return int(task["id"])

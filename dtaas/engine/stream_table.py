@@ -80,6 +80,7 @@ class TableStreamer:
         self._behind_since: datetime | None = None
         self._in_flight: ChangeWindow | None = None
         self._warned: str | None = None
+        self._full = False
         self._repairs: tuple[Key, ...] = ()
         self._patience_s = PATIENCE_S
         self._turn: Turn | None = None
@@ -227,7 +228,18 @@ class TableStreamer:
                 self._context.caught_up()
                 await self._wait()
                 continue
+            began = current_time()
             await self._take_turn()
+            await self._rest(began)
+
+    async def _rest(self, began: float) -> None:
+        """Wait until the next window may begin: at once while more than a window is waiting."""
+        interval_s = self._context.spec.options.merge_interval_s
+        if interval_s is None:
+            interval_s = self._context.destination.interval_s()
+        if interval_s and not self._full:
+            with move_on_after(began + interval_s - current_time()):
+                await self._context.drain.wait()
 
     async def _take_turn(self) -> None:
         """Do one step, giving way to other tables if it stands still for too long.
@@ -259,7 +271,9 @@ class TableStreamer:
                 to=self._target,
                 most_rows=context.spec.options.window_rows,
             )
+            self._full = window.expected_rows is None or window.to < self._target
             if window.expected_rows == 0 and not self._repairs:
+                self._full = True  # nothing was written: no reason to wait
                 await self._advance(window, None)
                 return
             await context.streams.intend(self._state.stream.task_id, table, window)

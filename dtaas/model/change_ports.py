@@ -198,6 +198,13 @@ class ChangeWriter(Protocol):
 class ChangeDestination(Protocol):
     """The part of a destination that takes changes."""
 
+    def interval_s(self) -> float:
+        """Return the seconds between windows of one table that the product's cost asks for. Pure.
+
+        0 where a window costs nothing but its work; a task's `merge_interval_s` overrules it.
+        """
+        ...
+
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Refuse a table whose changes cannot be taken, before anything is loaded. Pure.
 

@@ -149,6 +149,8 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         max_attempts: lives of one table within an execution before it is given up.
         enable_capture: switch change data capture on at the source where it is missing.
         poll_interval_ms: wait between polls of a source that has nothing new.
+        merge_interval_s: least time between windows of one table, unless it is behind by more than
+            a window; by default what the destination's cost asks for: 60 for Snowflake, else 0.
         window_rows: change rows of one table made durable together; a larger transaction stays
             whole.
         on_gap: a table whose changes are lost stops, or is loaded anew, once in a life of the task.
@@ -170,6 +172,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     enable_capture: bool = True
     poll_interval_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 500
     window_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000
+    merge_interval_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
     on_gap: OnGap = OnGap.FAIL
     drop_capture: bool = False
     max_rejected_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000

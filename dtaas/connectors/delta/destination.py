@@ -169,6 +169,10 @@ class DeltaDestination:
         """Read the table back as it is now, loads and changes."""
         await self._blocking(self._scan, target, schema, visit)
 
+    def interval_s(self) -> float:
+        """Return 0: what is late is merged at once."""
+        return 0.0
+
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Refuse tables whose rows cannot be told apart."""
         check_key(tracked.schema)

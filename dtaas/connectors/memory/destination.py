@@ -151,6 +151,10 @@ class MemoryDestination:
         for batch in rows.select(schema.arrow_schema().names).to_batches():
             visit(batch)
 
+    def interval_s(self) -> float:
+        """Return 0: nothing costs anything."""
+        return 0.0
+
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Take any table: changes are kept as they come."""
 

@@ -439,3 +439,32 @@ async def test_a_retention_that_runs_out_is_told_in_time(works: Works) -> None:
     gate.open.set()
     await arrived(works, ORDERS)
     await tables_are(works, lambda t: t[ORDERS].warning is None and t[ORDERS].lag_s == 0)
+
+
+async def test_windows_wait_for_the_merge_interval_and_a_stop_does_not(works: Works) -> None:
+    """Each MERGE costs: what commits within the interval is applied together."""
+    task_id = await streaming_task(works, ORDERS, merge_interval_s=3_600)
+    await begin(works, task_id)
+    applied: list[str] = []
+
+    async def count(step: str, _table: TableRef) -> None:
+        if step == "apply":
+            applied.append(step)
+
+    works.target.hook = count
+    change(works, ORDERS, 6_000_000)
+    await arrived(works, ORDERS)
+    polls = works.source.log.polls
+    for number in range(6_000_001, 6_000_010):
+        change(works, ORDERS, number)
+    await tables_are(works, lambda _: works.source.log.polls > polls + 3)
+    assert len(applied) == 1
+    with fail_after(LIMIT_S):
+        await works.want(task_id, DesiredState.STOPPED)
+        await works.ended()
+    task = await works.store.engine.task(task_id)
+    options = replace(task.spec.options, merge_interval_s=None)
+    await works.store.tasks.update(task_id, replace(task.spec, options=options))
+    await begin(works, task_id)
+    await arrived(works, ORDERS)
+    assert len(applied) == 2
