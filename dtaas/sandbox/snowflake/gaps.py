@@ -47,5 +47,9 @@ SNOWFLAKE_GAPS: Final = (
         "and mean nothing. PRIMARY KEY, UNIQUE and FOREIGN KEY are forgotten."
     ),
     "SWAP WITH and RENAME stay within a schema. No UNDROP, time travel, streams or tasks.",
-    "Only the functions fakesnow and DuckDB know; a result without an alias is named by its text.",
+    (
+        "Only the functions fakesnow and DuckDB know. A result without an alias is named by its "
+        "text, and a time cast to text shows all its digits. TO_VARCHAR knows formats of dates, "
+        "times and binary, not of numbers."
+    ),
 )

@@ -152,7 +152,12 @@ class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def read_declared(comment: str | None) -> Declared:
     """Read the comment of a column."""
-    return msgspec.json.decode(comment, type=Declared) if comment else Declared()
+    if not comment:
+        return Declared()
+    try:
+        return msgspec.json.decode(comment, type=Declared)
+    except msgspec.DecodeError:
+        return Declared(comment=comment)
 
 
 _OF_DUCK: Final = {

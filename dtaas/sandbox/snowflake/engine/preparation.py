@@ -7,6 +7,7 @@ from fakesnow.transforms import SERVER_VERSION
 from sqlglot import Expr, exp
 
 from dtaas.sandbox.snowflake.engine.column_types import MICROSECONDS
+from dtaas.sandbox.snowflake.engine.formats import formatted, from_python
 from dtaas.sandbox.snowflake.engine.names import Name, complete
 from dtaas.sandbox.snowflake.engine.session import Session
 
@@ -31,7 +32,8 @@ def prepare(expression: Expr, session: Session) -> Expr:
     """Return a statement with exact types, the session's own values and its temporary tables."""
     if isinstance(expression, exp.Select):
         _name_results(expression)
-    prepared = expression.transform(_exact_type, copy=False)
+    prepared = expression.transform(_in_format, copy=False)
+    prepared = prepared.transform(_exact_type, copy=False)
     prepared = prepared.transform(lambda node: _own_value(node, session), copy=False)
     if session.temporary:
         for table in list(prepared.find_all(exp.Table)):
@@ -52,6 +54,18 @@ def wide_integer() -> exp.DataType:
     """Return NUMBER(38,0), so written that fakesnow does not narrow it to 64 bits."""
     parameters: list[Expr] = [exp.DataTypeParam(this=exp.Var(this=text)) for text in ("38", "0")]
     return exp.DataType(this=_Type.DECIMAL, expressions=parameters, nested=False)
+
+
+def _in_format(node: Expr) -> Expr:
+    """Write `TO_VARCHAR(value, format)` out: DuckDB would ignore the format."""
+    if not isinstance(node, exp.ToChar | exp.TimeToStr):
+        return node
+    form = node.args.get("format")
+    if not isinstance(form, exp.Literal) or not form.is_string:
+        return node
+    # Of an operand with a known type sqlglot has turned the format into Python's already.
+    text = from_python(form.name) if isinstance(node, exp.TimeToStr) else form.name
+    return formatted(node.this, text)
 
 
 def _exact_type(node: Expr) -> Expr:

@@ -11,6 +11,7 @@ import duckdb
 from fakesnow.conn import FakeSnowflakeConnection
 
 from dtaas.sandbox.snowflake.engine.errors import StatementError, aborted, missing
+from dtaas.sandbox.snowflake.engine.formats import MACROS
 from dtaas.sandbox.snowflake.engine.names import Name, literal, quoted, resolve
 from dtaas.sandbox.snowflake.engine.store import Store
 
@@ -55,6 +56,7 @@ class Session:
         self.last_query_id: str | None = None
         self.lock = threading.Lock()
         self.duck: duckdb.DuckDBPyConnection = store.connect()
+        self.duck.execute(MACROS)
         self.fake = FakeSnowflakeConnection(
             self.duck, _RecentResults(), create_database=False, create_schema=False
         )

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import sqlglot
+
 from dtaas.sandbox.snowflake.engine import session_statements, stage_statements, tables
 from dtaas.sandbox.snowflake.engine.alter_table import alter_table
 from dtaas.sandbox.snowflake.engine.answer import INSERT, Answer, counts
 from dtaas.sandbox.snowflake.engine.copy_into import copy_into
-from dtaas.sandbox.snowflake.engine.errors import is_conflict, translated
+from dtaas.sandbox.snowflake.engine.errors import StatementError, is_conflict, translated
 from dtaas.sandbox.snowflake.engine.names import IDENTIFIER, QUALIFIED
 from dtaas.sandbox.snowflake.engine.session import Session
 from dtaas.sandbox.snowflake.engine.translator import Binds, Translator
@@ -31,6 +33,10 @@ _BEGIN: Final = (
 _ACCOUNT_ONLY: Final = (
     r"(?:GRANT|REVOKE|(?:CREATE|ALTER|DROP)\s+(?:OR\s+REPLACE\s+)?"
     r"(?:WAREHOUSE|ROLE|RESOURCE\s+MONITOR))\s.+"
+)
+_COLUMN_COMMENT: Final = (
+    rf"COMMENT\s+(?:IF\s+EXISTS\s+)?ON\s+COLUMN\s+"
+    rf"(?P<name>{IDENTIFIER}(?:\.{IDENTIFIER}){{1,3}})\s+IS\s+(?P<text>'(?:[^']|'')*')"
 )
 _CREATE: Final = r"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?"
 
@@ -62,6 +68,7 @@ def _patterns() -> list[tuple[str, Handler]]:
             stage_statements.show_stages,
         ),
         (rf"{_CREATE}(?:[A-Z]+\s+){{0,2}}TABLE\s+(?!FUNCTION).+", tables.create_table),
+        (_COLUMN_COMMENT, tables.comment_on_column),
         (rf"DROP\s+TABLE\s+{_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", tables.drop_table),
         (rf"TRUNCATE\s+(?:TABLE\s+)?{_EXISTS}{_NAME}", tables.truncate),
         (rf"(?:DESC|DESCRIBE)\s+TABLE\s+{_NAME}", tables.describe_table),
@@ -115,6 +122,7 @@ def run(session: Session, sql: str, binds: Binds = None) -> Answer:
     """
     with session.lock:
         session.start_statement()
+        _require_one(sql)
         try:
             return _until_no_conflict(session, bare(sql), binds)
         except Exception as error:
@@ -122,6 +130,26 @@ def run(session: Session, sql: str, binds: Binds = None) -> Answer:
         finally:
             if session.transaction is None:
                 session.store.locks.release(session.id)
+
+
+def _require_one(sql: str) -> None:
+    """Refuse a text of several statements, as Snowflake does unless it is told how many.
+
+    Raises:
+        StatementError: 8, there are several.
+    """
+    if ";" not in sql.rstrip("; \t\r\n"):
+        return
+    kinds = [token.token_type.name for token in sqlglot.tokenize(sql, read="snowflake")]
+    while kinds and kinds[-1] == "SEMICOLON":
+        kinds.pop()
+    several = 1 + kinds.count("SEMICOLON")
+    if several > 1:
+        raise StatementError(
+            8,
+            "0A000",
+            f"Actual statement count {several} did not match the desired statement count 1.",
+        )
 
 
 def bare(sql: str) -> str:

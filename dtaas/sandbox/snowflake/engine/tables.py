@@ -16,9 +16,10 @@ from dtaas.sandbox.snowflake.engine.column_types import (
     of_expression,
     read_declared,
 )
-from dtaas.sandbox.snowflake.engine.errors import missing
+from dtaas.sandbox.snowflake.engine.errors import compilation, missing
 from dtaas.sandbox.snowflake.engine.load_history import forget_loads
-from dtaas.sandbox.snowflake.engine.names import Name, literal, quoted
+from dtaas.sandbox.snowflake.engine.names import Name, fold, literal, quoted
+from dtaas.sandbox.snowflake.engine.options import unquoted
 from dtaas.sandbox.snowflake.engine.preparation import table_name, wide_integer
 from dtaas.sandbox.snowflake.engine.session import Session
 from dtaas.sandbox.snowflake.engine.transactions import definition, transaction
@@ -238,6 +239,19 @@ def truncate(session: Session, found: re.Match[str]) -> Answer:
     with transaction(session):
         session.duck.execute(f"DELETE FROM {physical(session, name)}")
         forget_loads(session, name)
+    return answer.done(answer.DDL)
+
+
+def comment_on_column(session: Session, found: re.Match[str]) -> Answer:
+    """COMMENT [IF EXISTS] ON COLUMN table.column IS 'text'."""
+    path, _, last = found["name"].rpartition(".")
+    name, column = session.name(path), fold(last)
+    columns = {known["name"]: known for known in columns_of(session, name)}
+    if column not in columns:
+        raise compilation(f"invalid identifier '{column}'", 904, "42000")
+    declared = Declared(type=columns[column]["type"], comment=unquoted(found["text"]))
+    with definition(session):
+        declare(session, physical(session, name), {column: declared})
     return answer.done(answer.DDL)
 
 

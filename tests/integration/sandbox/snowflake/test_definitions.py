@@ -85,6 +85,7 @@ async def test_columns_are_added_widened_renamed_and_dropped(run: Run) -> None:
     await run("ALTER TABLE T MODIFY (COLUMN N TYPE NUMBER(20,2), COLUMN ID DROP NOT NULL)")
     await run('ALTER TABLE T RENAME COLUMN A TO "a b"')
     await run("ALTER TABLE T ALTER COLUMN V COMMENT 'words'")
+    await run("COMMENT ON COLUMN T.N IS 'it''s a number'")
     assert await _types(run, "T") == {
         "ID": "NUMBER(38,0)",
         "V": "VARCHAR(20)",
@@ -93,7 +94,13 @@ async def test_columns_are_added_widened_renamed_and_dropped(run: Run) -> None:
         "B": "NUMBER(5,0)",
     }
     assert await run("SELECT * FROM T") == [(1, "a", pytest.approx(1.25), None, 7)]
-    assert [row[9] for row in await run("DESCRIBE TABLE T")] == [None, "words", None, None, None]
+    assert [row[9] for row in await run("DESCRIBE TABLE T")] == [
+        None,
+        "words",
+        "it's a number",
+        None,
+        None,
+    ]
     await run("INSERT INTO T (ID) VALUES (NULL)")
     await run('ALTER TABLE T DROP COLUMN "a b", B')
     await run("ALTER TABLE T DROP COLUMN IF EXISTS B")

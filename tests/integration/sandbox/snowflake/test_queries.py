@@ -56,6 +56,27 @@ async def test_a_result_without_alias_is_named_by_its_text(connect: Connect) -> 
     ]
 
 
+async def test_times_are_written_in_a_format(run: Run) -> None:
+    rows = await run(
+        "SELECT TO_VARCHAR('0001-02-03 04:05:06.123456'::TIMESTAMP_NTZ, "
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.FF7'), "
+        "TO_CHAR('2024-01-02T03:04:05+05:30'::TIMESTAMP_TZ, 'DD.MM.YYYY HH24:MI TZH:TZM'), "
+        "TO_VARCHAR('01:02:03.1234567'::TIME(7), 'HH24:MI:SS.FF9'), "
+        "TO_VARCHAR('2024-02-29'::DATE, 'YYYYMMDD'), TO_VARCHAR(NULL::DATE, 'YYYY'), "
+        "TO_VARCHAR(TO_BINARY('00ff', 'HEX'), 'HEX')"
+    )
+    assert rows == [
+        (
+            "0001-02-03T04:05:06.1234560",
+            "01.01.2024 21:34 +00:00",
+            "01:02:03.123456700",
+            "20240229",
+            None,
+            "00FF",
+        )
+    ]
+
+
 async def test_bound_values_of_every_type(connect: Connect, run: Run) -> None:
     await run(
         "CREATE TABLE T (N NUMBER(20,2), S VARCHAR, D DATE, TS TIMESTAMP_NTZ, B BINARY, O BOOLEAN)"
@@ -121,6 +142,8 @@ async def test_a_query_runs_without_the_client_waiting(connect: Connect) -> None
         ("SELECT 'x'::NUMBER", 100038, "22018"),
         ("USE DATABASE NOWHERE", 2003, "02000"),
         ("DROP TABLE NOWHERE", 2003, "02000"),
+        ("SELECT 1; SELECT 2", 8, "0A000"),
+        ("SELECT TO_VARCHAR(1.5, '999')", 2, "0A000"),
         ("COPY INTO NOWHERE FROM @NOWHERE", 2003, "02000"),
         ("LIST @NOWHERE", 2003, "02000"),
     ],
