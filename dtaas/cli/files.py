@@ -49,8 +49,8 @@ def apply(
 ) -> None:
     """Create and change the tasks and connectors of files: all of them, or none.
 
-    ${env:DTAAS_…} in a secret is taken from the environment of this command, else of the daemon; a
-    stored secret is kept.
+    ${env:DTAAS_SECRET_…} in a secret is taken from the environment of this command; else it stays a
+    reference to that of the daemon. A stored secret is kept.
     """
     from dtaas.cli.client_actions import connected  # noqa: PLC0415 - slow to load
     from dtaas.cli.files_actions import apply_files  # noqa: PLC0415

@@ -16,7 +16,7 @@ from dtaas.services.taskfiles.shapes import FileAction, FileChange, FileProblem,
 from dtaas.services.taskfiles.yaml_text import read_yaml
 
 _PATH: Final = "/api/tasks/import"
-_NAME: Final = re.compile(r"\$\{env:(DTAAS_[A-Z0-9_]+)\}")
+_NAME: Final = re.compile(r"\$\{env:(DTAAS_SECRET_[A-Z0-9_]+)\}")
 _DONE: Final = {
     FileAction.CREATE: "created",
     FileAction.UPDATE: "changed",

@@ -10,15 +10,19 @@ from typing import Any, Final
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from dtaas.model.connectors import ConnectionConfig, Connector, ConnectorRole, secret_fields
+from dtaas.model.connectors import (
+    ConnectionConfig,
+    Connector,
+    ConnectorRole,
+    secret_fields,
+    secret_references,
+)
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.task import TaskSpec
 
 API_VERSION: Final = "dtaas/v1"
 TASK: Final = "task"
 CONNECTOR: Final = "connector"
-REFERENCE: Final = re.compile(r"\$\{[a-z-]+:[^{}]+\}")
-"""A secret that lies elsewhere, such as `${env:NAME}`."""
 _HEAD: Final = ("apiVersion", "kind", "name", "description", "source", "destination")
 
 
@@ -78,7 +82,7 @@ def connector_document(connector: Connector) -> dict[str, Any]:
 def placeholder(connector: str, secret: str) -> str:
     """Return the reference that stands for a stored secret in a file."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", connector).strip("_").upper() or "CONNECTOR"
-    return f"${{env:DTAAS_{name}_{secret.upper()}}}"
+    return f"${{env:DTAAS_SECRET_{name}_{secret.upper()}}}"
 
 
 def without_defaults(value: Struct) -> dict[str, Any]:
@@ -111,15 +115,11 @@ def _plain(value: Any) -> Any:
 
 
 def _config(name: str, config: ConnectionConfig) -> dict[str, Any]:
-    hidden = secret_fields(type(config))
+    hidden = secret_fields(type(config)) - secret_references(config).keys()
     return {
-        key: _hidden(name, key, value) if key in hidden else value
+        key: placeholder(name, key) if key in hidden else value
         for key, value in without_defaults(config).items()
     }
-
-
-def _hidden(connector: str, secret: str, value: str) -> str:
-    return value if REFERENCE.fullmatch(value) else placeholder(connector, secret)
 
 
 def _ordered(whole: Mapping[str, Any]) -> dict[str, Any]:

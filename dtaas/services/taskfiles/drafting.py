@@ -143,7 +143,7 @@ class Drafter:
             if kept and ours and name not in self._request.secrets:
                 del whole[secret]
                 continue
-            value = self._references.value(text, self._request.secrets)
+            value = self._references.stored(text, self._request.secrets)
             if value is None:
                 del whole[secret]
                 self.problems.append(
@@ -151,7 +151,7 @@ class Drafter:
                         "secret_missing",
                         f"Connector {part.name!r} needs {secret}, but {text} leads nowhere.",
                         hint=f"Set {name} in the environment of this command or of the daemon;"
-                        " names begin with DTAAS_ and hold single underscores only.",
+                        " connectors read no other DTAAS_ variables than DTAAS_SECRET_….",
                         field=f"$.connection_config.{secret}",
                     )
                 )

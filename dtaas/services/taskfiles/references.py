@@ -1,38 +1,46 @@
 """Secrets of files: `${env:NAME}` instead of the value."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
-_ENVIRONMENT: Final = re.compile(r"\$\{env:([^{}]+)\}")
-_ALLOWED: Final = re.compile(r"DTAAS(?:_[A-Z0-9]+)+")
-"""Our own names, without the double underscore of the daemon's settings: who may write a connector
-must not be able to send the daemon's other secrets to a server of theirs."""
+from dtaas.model.secret_references import SecretReference, SecretScheme, parse_secret
+
+_OWN: Final = "DTAAS_"
+_OPEN: Final = "DTAAS_SECRET_"
+_REFERENCE: Final = "${"
 
 
 class References:
-    """Finds what references stand for."""
+    """Says what is stored for a secret of a file."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Look references up in the daemon's environment."""
+        """Look variables up in the daemon's environment."""
         self._environment = environment
 
-    def value(self, text: str, given: Mapping[str, str]) -> str | None:
+    def stored(self, text: str, given: Mapping[str, str]) -> str | None:
         """Return what is to be stored for a secret of a file, None when it leads nowhere.
 
+        A reference stays one, and is looked up whenever the connector connects.
+
         Args:
-            given: values by name that came with the file; they go before the environment.
+            given: values by name that came with the file; they take the place of a reference.
         """
-        found = _ENVIRONMENT.fullmatch(text)
-        if found is None:
+        name = reference_name(text)
+        if name is None:
             return text
-        name = found[1]
         if name in given:
-            return given[name]
-        return self._environment.get(name) if _ALLOWED.fullmatch(name) else None
+            value = given[name]
+            return f"${value}" if value.startswith(_REFERENCE) else value
+        own = name.startswith(_OWN) and not name.startswith(_OPEN)
+        return text if name in self._environment and not own else None
 
 
 def reference_name(text: str) -> str | None:
     """Return the NAME of a `${env:NAME}`, None when the text is none."""
-    found = _ENVIRONMENT.fullmatch(text)
-    return found[1] if found else None
+    try:
+        found = parse_secret(text)
+    except ValueError:
+        return None  # told where the configuration is decoded
+    if isinstance(found, SecretReference) and found.scheme is SecretScheme.ENV:
+        return found.name
+    return None

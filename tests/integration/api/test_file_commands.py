@@ -70,17 +70,17 @@ async def test_secrets_come_from_the_environment_of_the_command(
 ):
     text = (
         "kind: connector\nname: Shop\nsource_type: sqlserver\nconnection_config:\n  host: h\n"
-        "  database: d\n  username: u\n  password: ${env:DTAAS_SHOP_PASSWORD}\n"
+        "  database: d\n  username: u\n  password: ${env:DTAAS_SECRET_SHOP_PASSWORD}\n"
     )
     missing = await run(served, "apply", "-f", "-", text=text, code=1)
-    assert "DTAAS_SHOP_PASSWORD" in missing.stderr
-    monkeypatch.setenv("DTAAS_SHOP_PASSWORD", "open sesame")
+    assert "DTAAS_SECRET_SHOP_PASSWORD" in missing.stderr
+    monkeypatch.setenv("DTAAS_SECRET_SHOP_PASSWORD", "open sesame")
     done = await run(served, "apply", "-f", "-", "--json", text=text)
     assert "sesame" not in done.output
     [change] = msgspec.json.decode(done.stdout)["changes"]
     connector = await served.work.services.connectors.get(change["id"])
     assert connector.config.password == "open sesame"  # type: ignore[attr-defined]
-    monkeypatch.setenv("DTAAS_SHOP_PASSWORD", "another")
+    monkeypatch.setenv("DTAAS_SECRET_SHOP_PASSWORD", "another")
     shown = await run(served, "diff", "-f", "-", text=text, code=1)
     assert "password gets another value" in shown.stdout
     assert "another\n" not in shown.stdout.replace("gets another value", "")

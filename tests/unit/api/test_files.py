@@ -16,7 +16,7 @@ connection_config:
   host: db.example
   database: shop
   username: reader
-  password: ${env:DTAAS_SHOP_PASSWORD}
+  password: ${env:DTAAS_SECRET_SHOP_PASSWORD}
 ---
 kind: connector
 name: Lake
@@ -51,7 +51,7 @@ async def take(http: httpx.AsyncClient, text: str, status: int = 200, **given: A
 
 
 async def test_a_whole_file_arrives_at_once_and_comes_back_as_it_is(http: httpx.AsyncClient):
-    secrets = {"DTAAS_SHOP_PASSWORD": PASSWORD}
+    secrets = {"DTAAS_SECRET_SHOP_PASSWORD": PASSWORD}
     tried = await take(http, SHOP, dry_run=True, secrets=secrets)
     assert (tried["applied"], tried["problems"]) == (False, [])
     assert {c["action"] for c in tried["changes"]} == {"create"}
@@ -67,7 +67,7 @@ async def test_a_whole_file_arrives_at_once_and_comes_back_as_it_is(http: httpx.
     }
     text = (await http.get("/api/tasks/export", params={"with_connectors": True})).text
     assert PASSWORD not in text
-    assert "password: ${env:DTAAS_SHOP_PASSWORD}" in text
+    assert "password: ${env:DTAAS_SECRET_SHOP_PASSWORD}" in text
     again = await take(http, text)  # without the secret: it is kept
     assert {(c["action"], c["diff"]) for c in again["changes"]} == {("unchanged", "")}
     assert (await http.get("/api/tasks/export", params={"with_connectors": True})).text == text
@@ -200,7 +200,7 @@ async def test_a_running_task_is_not_moved_by_a_file(http: httpx.AsyncClient, wo
 async def test_the_audit_log_keeps_what_a_file_changed_but_no_secret(
     http: httpx.AsyncClient,
 ):
-    await take(http, SHOP.replace("${env:DTAAS_SHOP_PASSWORD}", PASSWORD))
+    await take(http, SHOP.replace("${env:DTAAS_SECRET_SHOP_PASSWORD}", PASSWORD))
     text = (await http.get("/api/audit/")).text
     assert "tasks.import_file" in text
     assert "Nightly" in text

@@ -134,7 +134,7 @@ def stocks(draw: st.DrawFn) -> Stock:
                 port=draw(st.integers(1, 65535)),
                 database=draw(WORDS),
                 username=draw(WORDS),
-                password=draw(st.sampled_from(["", "s3cret", "${env:DTAAS_ELSEWHERE}"])),
+                password=draw(st.sampled_from(["", "s3cret", "${env:ELSEWHERE}", "$${literal"])),
                 read_rate_limit_mb_s=draw(st.floats(0, 1e6)),
             ),
             **common,
@@ -167,7 +167,7 @@ def taken(text: str, stock: Stock, **given: Any) -> list[Drafted]:
     drafter = Drafter(
         stock=stock,
         registry=Registry(memory=True),
-        references=References({"DTAAS_ELSEWHERE": "${env:DTAAS_ELSEWHERE}"}),
+        references=References({"ELSEWHERE": "x"}),
         request=ImportRequest(document=text, **given),
         now=NOW,
     )
@@ -208,19 +208,24 @@ def test_a_file_taken_elsewhere_and_exported_there_is_the_same_bytes(stock: Stoc
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("Shop database", "${env:DTAAS_SHOP_DATABASE_PASSWORD}"),
-        ("  --x__y--", "${env:DTAAS_X_Y_PASSWORD}"),
-        ("倉庫", "${env:DTAAS_CONNECTOR_PASSWORD}"),
+        ("Shop database", "${env:DTAAS_SECRET_SHOP_DATABASE_PASSWORD}"),
+        ("  --x__y--", "${env:DTAAS_SECRET_X_Y_PASSWORD}"),
+        ("倉庫", "${env:DTAAS_SECRET_CONNECTOR_PASSWORD}"),
     ],
 )
 def test_placeholders(name: str, expected: str):
     assert placeholder(name, "password") == expected
     environment = {expected[6:-1]: "v"}
-    assert References(environment).value(expected, {}) == "v"
+    assert References(environment).stored(expected, {}) == expected
+    assert References(environment).stored(expected, {expected[6:-1]: "given"}) == "given"
+    assert References({}).stored(expected, {expected[6:-1]: "${x"}) == "$${x"
+    assert References({}).stored(expected, {}) is None
+    for other in ("plain", "${file:/run/secrets/x}", "${vault:a#b}"):
+        assert References({}).stored(other, {}) == other
 
 
 def test_references_do_not_lead_to_the_settings_of_the_daemon():
-    environment = {"DTAAS_STORE__URL": "postgresql://u:p@h/d", "AWS_SECRET_ACCESS_KEY": "x"}
-    for name in environment:
-        assert References(environment).value(f"${{env:{name}}}", {}) is None
-        assert References(environment).value(f"${{env:{name}}}", {name: "given"}) == "given"
+    environment = {"DTAAS_STORE__URL": "postgresql://u:p@h/d", "SHOP_PASSWORD": "x"}
+    references = References(environment)
+    assert references.stored("${env:DTAAS_STORE__URL}", {}) is None
+    assert references.stored("${env:SHOP_PASSWORD}", {}) == "${env:SHOP_PASSWORD}"
