@@ -24,6 +24,7 @@ from dtaas.api.controllers.kept import DraftController, ViewController
 from dtaas.api.controllers.logs import LogController
 from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.oidc import OidcController
+from dtaas.api.controllers.plans import PlanController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
@@ -92,6 +93,7 @@ def application(
             TaskController,
             BulkController,
             TaskFileController,
+            PlanController,
             ConnectorFileController,
             DraftController,
             ViewController,

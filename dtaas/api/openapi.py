@@ -54,6 +54,7 @@ from dtaas.api.views import (
 )
 from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscribe
 from dtaas.model.alerts import AlertRuleSpec
+from dtaas.model.plan import RunPlan
 from dtaas.model.task import TaskSpec
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.connectors import ConnectorSpec
@@ -64,6 +65,7 @@ from dtaas.services.identity.users import UserChange, UserSpec
 from dtaas.services.samples import Sample
 from dtaas.services.schedules import NextStarts
 from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
+from dtaas.services.validation import Validation
 from dtaas.store.audit import ChainCheck
 
 _SHAPES: Final = (
@@ -78,6 +80,8 @@ _SHAPES: Final = (
     BulkResults,
     ImportRequest,
     ImportResult,
+    Validation,
+    RunPlan,
     KeptRequest,
     KeptList,
     TaskSpec,

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 AUDIT_BODY: Final = "audit_body"
 """In a route's decorator: its request body holds no secret and says what was asked for."""
+CHANGES_NOTHING: Final = "changes_nothing"
+"""In a route's decorator, or in a request's state: there is nothing to record."""
 AUDIT_DETAIL: Final = "audit_detail"
 """In a request's state, put there by its route: what was done, without secrets."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -70,6 +72,9 @@ class Trail:
 
     async def begin(self, scope: Scope, handler: BaseRouteHandler) -> None:
         """Note a change that is allowed, and how its object is before."""
+        if handler.opt.get(CHANGES_NOTHING):
+            scope["state"][CHANGES_NOTHING] = True
+            return
         path = _object_path(scope)
         scope["state"]["trail"] = Started(
             action=_action(scope, handler),
@@ -80,6 +85,8 @@ class Trail:
 
     async def _end(self, scope: HTTPScope, message: Any, body: bytes) -> None:
         state = scope["state"]
+        if state.get(CHANGES_NOTHING):
+            return
         started: Started | None = state.get("trail")
         caller: Caller | None = state.get("caller")
         actor = caller.username if caller is not None else state.get("actor")

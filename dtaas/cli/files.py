@@ -106,4 +106,24 @@ def export(
         export_tasks(client, tasks, output, with_connectors=with_connectors, as_json=as_json)
 
 
-FILE_COMMANDS: Final = (apply, diff, export)
+@click.command()
+@click.argument("task")
+@click.option("--table", "tables", multiple=True, help="Only this table, as schema.name.")
+@daemon_options
+def plan(
+    task: str,
+    tables: Sequence[str],
+    socket: Path | None,
+    config: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show what a run of TASK (id or name) would do; it changes nothing."""
+    from dtaas.cli.client_actions import connected  # noqa: PLC0415
+    from dtaas.cli.plan_actions import show_plan  # noqa: PLC0415
+
+    with connected(socket, config) as client:
+        show_plan(client, task, tables, as_json=as_json)
+
+
+FILE_COMMANDS: Final = (apply, diff, export, plan)

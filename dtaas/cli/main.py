@@ -30,7 +30,7 @@ def cli() -> None:
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
     `stop`, `pause`, `resume`, `executions`, `verify`, `logs`, `doctor`, `backup`, `drain`,
-    `export`, `diff` and `apply` talk to it over its admin socket.
+    `export`, `diff`, `apply` and `plan` talk to it over its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
     """

@@ -10,10 +10,12 @@ FEATURES: Final = (
     "history",
     "incremental",
     "metrics",
+    "plan",
     "schedules",
     "snowflake",
     "taskfiles",
     "tokens",
     "users",
+    "validate",
     "verify",
 )

@@ -27,6 +27,7 @@ from dtaas.services.identity.tokens import TokenService
 from dtaas.services.identity.users import UserService
 from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
+from dtaas.services.planning.service import PlanService
 from dtaas.services.ports import TaskRunner
 from dtaas.services.samples import SampleService
 from dtaas.services.schedules import ScheduleService
@@ -39,7 +40,9 @@ from dtaas.services.taskfiles.importing import ImportService
 from dtaas.services.taskfiles.references import References
 from dtaas.services.tasks import TaskService
 from dtaas.services.trials import ConnectorTrials
+from dtaas.services.validation import ValidationService
 from dtaas.services.verification import VerificationService
+from dtaas.services.world import StoredWorld
 from dtaas.settings import AuthSettings
 from dtaas.store.kept_items import KeptItems
 from dtaas.store.secrets import SecretBox
@@ -55,6 +58,8 @@ class Services(Struct, frozen=True, kw_only=True):
     tasks: TaskService
     exports: ExportService
     imports: ImportService
+    validations: ValidationService
+    plans: PlanService
     bulk: BulkService
     control: TaskControl
     verifications: VerificationService
@@ -133,6 +138,16 @@ def build_services(
             changes=changes,
             locks=(changing_connectors, changing),
             now=now,
+        ),
+        validations=ValidationService(StoredWorld(store.connectors, store.tasks), registry, keeper),
+        plans=PlanService(
+            tasks=store.tasks,
+            connectors=store.connectors,
+            executions=store.executions,
+            ledger=store.loads,
+            streams=store.streams,
+            registry=registry,
+            installation=store.installation,
         ),
         bulk=BulkService(tasks, control),
         control=control,

@@ -53,26 +53,33 @@ class TaskChecks:
         places = await self._keeper.places(spec, source, destination)
         if not spec.options.take_over:
             if written is None:
-                written = await self._written(others, places, world)
+                written = await written_beside(self._keeper, others, places, world)
             refuse_taken(task_id, places, written)
         return places
 
     async def places(self, spec: TaskSpec, world: World) -> Places:
         """Return where a stored task writes."""
-        return await self._keeper.places(
-            spec,
-            await world.connector(spec.source_connector_id),
-            await world.connector(spec.destination_connector_id),
-        )
+        return await places_of(self._keeper, spec, world)
 
-    async def _written(
-        self, tasks: Sequence[Task], places: Places, world: World
-    ) -> Sequence[tuple[Task, Places]]:
-        return [
-            (task, await self.places(task.spec, world))
-            for task in tasks
-            if task.spec.destination_connector_id == places.destination.id
-        ]
+
+async def written_beside(
+    keeper: TargetKeeper, tasks: Sequence[Task], places: Places, world: World
+) -> Sequence[tuple[Task, Places]]:
+    """Return where tasks of the same destination write."""
+    return [
+        (task, await places_of(keeper, task.spec, world))
+        for task in tasks
+        if task.spec.destination_connector_id == places.destination.id
+    ]
+
+
+async def places_of(keeper: TargetKeeper, spec: TaskSpec, world: World) -> Places:
+    """Return where a stored task writes."""
+    return await keeper.places(
+        spec,
+        await world.connector(spec.source_connector_id),
+        await world.connector(spec.destination_connector_id),
+    )
 
 
 def refuse_taken(task_id: TaskId, places: Places, others: Iterable[tuple[Task, Places]]) -> None:

@@ -1,5 +1,7 @@
 """What a task must look like before it is stored. Pure: no connector is asked anything."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from dtaas.model.errors import ValidationFailedError
@@ -33,23 +35,57 @@ def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) 
     Raises:
         ValidationFailedError: with the path of the first mistake.
     """
-    _check_mode(spec, source, destination)
-    _check_tables(spec)
+    for rule in _rules(spec, source, destination):
+        rule()
+
+
+def spec_problems(
+    spec: TaskSpec, source: Capabilities, destination: Capabilities
+) -> list[ValidationFailedError]:
+    """Return what every rule finds wrong with a task."""
+    problems: list[ValidationFailedError] = []
+    for rule in _rules(spec, source, destination):
+        try:
+            rule()
+        except ValidationFailedError as error:
+            problems.append(error)
+    return problems
+
+
+def _rules(
+    spec: TaskSpec, source: Capabilities, destination: Capabilities
+) -> Iterator[Callable[[], None]]:
+    """Yield the rules: each raises for the first mistake it finds."""
+    yield lambda: _check_mode(spec, source, destination)
+    yield lambda: check_template(spec.table_rules.target, "$.table_rules.target")
+    yield lambda: _check_tables(spec)
+    yield lambda: _check_mapped(spec)
     for index, mapping in enumerate(spec.table_mappings):
-        _check_mapping(mapping, f"$.table_mappings[{index}]", destination)
-        if mapping.watermark is not None and spec.mode is not TaskMode.INCREMENTAL:
-            raise ValidationFailedError(
-                f"A watermark goes with mode incremental, not {spec.mode}.",
-                hint="Leave it out, or choose mode incremental.",
-                field=f"$.table_mappings[{index}].watermark",
-            )
+        at = f"$.table_mappings[{index}]"
+        yield partial(_check_target, mapping, at)
+        yield partial(_check_columns, mapping, at)
+        yield partial(_check_partitions, mapping, at, destination)
+        yield partial(_check_watermark, mapping, at, spec.mode)
+    yield lambda: _check_write_mode(spec, destination)
+    yield lambda: check_schedule(spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
+
+
+def _check_watermark(mapping: TableMapping, at: str, mode: TaskMode) -> None:
+    if mapping.watermark is not None and mode is not TaskMode.INCREMENTAL:
+        raise ValidationFailedError(
+            f"A watermark goes with mode incremental, not {mode}.",
+            hint="Leave it out, or choose mode incremental.",
+            field=f"{at}.watermark",
+        )
+
+
+def _check_write_mode(spec: TaskSpec, destination: Capabilities) -> None:
     if spec.options.write_mode is WriteMode.APPEND and not destination.append:
         raise ValidationFailedError(
             "This destination cannot append.",
             hint="Use write_mode overwrite.",
             field="$.options.write_mode",
         )
-    check_schedule(spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
 
 
 def _check_mode(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:
@@ -96,7 +132,6 @@ def _check_overwrites(spec: TaskSpec) -> None:
 
 
 def _check_tables(spec: TaskSpec) -> None:
-    check_template(spec.table_rules.target, "$.table_rules.target")
     if not spec.source_tables and not spec.table_rules.include:
         raise ValidationFailedError(
             "The task names no table.",
@@ -118,10 +153,13 @@ def _check_tables(spec: TaskSpec) -> None:
                 hint=f"Remove one; the first is source_tables[{first}].",
                 field=f"$.source_tables[{index}]",
             )
-    mapped: set[TableRef] = set()
+
+
+def _check_mapped(spec: TaskSpec) -> None:
+    listed, mapped = frozenset(spec.source_tables), set[TableRef]()
     for index, mapping in enumerate(spec.table_mappings):
         field = f"$.table_mappings[{index}].source"
-        if mapping.source not in seen and not spec.table_rules.takes(mapping.source):
+        if mapping.source not in listed and not spec.table_rules.takes(mapping.source):
             raise ValidationFailedError(
                 f"Table {mapping.source} is mapped but not listed in source_tables.", field=field
             )
@@ -130,7 +168,7 @@ def _check_tables(spec: TaskSpec) -> None:
         mapped.add(mapping.source)
 
 
-def _check_mapping(mapping: TableMapping, at: str, destination: Capabilities) -> None:
+def _check_target(mapping: TableMapping, at: str) -> None:
     for index, segment in enumerate(mapping.target or ()):
         if segment.strip() in {"", ".", ".."} or not segment.isprintable():
             raise ValidationFailedError(
@@ -138,6 +176,9 @@ def _check_mapping(mapping: TableMapping, at: str, destination: Capabilities) ->
                 hint="Use visible characters; each item is one level of the path.",
                 field=f"{at}.target[{index}]",
             )
+
+
+def _check_columns(mapping: TableMapping, at: str) -> None:
     taken = (mapping.include_columns, mapping.exclude_columns)
     for name in (*mapping.key, *(level.column for level in mapping.partition_by)):
         if (taken[0] and not fits(name, taken[0])) or fits(name, taken[1]):
@@ -146,6 +187,9 @@ def _check_mapping(mapping: TableMapping, at: str, destination: Capabilities) ->
                 hint="Include it: it is a key or a partition.",
                 field=f"{at}.exclude_columns" if fits(name, taken[1]) else f"{at}.include_columns",
             )
+
+
+def _check_partitions(mapping: TableMapping, at: str, destination: Capabilities) -> None:
     if mapping.partition_by and not destination.partitions:
         raise ValidationFailedError(
             "This destination has no partitions.", field=f"{at}.partition_by"

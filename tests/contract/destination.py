@@ -28,6 +28,7 @@ from dtaas.model.load import (
     WriteMode,
     WriteOptions,
 )
+from dtaas.model.plan import InspectableDestination, named_owner
 from dtaas.model.ports import Destination
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import (
@@ -284,6 +285,21 @@ class DestinationContract:
         assert (first.already_committed, again.already_committed) == (False, True)
         assert again.rows == first.rows == 100
         assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
+
+    async def test_what_stands_there_is_told(self, destination: Destination) -> None:
+        if not isinstance(destination, InspectableDestination):
+            pytest.skip("does not say what stands there")
+        schema = schema_of()
+        load = load_of(destination, schema)
+        assert await destination.standing(load.target) is None
+        await destination.claim(load.target, owner())
+        await whole_load(destination, load, rows_of(schema, 0, 100))
+        standing = await destination.standing(load.target)
+        assert standing is not None
+        assert standing.rows == 100
+        assert standing.owner == named_owner(owner())
+        fields = tuple((field.name, str(field.type)) for field in schema.arrow_schema())
+        assert standing.columns in {(), fields}
 
     async def test_append_is_idempotent_too(self, destination: Destination) -> None:
         schema = schema_of()

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 
 from dtaas.api.path_ids import connector_id_of, task_id_of
-from dtaas.api.trail import AUDIT_DETAIL
+from dtaas.api.trail import AUDIT_DETAIL, CHANGES_NOTHING
 from dtaas.services.taskfiles.exporting import Exported, ExportService
 from dtaas.services.taskfiles.importing import ImportService
 from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
@@ -75,6 +75,7 @@ class TaskFileController(Controller):
         """
         revision = None if if_match in {None, "*"} else str(if_match).strip(' "')
         result = await imports.take(data, revision=revision)
+        request.scope["state"][CHANGES_NOTHING] = data.dry_run
         # the body is no good for the trail: it may hold secrets
         request.scope["state"][AUDIT_DETAIL] = msgspec.json.encode(result.changes).decode()
         return result

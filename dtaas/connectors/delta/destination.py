@@ -44,6 +44,7 @@ from dtaas.model.load import (
     TargetTable,
     WriteMode,
 )
+from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.schema import TableRef, TableSchema
 
@@ -83,6 +84,20 @@ class DeltaDestination:
         await ownership.claim(self._store, target, owner, take_over=take_over)
         if owner.epoch:
             await self._blocking(self._table(target, owner).raise_epoch)
+
+    async def standing(self, target: TargetTable) -> Standing | None:
+        """Return what the table's log says."""
+        table = self._table(target)
+        opened = await self._blocking(table.open)
+        if opened is None:
+            return None
+        owner = await ownership.owner_of(self._store, target)
+        return Standing(
+            location=table.uri,
+            columns=(),  # stored in a form of their own
+            rows=await self._blocking(opened.count),
+            owner="" if owner is None else named_owner(owner),
+        )
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Free the target's marker if it is this owner's."""

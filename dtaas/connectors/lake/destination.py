@@ -39,6 +39,7 @@ from dtaas.model.load import (
     TableLoad,
     TargetTable,
 )
+from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.schema import TableRef, TableSchema
 
@@ -88,6 +89,20 @@ class LakeDestination:
         await ownership.claim(self._store, target, owner, take_over=take_over)
         if owner.epoch:
             await Published(self._store, target).raise_epoch(owner.epoch)
+
+    async def standing(self, target: TargetTable) -> Standing | None:
+        """Return what the manifest says that readers use."""
+        manifest = await Published(self._store, target).current()
+        if manifest is None:
+            return None
+        owner = await ownership.owner_of(self._store, target)
+        return Standing(
+            location=self._store.url("/".join(target.path)),
+            columns=tuple((f.name, str(f.type)) for f in manifest.table.arrow_schema()),
+            rows=manifest.rows,
+            bytes=manifest.bytes,
+            owner="" if owner is None else named_owner(owner),
+        )
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Free the target's marker if it is this owner's."""

@@ -63,6 +63,11 @@ def is_same(a: Owner, b: Owner) -> bool:
     return (a.installation, a.task_id) == (b.installation, b.task_id)
 
 
+async def owner_of(store: ObjectStore, target: TargetTable) -> Owner | None:
+    """Return who writes a target, None when nobody does."""
+    return (await _read(store, target))[0]
+
+
 async def _read(store: ObjectStore, target: TargetTable) -> tuple[Owner | None, str | None]:
     """Return the holder and the marker's etag, None when there is no marker."""
     key = Layout(target).owner

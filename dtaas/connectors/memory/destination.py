@@ -28,6 +28,7 @@ from dtaas.model.load import (
     TargetTable,
     WriteMode,
 )
+from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.schema import TableRef, TableSchema
 
@@ -90,6 +91,19 @@ class MemoryDestination:
             )
         _refuse_older(held.owner, owner, target)
         held.owner = owner
+
+    async def standing(self, target: TargetTable) -> Standing | None:
+        """Return what was committed last."""
+        held = self._data.targets.get(target.path)
+        if held is None or held.rows is None:
+            return None
+        return Standing(
+            location=str(target),
+            columns=tuple((field.name, str(field.type)) for field in held.rows.schema),
+            rows=held.rows.num_rows,
+            bytes=held.rows.nbytes,
+            owner="" if held.owner is None else named_owner(held.owner),
+        )
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Forget the owner if it is this one."""

@@ -101,6 +101,22 @@ async def test_everything_is_exported_and_names_are_mapped(served: Served):
     await run(served, "diff", "-f", "-", "--connector", named, text=text)
 
 
+async def test_a_plan_of_a_run(served: Served):
+    task = await served.work.task(ORDERS, LINES, name="One")
+    told = (await run(served, "plan", "One")).stdout
+    assert "dbo.orders -> dbo/orders: about 3 rows" in told
+    assert "Create dbo/orders (id int64, name string)." in told
+    assert "not known before it ran once" in told
+    await run(served, "start", "One", "--wait")
+    told = (await run(served, "plan", "One", "--table", "dbo.lines")).stdout
+    assert "\x1b[31m  Replace the 3 rows at dbo/lines." in told
+    assert "1 steps replace or drop something" in told
+    as_json = msgspec.json.decode((await run(served, "plan", str(task.id), "--json")).stdout)
+    assert as_json["rows"] == 6
+    del served.work.source.tables[LINES]
+    assert "table_not_found" in (await run(served, "plan", "One", code=1)).stdout
+
+
 async def test_wrong_usage(served: Served, tmp_path: Path):
     await run(served, "export", code=2)
     await run(served, "apply", code=2)

@@ -1,0 +1,100 @@
+"""What a run would do, before it does anything."""
+
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from dtaas.model.load import Owner, TargetTable
+from dtaas.model.schema import TableRef
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What readers of a target see now.
+
+    Attributes:
+        columns: name and type, as text, in order.
+        rows: None when the destination does not say without reading them.
+        owner: task that writes it, in words; empty when nobody does.
+    """
+
+    location: str
+    columns: tuple[tuple[str, str], ...] = ()
+    rows: int | None = None
+    bytes: int | None = None
+    owner: str = ""
+
+
+def named_owner(owner: Owner) -> str:
+    """Return an owner in words."""
+    return f"task {owner.task_name!r} (id {owner.task_id}) of installation {owner.installation}"
+
+
+@runtime_checkable
+class InspectableDestination(Protocol):
+    """The part of a destination that says what stands there, reading no rows."""
+
+    async def standing(self, target: TargetTable) -> Standing | None:
+        """Return what readers see, None before the first load."""
+        ...
+
+
+class PlanStep(Struct, frozen=True, kw_only=True):
+    """One thing a run would do.
+
+    Attributes:
+        kind: `create`, `replace`, `append`, `columns`, `resume`, `stream`, `capture`, `take_over`.
+        destructive: somebody may miss what it changes.
+    """
+
+    kind: str
+    text: str
+    destructive: bool = False
+
+
+class TablePlan(Struct, frozen=True, kw_only=True):
+    """What a run would do with one table.
+
+    Attributes:
+        rows, bytes: estimates of the source's own statistics, None when not readable.
+        chunks: pieces it is read in.
+        files: about as many files would be written.
+        error: why nothing can be done with it.
+    """
+
+    table: TableRef
+    target: str
+    rows: int | None = None
+    bytes: int | None = None
+    chunks: int | None = None
+    files: int | None = None
+    columns: int = 0
+    key: tuple[str, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
+    error_code: str | None = None
+    error: str | None = None
+    hint: str | None = None
+
+
+class RunPlan(Struct, frozen=True, kw_only=True):
+    """What a run would do.
+
+    Attributes:
+        rows, bytes, files: over the tables where they are known.
+        seconds_low, seconds_high: by the rates of earlier executions, None without any.
+        executions: how many those were.
+        new_tables: tables the patterns find now that were not there at the last start.
+        gone_tables: tables that were.
+        destructive: every destructive step in one sentence.
+    """
+
+    task_id: int
+    tables: tuple[TablePlan, ...]
+    rows: int
+    bytes: int
+    files: int
+    seconds_low: float | None = None
+    seconds_high: float | None = None
+    executions: int = 0
+    new_tables: tuple[TableRef, ...] = ()
+    gone_tables: tuple[TableRef, ...] = ()
+    destructive: tuple[str, ...] = ()

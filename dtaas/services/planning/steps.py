@@ -1,0 +1,117 @@
+"""What a run would do with one table, in words. Pure."""
+
+from collections.abc import Sequence
+
+from dtaas.model.load import TableLoad, TargetTable, WriteMode
+from dtaas.model.plan import PlanStep, Standing
+from dtaas.model.schema import TableInfo, TableSchema
+from dtaas.model.task import TaskMode, TaskSpec
+
+_NAMED = 8
+
+
+def steps_of(
+    spec: TaskSpec,
+    schema: TableSchema,
+    target: TargetTable,
+    *,
+    info: TableInfo | None,
+    standing: Standing | None,
+    unfinished: TableLoad | None,
+    streams: bool,
+    owner: str,
+) -> tuple[PlanStep, ...]:
+    """Return the steps in the order they would be done.
+
+    Args:
+        standing: what readers of the target see now.
+        unfinished: a load an earlier execution left behind.
+        streams: whether the table has a stream that would go on.
+        owner: this task as `Standing.owner` names it.
+    """
+    place = standing.location if standing is not None else str(target)
+    steps: list[PlanStep] = []
+    if standing is not None and standing.owner not in {"", owner} and spec.options.take_over:
+        steps.append(
+            PlanStep(
+                kind="take_over",
+                text=f"Take {place} from {standing.owner}.",
+                destructive=True,
+            )
+        )
+    if spec.mode.streams:
+        steps += _capture(spec, info)
+    if streams:
+        steps.append(PlanStep(kind="stream", text=f"Go on with the changes of {schema.table}."))
+        return tuple(steps)
+    if spec.mode is not TaskMode.CDC:
+        steps += _load(spec, schema, place, standing, unfinished)
+    if spec.mode.streams:
+        steps.append(
+            PlanStep(kind="stream", text=f"Apply the changes of {schema.table} to {place}.")
+        )
+    return tuple(steps)
+
+
+def _capture(spec: TaskSpec, info: TableInfo | None) -> Sequence[PlanStep]:
+    captured = info is None or info.cdc_enabled or spec.mode is TaskMode.INCREMENTAL
+    if captured or not spec.options.enable_capture:
+        return []
+    text = f"Switch change data capture of {info.table} on at the source." if info else ""
+    return [PlanStep(kind="capture", text=text)]
+
+
+def _load(
+    spec: TaskSpec,
+    schema: TableSchema,
+    place: str,
+    standing: Standing | None,
+    unfinished: TableLoad | None,
+) -> Sequence[PlanStep]:
+    steps: list[PlanStep] = []
+    if unfinished is not None:
+        steps.append(
+            PlanStep(
+                kind="resume",
+                text=f"Resume the load that was not finished ({len(unfinished.chunks)} chunks).",
+            )
+        )
+    columns = [(field.name, str(field.type)) for field in schema.arrow_schema()]
+    if standing is None:
+        named = ", ".join(f"{name} {kind}" for name, kind in columns[:_NAMED])
+        more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
+        steps.append(PlanStep(kind="create", text=f"Create {place} ({named}{more})."))
+        return steps
+    steps += _column_changes(place, standing.columns, columns)
+    if spec.options.write_mode is WriteMode.APPEND:
+        steps.append(PlanStep(kind="append", text=f"Add the rows to those at {place}."))
+        return steps
+    rows = "what stands" if standing.rows is None else f"the {standing.rows:,} rows"
+    steps.append(
+        PlanStep(
+            kind="replace",
+            text=f"Replace {rows} at {place}.",
+            destructive=standing.rows != 0,
+        )
+    )
+    return steps
+
+
+def _column_changes(
+    place: str, before: Sequence[tuple[str, str]], after: Sequence[tuple[str, str]]
+) -> Sequence[PlanStep]:
+    old, new = dict(before), dict(after)
+    if not old:
+        return []
+    added = [f"add {name} {kind}" for name, kind in after if name not in old]
+    gone = [f"lose {name}" for name, _ in before if name not in new]
+    changed = [
+        f"make {name} {kind} (was {old[name]})"
+        for name, kind in after
+        if name in old and old[name] != kind
+    ]
+    said = [*added, *changed, *gone]
+    if not said:
+        return []
+    text = f"Columns of {place}: {', '.join(said)}."
+    return [PlanStep(kind="columns", text=text, destructive=bool(gone or changed))]
