@@ -176,14 +176,14 @@ def taken(text: str, stock: Stock, **given: Any) -> list[Drafted]:
     return list(drafted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(stocks())
 def test_a_file_of_what_is_there_changes_nothing(stock: Stock):
     drafted = taken(whole(stock).text, stock)
     assert [action_of(one) for one in drafted] == [FileAction.UNCHANGED] * 4
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(stocks())
 def test_a_file_taken_elsewhere_and_exported_there_is_the_same_bytes(stock: Stock):
     text = whole(stock).text
