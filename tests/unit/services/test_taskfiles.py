@@ -29,6 +29,15 @@ from dtaas.model.task import (
     TaskSpec,
     TaskStatus,
 )
+from dtaas.model.transformations import (
+    AddColumn,
+    ApplyFunction,
+    FilterRows,
+    OnError,
+    RenameColumn,
+    ReplaceValue,
+    TransformationRule,
+)
 from dtaas.services.taskfiles.describing import action_of
 from dtaas.services.taskfiles.documents import CONNECTOR, TASK, placeholder
 from dtaas.services.taskfiles.drafting import Drafted, Drafter
@@ -42,6 +51,21 @@ NOW = datetime(2026, 11, 27, tzinfo=UTC)
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 NAMES = WORDS.map(lambda text: text[:60])
 TABLES = st.builds(TableRef, WORDS, WORDS)
+COLUMNS = WORDS.map(lambda text: text[:60])
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1e9, 1e9) | WORDS
+STEPS = st.one_of(
+    st.builds(AddColumn, column=COLUMNS, value=SCALARS),
+    st.builds(RenameColumn, column=COLUMNS, to=COLUMNS),
+    st.builds(FilterRows, condition=WORDS, on_error=st.sampled_from(OnError)),
+    st.builds(ReplaceValue, column=COLUMNS, find=SCALARS, replacement=SCALARS),
+    st.builds(ApplyFunction, column=COLUMNS, function=COLUMNS),
+)
+RULES = st.builds(
+    TransformationRule,
+    tables=st.lists(WORDS, min_size=1, max_size=2).map(tuple),
+    steps=st.lists(STEPS, max_size=2).map(tuple),
+    skip_missing=st.booleans(),
+)
 SECRETS = {"password": "s3cret", "secret_access_key": "s3cret"}
 
 
@@ -66,11 +90,6 @@ def specs(draw: st.DrawFn, name: str, awaited: int | None) -> TaskSpec:
         exclude=draw(patterns),
         new_tables=draw(st.sampled_from(NewTables)),
         target=draw(st.sampled_from(["", "raw/{schema}/{table:snake}"])),
-    )
-    json = st.recursive(
-        st.one_of(st.none(), st.booleans(), st.integers(-9, 9), WORDS),
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
-        max_leaves=4,
     )
     return TaskSpec(
         name=name,
@@ -106,7 +125,7 @@ def specs(draw: st.DrawFn, name: str, awaited: int | None) -> TaskSpec:
             ),
         ),
         s3_file_format=draw(st.sampled_from(FileFormat)),
-        transformations=tuple(draw(st.lists(st.dictionaries(WORDS, json, max_size=2), max_size=2))),
+        transformations=tuple(draw(st.lists(RULES, max_size=2))),
         is_active=draw(st.booleans()),
         options=TaskOptions(
             write_mode=draw(st.sampled_from(WriteMode)), concurrent_chunks=draw(st.integers(1, 64))
