@@ -7,7 +7,6 @@ import structlog
 
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.layout import Places, TargetColumn
-from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.load import TargetTable
@@ -34,8 +33,8 @@ async def evolve(
     table = places.table(target)
     columns = places.columns(schema)
     await session.run(what, f"CREATE SCHEMA IF NOT EXISTS {places.schema(target)}")
-    definition = statements.create_table(table, columns, soft=places.soft)
-    await session.run(what, definition.replace("TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+    create = "CREATE TABLE IF NOT EXISTS"
+    await session.run(what, statements.create_table(create, table, columns, soft=places.soft))
     present = {row[0]: str(row[1]) for row in await session.run(what, f"DESCRIBE TABLE {table}")}
     for column in columns:
         if column.bare not in present:
@@ -60,7 +59,7 @@ def _is_wider(column: TargetColumn, present: str, *, where: str) -> bool:
     (kind, size, scale), (old, old_size, old_scale) = _parsed(column.stored.ddl), _parsed(present)
     if kind != old or (kind == "NUMBER" and scale != old_scale):
         raise SchemaChangedError(
-            f"Column {text(column.bare)} of {where} is {present}, but the source's values are"
+            f"Column {column.bare!r} of {where} is {present}, but the source's values are"
             f" {column.stored.ddl} now.",
             hint="Start the task with force to load the table anew.",
         )

@@ -6,7 +6,7 @@ import structlog
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.encode import FILE_BYTES, encoded_rows
-from dtaas.connectors.snowflake.layout import Places, TargetColumn, key_of
+from dtaas.connectors.snowflake.layout import Places, key_of
 from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.errors import DestinationConflictError, OwnershipLostError
@@ -114,19 +114,16 @@ class Loader:
     async def _replace(self, session: Session, files: list[DataFile], rows: int) -> None:
         target = self._places.table(self._load.target)
         fresh = self._places.load(self._load.target, self._load.load_id)
-        definition = statements.create_table(fresh, self._columns, soft=self._places.soft)
-        await session.run(self._what, f"CREATE OR REPLACE {definition}")
+        await session.run(self._what, self._create("CREATE OR REPLACE TABLE", fresh))
         await self._fill(session, fresh, files, rows)
         await require_owner(session, self._places, self._load)
-        definition = statements.create_table(target, self._columns, soft=self._places.soft)
-        await session.run(self._what, definition.replace("TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+        await session.run(self._what, self._create("CREATE TABLE IF NOT EXISTS", target))
         await session.run(self._what, f"ALTER TABLE {target} SWAP WITH {fresh}")
         await session.run(self._what, self._record(rows))
 
     async def _append(self, session: Session, files: list[DataFile], rows: int) -> None:
         target = self._places.table(self._load.target)
-        definition = statements.create_table(target, self._columns, soft=self._places.soft)
-        await session.run(self._what, definition.replace("TABLE", "CREATE TABLE IF NOT EXISTS", 1))
+        await session.run(self._what, self._create("CREATE TABLE IF NOT EXISTS", target))
         staging = self._places.staging(self._load.target, "STAGED")
         await session.run(self._what, statements.staged_table(staging, self._columns))
         await self._copy(session, staging, files, rows)
@@ -158,6 +155,9 @@ class Loader:
                 f"Snowflake loaded {loaded} of the {rows} rows staged for {self._load.target}.",
                 hint="Somebody removed staged files. Start the task with force.",
             )
+
+    def _create(self, create: str, table: str) -> str:
+        return statements.create_table(create, table, self._columns, soft=self._places.soft)
 
     def _record(self, rows: int) -> str:
         return (
@@ -197,8 +197,3 @@ async def require_owner(session: Session, places: Places, load: TableLoad) -> No
 def tag_of(owner: Owner, table: object) -> str:
     """Return the QUERY_TAG of a task's statements about a table."""
     return f"dtaas/{owner.task_name}/{owner.task_id}/{table}"
-
-
-def columns_by_source(columns: list[TargetColumn]) -> dict[str, TargetColumn]:
-    """Return columns by their name at the source."""
-    return {column.source: column for column in columns}

@@ -36,15 +36,19 @@ def make_records(places: Places) -> list[str]:
     ]
 
 
-def create_table(name: str, columns: Sequence[TargetColumn], *, soft: bool) -> str:
-    """Return the definition of a target, without a word before TABLE."""
+def create_table(create: str, name: str, columns: Sequence[TargetColumn], *, soft: bool) -> str:
+    """Return the statement that makes a target.
+
+    Args:
+        create: its first words, such as CREATE TABLE IF NOT EXISTS.
+    """
     definitions = [c.definition() for c in columns]
     if soft:
         definitions.append(f"{quoted(DELETED)} BOOLEAN")
     key = [c for c in columns if c.key]
     if key:
         definitions.append(f"PRIMARY KEY ({names_of(key)})")
-    return f"TABLE {name} ({', '.join(definitions)})"
+    return f"{create} {name} ({', '.join(definitions)})"
 
 
 def create_staging(name: str, columns: Sequence[TargetColumn], kept: Collection[str]) -> str:
