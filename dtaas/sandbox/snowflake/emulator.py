@@ -65,6 +65,11 @@ class SnowflakeEmulator:
             "enable_server_session_keep_alive_auto_detection": False,
         }
 
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, None before the first start."""
+        return self._process.pid if self._process is not None else None
+
     async def start(self) -> None:
         """Start the process on its folder; return when it answers. Idempotent.
 

@@ -6,7 +6,12 @@ from typing import Any, Final
 
 import sqlglot
 
-from dtaas.sandbox.snowflake.engine import session_statements, stage_statements, tables
+from dtaas.sandbox.snowflake.engine import (
+    plain_insert,
+    session_statements,
+    stage_statements,
+    tables,
+)
 from dtaas.sandbox.snowflake.engine.alter_table import alter_table
 from dtaas.sandbox.snowflake.engine.answer import INSERT, Answer, counts
 from dtaas.sandbox.snowflake.engine.copy_into import copy_into
@@ -44,6 +49,7 @@ _CREATE: Final = r"CREATE\s+(?P<replace>OR\s+REPLACE\s+)?"
 def _patterns() -> list[tuple[str, Handler]]:
     return [
         (_BEGIN, session_statements.begin),
+        (plain_insert.PATTERN, plain_insert.plain_insert),
         (r"COMMIT(?:\s+WORK)?", session_statements.commit),
         (r"ROLLBACK(?:\s+WORK)?", session_statements.rollback),
         (rf"PUT\s+{_FILE}\s+{_STAGE}{_REST}", stage_statements.put),

@@ -17,6 +17,7 @@ from dtaas.sandbox.snowflake.engine.names import quoted
 from dtaas.sandbox.snowflake.engine.stages import Stages
 
 _GLOBAL: Final = "_fs_global"  # where fakesnow looks for what spans databases
+_MEMORY: Final = "1GB"
 _HIDDEN: Final = ("memory", "system", "temp", _GLOBAL)
 
 
@@ -42,7 +43,12 @@ class Store:
         self.definitions = threading.RLock()
         self.sessions: dict[int, Session] = {}
         # fakesnow's macros are written with the older arrow lambdas.
-        self._duck = duckdb.connect(":memory:", config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "lambda_syntax": "ENABLE_SINGLE_ARROW",
+            "memory_limit": _MEMORY,
+            "temp_directory": str(folder / "spilt"),
+        }
+        self._duck = duckdb.connect(":memory:", config=config)
         self._duck.execute(f"ATTACH '{folder / 'account.duckdb'}' AS {_GLOBAL}")
         self._duck.execute(info_schema.fs_global_creation_sql())
         self._duck.execute(COLUMNS_VIEW)

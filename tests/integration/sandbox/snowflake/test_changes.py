@@ -40,6 +40,23 @@ async def test_counts_of_changes(connect: Connect) -> None:
         assert cursor.rowcount == rows
 
 
+async def test_thousands_of_rows_in_one_insert(connect: Connect, run: Run) -> None:
+    await run("CREATE TABLE MANY (ID INT, S VARCHAR, F NUMBER(10,2), B BOOLEAN)")
+    cursor = (await connect()).cursor()
+    rows = [(i, f"it's {i}\\ \n;", i / 4 if i % 3 else None, i % 2 == 0) for i in range(3000)]
+    await cursor.executemany("INSERT INTO MANY (ID, S, F, B) VALUES (%s, %s, %s, %s)", rows)
+    assert cursor.rowcount == 3000
+    plain = ", ".join(f"({i}, 'it''s; -- {i}', {i / 4}, TRUE)" for i in range(3000, 9000))
+    assert await run(f"INSERT INTO MANY VALUES {plain}") == [(6000,)]
+    assert await run("SELECT S FROM MANY WHERE ID IN (1, 5000) ORDER BY ID") == [
+        ("it's 1\\ \n;",),
+        ("it's; -- 5000",),
+    ]
+    assert await run("SELECT COUNT(*), SUM(F), COUNT_IF(B) FROM MANY") == [
+        (9000, sum(i / 4 for i in range(9000) if i >= 3000 or i % 3), 7500)
+    ]
+
+
 async def test_a_merge_deletes_updates_and_inserts_the_last_of_each_key(
     connect: Connect, run: Run
 ) -> None:
