@@ -1,5 +1,6 @@
 """Whatever dies at whatever step of a batch or a load, the target ends exactly right."""
 
+import os
 from collections.abc import AsyncIterator
 
 import anyio
@@ -34,6 +35,8 @@ STEPS = {
     "before COMMIT": ("^COMMIT", "before"),
     "after COMMIT, the reply lost": ("^COMMIT", "after"),
 }
+TURNS = int(os.environ.get("DTAAS_TEST_SNOWFLAKE_TURNS", "1"))
+"""How often each cut is made: 50 for the long profile."""
 KINDS = {"before": ("error", "exit"), "after": ("exit", "expire")}
 """What happens before a step; and after it ran, when its reply is what gets lost."""
 
@@ -57,6 +60,7 @@ async def revived(emulator: SnowflakeEmulator, kind: str) -> None:
         await emulator.start()
 
 
+@pytest.mark.parametrize("turn", range(TURNS))
 @pytest.mark.parametrize(("step", "kind"), [(s, k) for s in STEPS for k in KINDS[STEPS[s][1]]])
 async def test_a_batch_cut_at_any_step_counts_once(
     snowflake: SnowflakeEmulator,
@@ -64,6 +68,7 @@ async def test_a_batch_cut_at_any_step_counts_once(
     lives: list[SnowflakeDestination],
     step: str,
     kind: str,
+    turn: int,
 ) -> None:
     lives.append(destination_of(config))
     stream = await loaded(lives[0], range(3))
