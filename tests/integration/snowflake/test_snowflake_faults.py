@@ -60,15 +60,15 @@ async def revived(emulator: SnowflakeEmulator, kind: str) -> None:
         await emulator.start()
 
 
-@pytest.mark.parametrize("turn", range(TURNS))
-@pytest.mark.parametrize(("step", "kind"), [(s, k) for s in STEPS for k in KINDS[STEPS[s][1]]])
+@pytest.mark.parametrize(
+    ("step", "kind"), [(s, k) for s in STEPS for k in KINDS[STEPS[s][1]]] * TURNS
+)
 async def test_a_batch_cut_at_any_step_counts_once(
     snowflake: SnowflakeEmulator,
     config: SnowflakeConfig,
     lives: list[SnowflakeDestination],
     step: str,
     kind: str,
-    turn: int,
 ) -> None:
     lives.append(destination_of(config))
     stream = await loaded(lives[0], range(3))
