@@ -2,7 +2,7 @@
 // each message costs, from its arrival to the layout, and to the paint.
 (() => {
   const given = __GIVEN__
-  const bench = { updates: [], pixels: [], done: false }
+  const bench = { painted: () => undefined }
   window.__bench = bench
   let arrived = null
 
@@ -16,9 +16,9 @@
     // Vue's flush is a microtask that was queued by `run`; this one comes after it.
     Promise.resolve().then(() => Promise.resolve()).then(() => {
       void document.body.offsetHeight
-      bench.updates.push(performance.now() - began)
+      const update = performance.now() - began
       const channel = new MessageChannel()
-      channel.port1.onmessage = () => { bench.pixels.push(performance.now() - first) }
+      channel.port1.onmessage = () => { bench.painted([update, performance.now() - first]) }
       channel.port2.postMessage(null)
     })
   })
@@ -42,11 +42,18 @@
       }, 0)
     }
 
-    tell(topic, type, data) {
+    text(topic, type, data) {
       this.seq += 1
-      const text = JSON.stringify({ v: 1, seq: this.seq, topic, type, ts: new Date().toISOString(), data })
+      return JSON.stringify({ v: 1, seq: this.seq, topic, type, ts: new Date().toISOString(), data })
+    }
+
+    arrive(text) {
       arrived ??= performance.now()
       this.onmessage?.(new MessageEvent('message', { data: text }))
+    }
+
+    tell(topic, type, data) {
+      this.arrive(this.text(topic, type, data))
     }
 
     send(text) {
@@ -57,22 +64,16 @@
 
     close() { this.readyState = 3 }
 
-    /** Change every table, `rounds` times, four times a second as the daemon does. */
-    play(rounds) {
-      let round = 0
-      const timer = setInterval(() => {
-        round += 1
-        const tables = given.snapshot.tables.map((table, at) => ({
-          ...table, rows_done: table.rows_done + round * (1000 + at), rows_s: 1000 + ((round * 37 + at) % 900),
-          mb_s: 1 + ((round + at) % 9), written_bytes: round * 1e6, eta_s: 900 - round, lag_s: (round + at) % 50,
-        }))
-        const progress = { ...given.snapshot.progress, rows_done: round * 1e6, rows_s: 9e4 + round, percent: round % 100 }
-        this.tell('tasks', 'delta', { progress: [progress] })
-        this.tell(given.topic, 'delta', { tables, progress })
-        if (round < rounds) return
-        clearInterval(timer)
-        setTimeout(() => { bench.done = true }, 500)
-      }, 250)
+    /** Write the messages of a round in which every table changes, as the daemon does four times a second. */
+    changes() {
+      this.round = (this.round ?? 0) + 1
+      const round = this.round
+      const tables = given.snapshot.tables.map((table, at) => ({
+        ...table, rows_done: table.rows_done + round * (1000 + at), rows_s: 1000 + ((round * 37 + at) % 900),
+        mb_s: 1 + ((round + at) % 9), written_bytes: round * 1e6, eta_s: 900 - round, lag_s: (round + at) % 50,
+      }))
+      const progress = { ...given.snapshot.progress, rows_done: round * 1e6, rows_s: 9e4 + round, percent: round % 100 }
+      return [this.text('tasks', 'delta', { progress: [progress] }), this.text(given.topic, 'delta', { tables, progress })]
     }
   }
 
@@ -82,10 +83,10 @@
       bench.socket = this
     }
   }
-  bench.start = (rounds) => {
-    bench.updates = []
-    bench.pixels = []
-    bench.done = false
-    bench.socket.play(rounds)
-  }
+  bench.prepare = () => { bench.texts = bench.socket.changes() }
+  /** Deliver what was prepared; return when it is painted: [ms of the update, ms from message to paint]. */
+  bench.step = () => new Promise((resolve) => {
+    bench.painted = resolve
+    setTimeout(() => { for (const text of bench.texts) bench.socket.arrive(text) }, 0)
+  })
 })()
