@@ -6,13 +6,14 @@ that never uses a product does not need its driver.
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar, assert_never, cast
 
 import msgspec
 from msgspec import Struct
 
 from dtaas.connectors.secrets.resolver import SecretResolver
 from dtaas.model.change_ports import ChangeSource, WatermarkSource
+from dtaas.model.changes import Capture
 from dtaas.model.connectors import (
     ConnectionConfig,
     Connector,
@@ -49,10 +50,22 @@ def _sqlserver(config: SqlServerConfig) -> Source:
     return SqlServerSource(config)
 
 
-def _sqlserver_changes(config: SqlServerConfig) -> ChangeSource:
+def _sqlserver_changes(config: SqlServerConfig, capture: Capture) -> ChangeSource:
     from dtaas.connectors.sqlserver.capture.source import SqlServerChangeSource  # noqa: PLC0415
+    from dtaas.connectors.sqlserver.tracking.auto import FirstThatTracks  # noqa: PLC0415
+    from dtaas.connectors.sqlserver.tracking.source import (  # noqa: PLC0415
+        SqlServerTrackingSource,
+    )
 
-    return SqlServerChangeSource(config)
+    match capture:
+        case Capture.CDC:
+            return SqlServerChangeSource(config)
+        case Capture.CHANGE_TRACKING:
+            return SqlServerTrackingSource(config)
+        case Capture.AUTO:
+            return FirstThatTracks(SqlServerChangeSource(config), SqlServerTrackingSource(config))
+        case _:
+            assert_never(capture)
 
 
 def _sqlserver_watermarks(config: SqlServerConfig) -> WatermarkSource:
@@ -67,7 +80,7 @@ def _memory_source(config: MemorySourceConfig) -> Source:
     return MemorySource(config)
 
 
-def _memory_changes(config: MemorySourceConfig) -> ChangeSource:
+def _memory_changes(config: MemorySourceConfig, _capture: Capture) -> ChangeSource:
     from dtaas.connectors.memory.change_source import MemoryChangeSource  # noqa: PLC0415
 
     return MemoryChangeSource(config)
@@ -125,7 +138,7 @@ def warm_up() -> None:
 class _SourceRow(Struct, frozen=True):
     type: ConnectorType
     build: Callable[[ConnectionConfig], Source]
-    changes: Callable[[ConnectionConfig], ChangeSource] | None
+    changes: Callable[[ConnectionConfig, Capture], ChangeSource] | None
     watermarks: Callable[[ConnectionConfig], WatermarkSource] | None
 
 
@@ -140,7 +153,7 @@ def _source_row(
     config: type[C],
     build: Callable[[C], Source],
     *,
-    changes: Callable[[C], ChangeSource] | None = None,
+    changes: Callable[[C, Capture], ChangeSource] | None = None,
     watermarks: Callable[[C], WatermarkSource] | None = None,
 ) -> _SourceRow:
     row = ConnectorType(
@@ -155,7 +168,7 @@ def _source_row(
     return _SourceRow(
         row,
         cast("Callable[[ConnectionConfig], Source]", build),
-        cast("Callable[[ConnectionConfig], ChangeSource] | None", changes),
+        cast("Callable[[ConnectionConfig, Capture], ChangeSource] | None", changes),
         cast("Callable[[ConnectionConfig], WatermarkSource] | None", watermarks),
     )
 
@@ -260,7 +273,7 @@ class Registry:
         self.type_of(ConnectorRole.SOURCE, connector.kind)
         return self._sources[connector.kind].build(connector.config)
 
-    def change_source(self, connector: Connector) -> ChangeSource:
+    def change_source(self, connector: Connector, capture: Capture = Capture.CDC) -> ChangeSource:
         """Build the part of a source that reads changes, or refuse where it has none."""
         _require_resolved(connector)
         self.type_of(ConnectorRole.SOURCE, connector.kind)
@@ -271,7 +284,7 @@ class Registry:
                 hint="Use mode full_load.",
                 field="$.mode",
             )
-        return build(connector.config)
+        return build(connector.config, capture)
 
     def watermark_source(self, connector: Connector) -> WatermarkSource:
         """Build the part of a source that knows watermarks, or refuse where it has none."""

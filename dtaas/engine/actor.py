@@ -20,6 +20,7 @@ from dtaas.engine.stream import Joined, TaskStream
 from dtaas.engine.table import load_table
 from dtaas.engine.table_search import with_tables_found
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
+from dtaas.model.changes import Capture, capture_of
 from dtaas.model.connectors import Connector
 from dtaas.model.errors import DtaasError
 from dtaas.model.events import ExecutionChanged, TaskChanged
@@ -170,9 +171,11 @@ class TaskActor:
             return await self._increment(job, tables, connector)
         if not task.spec.mode.streams:
             return await self._load(job, tables)
-        changes = shaping.changes(self._registry.change_source(connector))
+        known = () if self._orders.restart else await self._workshop.streams.streams(task.id)
+        capture = capture_of(task.spec.options.capture, known)
+        changes = shaping.changes(self._registry.change_source(connector, capture))
         try:
-            return await self._load_and_stream(job, changes)
+            return await self._load_and_stream(job, changes, capture)
         finally:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
                 await changes.aclose()
@@ -223,7 +226,7 @@ class TaskActor:
             await self._workshop.store.clear_take_over(job.task.id)
         return Ended(status=status, progress=load.snapshot(), error=load.first_error())
 
-    async def _load_and_stream(self, job: "_Job", changes: ChangeSource) -> Ended:
+    async def _load_and_stream(self, job: "_Job", changes: ChangeSource, capture: Capture) -> Ended:
         """Stream what streams already; capture and load the rest meanwhile; until drained."""
         if not isinstance(job.destination, ChangeDestination):
             raise TypeError(job.destination)
@@ -235,6 +238,7 @@ class TaskActor:
             destination=job.destination,
             ledger=workshop.ledger,
             streams=workshop.streams,
+            capture=capture,
         )
         await handover.part()
         known = await handover.known()
@@ -288,6 +292,9 @@ class TaskActor:
             stream.meter.tables[table].enter(TablePhase.WAITING)
         captured = await handover.track(tables)
 
+        async def version() -> str:
+            return (await handover.source.anchor(list(captured.tables.values()))).hex()
+
         async def arrived(table: TableRef) -> None:
             await joined(await handover.open(captured, table))
 
@@ -305,7 +312,12 @@ class TaskActor:
             destination=job.destination,
             owner=job.owner,
             restart=self._orders.restart,
-            company=Company(meter=stream.meter, drain=stream.drain, arrived=arrived),
+            company=Company(
+                meter=stream.meter,
+                drain=stream.drain,
+                arrived=arrived,
+                position=version if captured.by_version else None,
+            ),
         )
         if await load.run() is not None and job.task.spec.options.take_over:
             await self._workshop.store.clear_take_over(job.task.id)

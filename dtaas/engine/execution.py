@@ -79,11 +79,13 @@ class Company(Struct, frozen=True, kw_only=True):
 
     Attributes:
         arrived: called with each table that is loaded; from then on it is the stream's.
+        position: where the stream of a table that is now loaded begins; None asks the source.
     """
 
     meter: ExecutionMeter
     drain: Drain
     arrived: Callable[[TableRef], Awaitable[None]]
+    position: Callable[[], Awaitable[str]] | None = None
 
 
 class TaskExecution:
@@ -137,6 +139,7 @@ class TaskExecution:
             drain=self.drain,
             restart=restart,
             anew=company is not None,
+            position=None if company is None else company.position,
         )
         self._attempts: dict[TableRef, CancelScope] = {}
         self._stalled: set[TableRef] = set()

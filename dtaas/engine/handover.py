@@ -13,7 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
-from dtaas.model.changes import StreamState, TableStream, TrackedTable, TrackingMethod
+from dtaas.model.changes import (
+    Capture,
+    StreamState,
+    TableStream,
+    TrackedTable,
+    TrackingMethod,
+)
 from dtaas.model.errors import DtaasError, SourceQueryError, ValidationFailedError
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
@@ -32,9 +38,19 @@ class Captured(Struct, frozen=True):
     anchor: bytes
     identity: str
 
+    @property
+    def by_version(self) -> bool:
+        """Return whether positions are not those of the log."""
+        methods = {t.method for t in self.tables.values()}
+        return TrackingMethod.CHANGE_TRACKING in methods
+
 
 class Handover(Struct, frozen=True, kw_only=True):
-    """Prepares the streams of one task."""
+    """Prepares the streams of one task.
+
+    Attributes:
+        capture: which way changes are read; streams of another way, or mode, are not known.
+    """
 
     task: Task
     owner: Owner
@@ -42,6 +58,7 @@ class Handover(Struct, frozen=True, kw_only=True):
     destination: Destination
     ledger: LoadLedger
     streams: StreamStore
+    capture: Capture = Capture.CDC
 
     async def known(self) -> dict[TableRef, StreamState]:
         """Return the streams the task already has, of the tables it still names."""
@@ -50,8 +67,7 @@ class Handover(Struct, frozen=True, kw_only=True):
         return {
             s.stream.tracked.table: s
             for s in found
-            if s.stream.tracked.table in wanted
-            and s.stream.tracked.method is not TrackingMethod.WATERMARK  # from another mode
+            if s.stream.tracked.table in wanted and s.stream.tracked.method == self.capture.value
         }
 
     async def part(self) -> None:

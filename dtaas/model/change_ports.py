@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import pyarrow as pa
 
 from dtaas.model.changes import (
+    Capture,
     ChangeReceipt,
     ChangeWindow,
     SourceState,
@@ -165,7 +166,7 @@ class WatermarkSource(Protocol):
 class ChangeRegistry(ConnectorRegistry, Protocol):
     """Products, with those that read changes."""
 
-    def change_source(self, connector: Connector) -> ChangeSource:
+    def change_source(self, connector: Connector, capture: Capture = Capture.CDC) -> ChangeSource:
         """Build the part of a source that reads changes.
 
         Raises:

@@ -1,5 +1,6 @@
 """Changes of a table: positions, windows of whole transactions, and the form change rows have."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -59,6 +60,20 @@ class TrackingMethod(StrEnum):
     CAPTURE = "cdc"
     CHANGE_TRACKING = "change_tracking"
     WATERMARK = "watermark"
+
+
+class Capture(StrEnum):
+    """Which way changes of a whole task are read.
+
+    Attributes:
+        CDC: change data capture: every change, in order.
+        CHANGE_TRACKING: the last state of each row that changed; every edition has it.
+        AUTO: the first where it is there or can be switched on, else the second.
+    """
+
+    CDC = "cdc"
+    CHANGE_TRACKING = "change_tracking"
+    AUTO = "auto"
 
 
 class TrackedTable(Struct, frozen=True, kw_only=True):
@@ -197,3 +212,11 @@ class StreamState(Struct, frozen=True, kw_only=True):
     intent: ChangeWindow | None = None
     verified_through: bytes | None = None
     watermark: str | None = None
+
+
+def capture_of(wanted: Capture, streams: Iterable[StreamState]) -> Capture:
+    """Return which way a task's changes are read: one that streams goes on by the way it began."""
+    if wanted is not Capture.AUTO:
+        return wanted
+    ways = {s.stream.tracked.method.value for s in streams} & {c.value for c in Capture}
+    return Capture(min(ways)) if ways else wanted

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from dtaas.model.changes import Capture
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
@@ -147,7 +148,8 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         time_limit_s: an execution that runs longer fails; 0 is no limit.
         no_progress_s: the watchdog's limit without a single row or byte moving.
         max_attempts: lives of one table within an execution before it is given up.
-        enable_capture: switch change data capture on at the source where it is missing.
+        capture: which way changes are read.
+        enable_capture: switch it on at the source where it is missing.
         poll_interval_ms: wait between polls of a source that has nothing new.
         merge_interval_s: least time between windows of one table, unless it is behind by more than
             a window; by default what the destination's cost asks for: 60 for Snowflake, else 0.
@@ -169,6 +171,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     time_limit_s: Annotated[int, Meta(ge=0)] = 12 * 3600
     no_progress_s: Annotated[int, Meta(ge=5)] = 600
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
+    capture: Capture = Capture.CDC
     enable_capture: bool = True
     poll_interval_ms: Annotated[int, Meta(ge=50, le=3_600_000)] = 500
     window_rows: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000

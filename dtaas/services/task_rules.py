@@ -26,6 +26,7 @@ _APPLIED_AT_ONCE: Final = frozenset(
     {"description", "schedule_type", "schedule_interval_seconds", "schedule", "is_active"}
 )
 _TABLES: Final = frozenset({"source_tables", "table_mappings"})
+_MOVING_OPTIONS: Final = frozenset({"options.write_mode", "options.capture"})
 _TUNING: Final = frozenset({"batch_size_mb", "batch_rows", "handle_schema_drift"})
 
 
@@ -241,8 +242,7 @@ def fields_for_rest(old: TaskSpec, new: TaskSpec, *, streaming: bool = False) ->
         sorted(
             name
             for name in changed_fields(old, new)
-            if name not in free
-            and not (name.startswith("options.") and name != "options.write_mode")
+            if name not in free and (not name.startswith("options.") or name in _MOVING_OPTIONS)
         )
     )
 

@@ -22,7 +22,7 @@ from dtaas.engine.shaping.task import TaskShaping
 from dtaas.engine.verification.fence import Fence
 from dtaas.engine.verification.table import Ends, verify_table
 from dtaas.model.change_ports import ChangeRegistry, ChangeSource, StreamStore
-from dtaas.model.changes import TrackingMethod
+from dtaas.model.changes import TrackingMethod, capture_of
 from dtaas.model.connectors import Connector
 from dtaas.model.errors import ActionNotAllowedError, ValidationFailedError
 from dtaas.model.ids import ConnectorId, TaskId
@@ -294,7 +294,9 @@ class VerificationService:
             await stack.enter_async_context(aclosing(destination))
             changes = None
             if task.spec.mode in {TaskMode.CDC, TaskMode.FULL_LOAD_THEN_CDC}:
-                changes = shaping.changes(self._registry.change_source(connector))
+                streams = await self._streams.streams(task.id)
+                capture = capture_of(task.spec.options.capture, streams)
+                changes = shaping.changes(self._registry.change_source(connector, capture))
                 await stack.enter_async_context(aclosing(changes))
             yield _Sides(task, source, destination, changes, shaping)
 

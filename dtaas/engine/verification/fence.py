@@ -16,7 +16,7 @@ from msgspec import Struct
 from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.verification.digest import key_hashes
 from dtaas.model.change_ports import ChangeSource, StreamStore
-from dtaas.model.changes import SourceState, StreamState
+from dtaas.model.changes import SourceState, StreamState, TrackingMethod
 from dtaas.model.errors import CaptureStoppedError, NotFoundError
 from dtaas.model.fingerprint import U64
 from dtaas.model.ids import TaskId
@@ -96,6 +96,9 @@ class Fence(Struct, frozen=True, kw_only=True):
             CaptureGapError: the changes are not kept any more.
         """
         tracked = (await self.state()).stream.tracked
+        if tracked.method is TrackingMethod.CHANGE_TRACKING:
+            # Only the last change of a row is known: one that came since hides those before it.
+            to = max(to, (await self.source.poll([tracked])).position)
         found = [np.zeros(0, dtype=np.uint64)]
         while after < to:
             window = await self.source.cut(tracked, after=after, to=to, most_rows=_WINDOW_ROWS)
