@@ -171,8 +171,8 @@ class TaskActor:
             return await self._increment(job, tables, connector)
         if not task.spec.mode.streams:
             return await self._load(job, tables)
-        known = () if self._orders.restart else await self._workshop.streams.streams(task.id)
-        capture = capture_of(task.spec.options.capture, known)
+        streams = await self._workshop.streams.streams(task.id)
+        capture = capture_of(task.spec.options.capture, streams)
         changes = shaping.changes(self._registry.change_source(connector, capture))
         try:
             return await self._load_and_stream(job, changes, capture)
@@ -186,16 +186,12 @@ class TaskActor:
         """Read what is new above each table's watermark; what is not known yet in full."""
         if not isinstance(job.destination, ChangeDestination):
             raise TypeError(job.destination)
-        streams = self._workshop.streams
-        if self._orders.restart:
-            for table in self._orders.tables or job.task.spec.source_tables:
-                await streams.forget(job.task.id, table)
         marks = job.shaping.marks(self._registry.watermark_source(connector))
         try:
             increments = Increments(
                 marks=marks,
                 destination=job.destination,
-                streams=streams,
+                streams=self._workshop.streams,
                 shaping=job.shaping,
                 uniform=self._workshop.uniform,
             )

@@ -42,7 +42,6 @@ from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
 _ENDING = frozenset(
     {TaskStatus.STOPPING, TaskStatus.RUNNING, TaskStatus.STREAMING, TaskStatus.RETRYING}
 )
-_STREAMED = frozenset({TaskMode.CDC, TaskMode.FULL_LOAD_THEN_CDC})
 P = ParamSpec("P")
 log = structlog.get_logger()
 _LIVES = RestartPolicy(base_s=1.0, cap_s=30.0, most=None)
@@ -124,7 +123,8 @@ class Supervisor:
         if epoch is None:
             return  # another daemon's, which looks at what is wanted every few seconds
         if task.desired is DesiredState.RUNNING:
-            if (force or tables) and task.spec.mode in _STREAMED:
+            anew = force or (tables and task.spec.mode.streams)
+            if anew and task.spec.mode is not TaskMode.FULL_LOAD:
                 # Now, before anybody is told that it starts: a crash must not forget the order.
                 await self._forget_streams(task_id, tables or task.spec.source_tables)
             self._spawn(task_id, Orders(tables=tuple(tables), restart=force, epoch=epoch))

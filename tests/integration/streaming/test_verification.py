@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 from dtaas.concurrency.bus import EventBus
 from dtaas.connectors.registry import Registry
 from dtaas.engine.progress import utc_now
+from dtaas.model.changes import Capture
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskMode
 from dtaas.model.verification import Difference, Verdict, Verification, VerificationStatus
@@ -84,9 +85,10 @@ async def keep_changing(database: Database) -> None:
         )
 
 
-async def test_equal_ends_are_proved_while_rows_change(setting: Setting) -> None:
+@pytest.mark.parametrize("capture", [Capture.CDC, Capture.CHANGE_TRACKING])
+async def test_equal_ends_are_proved_while_rows_change(setting: Setting, capture: Capture) -> None:
     await setting.database.create(T, COLUMNS, *ROWS)
-    async with setting.life(T) as life, proving(life) as service:
+    async with setting.life(T, capture=capture) as life, proving(life) as service:
         await life.start()
         await life.streaming()
         async with anyio.create_task_group() as group:

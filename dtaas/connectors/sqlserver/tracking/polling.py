@@ -13,8 +13,8 @@ from dtaas.model.errors import CaptureLostError, SourceQueryError, TableNotFound
 from dtaas.model.schema import TableRef
 
 _STATE: Final = """
-DECLARE @floor bigint = ?;
-SELECT CHANGE_TRACKING_CURRENT_VERSION() AS version, GETUTCDATE() AS utc_time,
+DECLARE @floor bigint = ?, @version bigint = CHANGE_TRACKING_CURRENT_VERSION();
+SELECT @version AS version, GETUTCDATE() AS utc_time,
   (SELECT CONVERT(varchar(36), r.recovery_fork_guid) FROM sys.database_recovery_status AS r
     WHERE r.database_id = DB_ID()) AS fork,
   d.is_auto_cleanup_on, d.retention_period, d.retention_period_units_desc,
@@ -23,6 +23,7 @@ SELECT CHANGE_TRACKING_CURRENT_VERSION() AS version, GETUTCDATE() AS utc_time,
 FROM ({marks}) AS t
 LEFT JOIN sys.change_tracking_tables AS k ON k.object_id = t.object_id
 LEFT JOIN sys.change_tracking_databases AS d ON d.database_id = DB_ID()"""
+"""The version comes first, in a statement of its own: what the next one sees is at least as new."""
 _TRACKED: Final = """
 SELECT OBJECT_ID(?) AS object_id,
   (SELECT k.begin_version FROM sys.change_tracking_tables AS k WHERE k.object_id = OBJECT_ID(?))"""
