@@ -16,7 +16,7 @@ from msgspec import Struct
 from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.verification.digest import key_hashes
 from dtaas.model.change_ports import ChangeSource, StreamStore
-from dtaas.model.changes import SourceState, StreamState, TrackingMethod
+from dtaas.model.changes import ChangeWindow, SourceState, StreamState, TrackingMethod
 from dtaas.model.errors import CaptureStoppedError, NotFoundError
 from dtaas.model.fingerprint import U64
 from dtaas.model.ids import TaskId
@@ -26,6 +26,7 @@ _LOOK_EVERY_S: Final = 0.2
 _FENCE_LIMIT_S: Final = 60.0
 _ARRIVAL_LIMIT_S: Final = 60.0
 _WINDOW_ROWS: Final = 200_000
+_NEWEST: Final = ((1 << 63) - 1).to_bytes(10)
 _BATCH_ROWS: Final = 65_536
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 
@@ -96,12 +97,13 @@ class Fence(Struct, frozen=True, kw_only=True):
             CaptureGapError: the changes are not kept any more.
         """
         tracked = (await self.state()).stream.tracked
-        if tracked.method is TrackingMethod.CHANGE_TRACKING:
-            # Only the last change of a row is known: one that came since hides those before it.
-            to = max(to, (await self.source.poll([tracked])).position)
         found = [np.zeros(0, dtype=np.uint64)]
         while after < to:
-            window = await self.source.cut(tracked, after=after, to=to, most_rows=_WINDOW_ROWS)
+            if tracked.method is TrackingMethod.CHANGE_TRACKING:
+                # Only a row's last change is known: one that came since hides those before it.
+                window = ChangeWindow(table=self.table, after=after, to=_NEWEST)
+            else:
+                window = await self.source.cut(tracked, after=after, to=to, most_rows=_WINDOW_ROWS)
             if window.expected_rows != 0:
                 async with self.source.changes(
                     tracked, window, batch_rows=_BATCH_ROWS, batch_bytes=_BATCH_BYTES
