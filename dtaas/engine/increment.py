@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.shaping.task import TaskShaping
-from dtaas.engine.stream_table import StreamContext, TableStreamer
+from dtaas.engine.stream_context import StreamContext
+from dtaas.engine.stream_table import TableStreamer
 from dtaas.engine.table import LoadContext, TableLoader
 from dtaas.engine.turns import Turns
 from dtaas.model.change_ports import ChangeDestination, StreamStore, WatermarkSource

@@ -51,10 +51,11 @@ async def repairs(
                 found = zip(*(key_texts(rows.column(name)) for name in schema.key), strict=True)
                 for key in found:
                     missing.pop(tuple(text or "" for text in key), None)
-                yield _changes(schema, rows, ChangeOp.UPDATE, window, done)
+                yield change_rows(schema, rows, ChangeOp.UPDATE, _position(window), done)
                 done += rows.num_rows
         if missing:
-            yield _changes(schema, _keys_only(schema, list(missing)), ChangeOp.DELETE, window, done)
+            gone = _keys_only(schema, list(missing))
+            yield change_rows(schema, gone, ChangeOp.DELETE, _position(window), done)
             done += len(missing)
 
 
@@ -68,17 +69,30 @@ def _keys_only(schema: TableSchema, keys: Sequence[Key]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=list(schema.key))
 
 
-def _changes(
-    schema: TableSchema, rows: pa.RecordBatch, op: ChangeOp, window: ChangeWindow, first: int
+def _position(window: ChangeWindow) -> bytes:
+    return (int.from_bytes(window.after) + 1).to_bytes(POSITION_BYTES)
+
+
+def change_rows(
+    schema: TableSchema,
+    rows: pa.RecordBatch,
+    op: ChangeOp,
+    position: bytes,
+    first: int,
+    *,
+    command_id: int = 0,
 ) -> pa.RecordBatch:
-    """Return `rows` as change rows; columns that are missing are NULL."""
+    """Return `rows` as change rows of `schema`; columns that are missing are NULL.
+
+    Args:
+        first: place of the first row among those of the same position and command.
+    """
     wanted, count = change_schema(schema), rows.num_rows
-    position = int.from_bytes(window.after) + 1
     metadata = {
         OP: pa.repeat(pa.scalar(op.value), count),
-        LSN: pa.repeat(pa.scalar(position.to_bytes(POSITION_BYTES).hex()), count),
-        COMMAND_ID: pa.repeat(pa.scalar(0, pa.int32()), count),
-        SEQVAL: pa.array([f"{first + i:020x}" for i in range(count)]),
+        LSN: pa.repeat(pa.scalar(position.hex()), count),
+        COMMAND_ID: pa.repeat(pa.scalar(command_id, pa.int32()), count),
+        SEQVAL: pa.array([f"{first + i:020x}" for i in range(count)], pa.string()),
     }
     columns = []
     for i, field in enumerate(wanted):

@@ -27,10 +27,11 @@ from dtaas.engine.handover import part
 from dtaas.engine.progress import ExecutionMeter
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
-from dtaas.engine.stream_table import STORE_ERRORS, StreamContext, TableStreamer
+from dtaas.engine.stream_context import StreamContext
+from dtaas.engine.stream_table import STORE_ERRORS, TableStreamer
 from dtaas.engine.turns import Turns
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
-from dtaas.model.changes import SourceState, StreamState
+from dtaas.model.changes import SourceState, StreamState, TrackedTable
 from dtaas.model.errors import (
     Action,
     CaptureGapError,
@@ -316,19 +317,32 @@ class TaskStream:
                 await self._wait_for_news()
                 continue
             self._hurry = Event()
+            polled = [t.state.stream.tracked for t in live]
             try:
-                source = await self._source.poll([t.state.stream.tracked for t in live])
+                source = await self._source.poll(polled)
             except CaptureLostError as error:
-                lost = [t for t in live if t.table in error.tables]
-                if not lost:
-                    raise
-                for table in lost:
-                    table.fail(error)
+                self._note_lost(live, polled, error)
                 continue
             self._check_history(source, live)
             await self._tell(source, live)
             await self._pause()
         return False
+
+    @staticmethod
+    def _note_lost(
+        live: Sequence[TableStreamer], polled: Sequence[TrackedTable], error: CaptureLostError
+    ) -> None:
+        """End the tables whose instance is gone, but not one that went over to a newer meanwhile.
+
+        Raises:
+            CaptureLostError: it is none of them.
+        """
+        lost = [pair for pair in zip(live, polled, strict=True) if pair[0].table in error.tables]
+        if not lost:
+            raise error
+        for table, tracked in lost:
+            if table.state.stream.tracked.instance_id == tracked.instance_id:
+                table.fail(error)
 
     def _ask_again(self) -> None:
         self._hurry.set()

@@ -1,39 +1,41 @@
 """The changes of one table, window by window, each durable before the next begins."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import pyarrow as pa
 import structlog
 from anyio import CancelScope, Event, current_time, fail_after, move_on_after
-from msgspec import Struct
 from msgspec.structs import replace
 
 from dtaas.concurrency.figures import FIGURES, Figure
 from dtaas.engine.backoff import RestartPolicy, Restarts
-from dtaas.engine.budget import ByteBudget, Lease
-from dtaas.engine.drain import Drain
+from dtaas.engine.budget import Lease
+from dtaas.engine.ddl import end_of, missed_rows, takes_over
+from dtaas.engine.ddl_follower import DdlFollower
 from dtaas.engine.failures import explain
 from dtaas.engine.lag import Lag, lag_of, margin_warning
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.repair import Key, repairs
-from dtaas.engine.turns import PATIENCE_S, Turn, Turns
-from dtaas.model.change_ports import ChangeDestination, ChangeWriter, StreamStore, WindowSource
+from dtaas.engine.standing import standing
+from dtaas.engine.stream_context import StreamContext
+from dtaas.engine.turns import PATIENCE_S, Turn
+from dtaas.model.change_ports import ChangeWriter
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState
 from dtaas.model.errors import (
     DtaasError,
     FatalError,
     NoProgressError,
+    SchemaChangedError,
     StoreCorruptError,
     StoreFullError,
     StoreUnavailableError,
 )
 from dtaas.model.execution import TablePhase
-from dtaas.model.ports import Source
 from dtaas.model.schema import TableRef
-from dtaas.model.task import TaskSpec
 
 log = structlog.get_logger()
 
@@ -43,29 +45,6 @@ _MIB: Final = 1024 * 1024
 _HOUR_S: Final = 3600.0
 _RETRY: Final = RestartPolicy(base_s=0.5, cap_s=30.0, most=None)
 """A stream is tried again for ever: only an error that needs a person ends it."""
-
-
-class StreamContext(Struct, frozen=True, kw_only=True):
-    """What the streams of one task share.
-
-    Attributes:
-        rows: the same source, for single rows by key.
-        turns: places for windows being applied, over all tables.
-        caught_up: called when a table has done all it knew of, to ask for more at once.
-        phase: what tables are shown in while they take changes.
-    """
-
-    spec: TaskSpec
-    source: WindowSource
-    rows: Source
-    destination: ChangeDestination
-    streams: StreamStore
-    turns: Turns
-    budget: ByteBudget
-    drain: Drain
-    uniform: Callable[[float, float], float]
-    caught_up: Callable[[], None]
-    phase: TablePhase = TablePhase.STREAMING
 
 
 class TableStreamer:
@@ -84,6 +63,8 @@ class TableStreamer:
         self._repairs: tuple[Key, ...] = ()
         self._patience_s = PATIENCE_S
         self._turn: Turn | None = None
+        self._committed_at: datetime | None = None
+        self._ddl = DdlFollower(context)
         self.error: DtaasError | None = None
 
     @property
@@ -104,13 +85,18 @@ class TableStreamer:
     def look(self, source: SourceState) -> bool:
         """Take note of a poll. Returns whether there is nothing to do but to move on."""
         high = source.high.get(self.table, b"")
-        to_repair = bool(self._repairs) and source.position > self._state.position
-        idle = high <= self._state.position and self._state.intent is None and not to_repair
+        self._committed_at = source.committed_at
+        self._ddl.structure = source.structure.get(self.table, "")
+        ahead = source.position > self._state.position
+        to_do = ahead and (bool(self._repairs) or self._state.stream.tracked.successor is not None)
+        quiet = high <= self._state.position and self._state.intent is None
+        idle = quiet and not to_do and not self._ddl.altered
         window = self._in_flight
-        if idle:
+        if quiet and not to_do:
             self._behind_since = None
         else:
             self._behind_since = self._behind_since or source.committed_at or source.polled_at
+        if not idle:
             self._target = source.position
             self._news.set()
         lag = lag_of(
@@ -132,7 +118,8 @@ class TableStreamer:
         if warning and not self._warned:
             log.warning("retention_runs_out", table=name, detail=warning)
         self._warned = warning
-        self._meter.lags(lag, " ".join(filter(None, (warning, source.trouble))))
+        told = filter(None, (warning, source.trouble, self._ddl.uncaptured))
+        self._meter.lags(lag, " ".join(told))
 
     def repair(self, keys: Sequence[Key]) -> None:
         """Write some rows anew with the next window, as the source has them then.
@@ -171,6 +158,8 @@ class TableStreamer:
                 error = explain(exc)
                 if isinstance(error, STORE_ERRORS):
                     raise error from exc
+                if isinstance(error, SchemaChangedError) and await self._altered():
+                    continue
             delay_s = restarts.next_delay_s(error, ran_s=current_time() - began)
             if delay_s is None:
                 self.fail(error)
@@ -223,6 +212,7 @@ class TableStreamer:
 
     async def _follow(self) -> None:
         while not self._context.drain.requested and not self.ended:
+            self._state = await self._ddl.settled(self._state)
             if self._state.intent is None and self._state.position >= self._target:
                 self._news = Event()
                 self._context.caught_up()
@@ -255,6 +245,15 @@ class TableStreamer:
             raise
         self._patience_s = PATIENCE_S
 
+    async def _altered(self) -> bool:
+        """Look for DDL behind an error. Returns whether there was some: then it is tried again."""
+        before = self._state.stream.tracked
+        try:
+            self._state = await self._ddl.follow(self._state)
+        except DtaasError as error:
+            log.warning("ddl_not_followed", table=str(self.table), error=error.detail)
+        return self._state.stream.tracked != before
+
     async def _wait(self) -> None:
         """Wait for news or the drain."""
         with self._context.drain.extraction():
@@ -264,11 +263,13 @@ class TableStreamer:
         """Apply the next window, or note that it is empty."""
         context, table = self._context, self.table
         window = self._state.intent
-        if window is None:
+        if window is None and takes_over(self._state):
+            self._state, window = await self._ddl.hand_over(self._state, self._committed_at)
+        elif window is None:
             window = await context.source.cut(
                 self._state.stream.tracked,
                 after=self._state.position,
-                to=self._target,
+                to=end_of(self._state, self._target),
                 most_rows=context.spec.options.window_rows,
             )
             self._full = window.expected_rows is None or window.to < self._target
@@ -326,11 +327,25 @@ class TableStreamer:
             batch_bytes=context.spec.batch_size_mb * _MIB,
         ) as reader:
             while (batch := await reader.next()) is not None:
-                await self._room(lease, batch.nbytes, watch, limit_s)
-                await writer.write(batch)
-                lease.give(batch.nbytes)
-                self._moved(watch, limit_s)
-                self._meter.changed(batch.num_rows, batch.nbytes)
+                await self._write(batch, writer, lease, watch, limit_s)
+        moved = partial(self._moved, watch, limit_s)
+        found = missed_rows(context.source, context.rows, self._state.stream, window, moved)
+        async for batch in found:
+            await self._write(batch, writer, lease, watch, limit_s)
+
+    async def _write(
+        self,
+        batch: pa.RecordBatch,
+        writer: ChangeWriter,
+        lease: Lease,
+        watch: CancelScope,
+        limit_s: float,
+    ) -> None:
+        await self._room(lease, batch.nbytes, watch, limit_s)
+        await writer.write(batch)
+        lease.give(batch.nbytes)
+        self._moved(watch, limit_s)
+        self._meter.changed(batch.num_rows, batch.nbytes)
 
     async def _room(self, lease: Lease, size: int, watch: CancelScope, limit_s: float) -> None:
         """Take bytes. While other tables hold them this one does not stand still by itself."""
@@ -371,20 +386,3 @@ class TableStreamer:
         self._meter.stands_at(window.to)
         if receipt is not None:
             self._meter.applied(receipt)
-
-
-def standing(state: StreamState, held: bytes | None) -> StreamState:
-    """Return where a stream goes on, given the position its target holds.
-
-    The target decides. What it holds beyond ours is done (a crash between its commit and our note,
-    or a metadata store restored from a backup); what it lost is done again. Only the way from the
-    last window to a later position, on which nothing changed, is ours alone to know.
-    """
-    there = state.stream.base if held is None else held
-    if there == state.applied:
-        return state
-    intent = state.intent if state.intent is not None and state.intent.after == there else None
-    position = max(there, state.position) if there > state.applied else there
-    if there > state.applied and state.intent is not None and state.intent.to == there:
-        intent = None
-    return replace(state, position=position, applied=there, intent=intent)

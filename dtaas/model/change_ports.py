@@ -163,6 +163,31 @@ class WatermarkSource(Protocol):
         ...
 
 
+@runtime_checkable
+class FollowsDdl(Protocol):
+    """The part of a source of changes that copes with tables whose columns change."""
+
+    async def untrack(self, tracked: TrackedTable) -> None:
+        """Drop a capture instance that we made; see `ChangeSource`."""
+        ...
+
+    async def follow_ddl(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
+        """Return a tracked table as it is after DDL at the source. Idempotent.
+
+        Types are those the change rows have now. Where columns came that the instance does not
+        capture, a newer one becomes the `successor`: one that is there, else one made for it.
+
+        Args:
+            enable: make a newer instance where none is there and the rights allow.
+
+        Raises:
+            CaptureNotEnabledError: a newer instance is needed and cannot be made; `hint` holds
+                the exact T-SQL for a DBA. Changes of the columns captured so far can go on.
+            CaptureLostError: the instance is gone.
+        """
+        ...
+
+
 class ChangeRegistry(ConnectorRegistry, Protocol):
     """Products, with those that read changes."""
 
@@ -267,6 +292,10 @@ class StreamStore(Protocol):
 
     async def verified(self, task_id: TaskId, table: TableRef, position: bytes) -> None:
         """Store that both ends were proved equal up to `position`. Never moves back."""
+        ...
+
+    async def shares(self, task_id: TaskId, tracked: TrackedTable) -> bool:
+        """Return whether the stream of another task reads the same capture instance."""
         ...
 
     async def forget(self, task_id: TaskId, table: TableRef) -> None:

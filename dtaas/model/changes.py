@@ -87,7 +87,9 @@ class TrackedTable(Struct, frozen=True, kw_only=True):
             dropped and made again under the same name is noticed.
         start: lowest position from which changes are complete.
         made_by_us: whether a task of ours enabled it, so that it may be disabled again.
+        left_out: columns that were there when the table was tracked and are not captured.
         successor: a newer instance of the same table that takes over at its own start.
+        predecessor: the instance this one took over from, until it is dropped.
     """
 
     schema: TableSchema
@@ -97,12 +99,41 @@ class TrackedTable(Struct, frozen=True, kw_only=True):
     start: bytes = b""
     made_by_us: bool = False
     captured: TableSchema | None = None
-    successor: str | None = None
+    left_out: tuple[str, ...] = ()
+    successor: "Succession | None" = None
+    predecessor: "TrackedTable | None" = None
 
     @property
     def table(self) -> TableRef:
         """Return the table's name."""
         return self.schema.table
+
+
+class Missed(Struct, frozen=True, kw_only=True):
+    """Values that no change row brings: of columns added while an instance did not capture them.
+
+    Attributes:
+        columns: their names.
+        since: no row had a value in them before this position.
+        filled: rows may have values that no statement wrote but the default of a column: every
+            row is looked at, not only those that changed.
+    """
+
+    columns: tuple[str, ...]
+    since: bytes
+    filled: bool
+
+
+class Succession(Struct, frozen=True, kw_only=True):
+    """How a newer instance takes over: changes from its start on are read from it.
+
+    Attributes:
+        tracked: the table as the newer instance captures it.
+        missed: what the older one did not capture up to there.
+    """
+
+    tracked: TrackedTable
+    missed: Missed
 
 
 class SourceState(Struct, frozen=True, kw_only=True):
@@ -121,6 +152,8 @@ class SourceState(Struct, frozen=True, kw_only=True):
         zone_s: seconds from the source's local time, in which commit times are kept, to UTC.
         retention_s: seconds changes are kept, None when not known.
         trouble: why nothing is captured, in words; '' while it works.
+        structure: by table, a mark that is another one after DDL on it and after a capture
+            instance of it was made; missing where the source cannot tell.
     """
 
     position: bytes
@@ -134,6 +167,7 @@ class SourceState(Struct, frozen=True, kw_only=True):
     zone_s: float = 0.0
     retention_s: float | None = None
     trouble: str = ""
+    structure: dict[TableRef, str] = {}
 
 
 class ChangeWindow(Struct, frozen=True, kw_only=True):
@@ -144,6 +178,8 @@ class ChangeWindow(Struct, frozen=True, kw_only=True):
             known.
         commit_time: commit time of `to`, for lag and for commit-date partitions.
         reach: where reading begins when that lies before `after`: a watermark's overlap.
+        missed: the window is the first of a newer instance: rows with values that its predecessor
+            missed are read from the table and follow the window's changes.
     """
 
     table: TableRef
@@ -152,6 +188,7 @@ class ChangeWindow(Struct, frozen=True, kw_only=True):
     expected_rows: int | None = None
     commit_time: datetime | None = None
     reach: bytes | None = None
+    missed: Missed | None = None
 
 
 class TableStream(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from dtaas.model.change_ports import StreamStore
-from dtaas.model.changes import ChangeWindow, StreamState
+from dtaas.model.changes import ChangeWindow, StreamState, TrackedTable
 from dtaas.model.errors import CheckpointRegressionError, NotFoundError
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
@@ -58,6 +58,14 @@ class MemoryStreams:
         state = self._states.get((task_id, table))
         if state is not None and (state.verified_through or b"") < position:
             self._states[task_id, table] = replace(state, verified_through=position)
+
+    async def shares(self, task_id: TaskId, tracked: TrackedTable) -> bool:
+        """Return whether the stream of another task reads the same capture instance."""
+        return any(
+            owner != task_id and state.stream.tracked.instance_id == tracked.instance_id
+            for (owner, table), state in self._states.items()
+            if table == tracked.table
+        )
 
     async def forget(self, task_id: TaskId, table: TableRef) -> None:
         """Remove the stream. Idempotent."""

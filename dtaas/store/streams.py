@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 
 from dtaas.model.change_ports import StreamStore
-from dtaas.model.changes import ChangeWindow, StreamState, TableStream
+from dtaas.model.changes import ChangeWindow, StreamState, TableStream, TrackedTable
 from dtaas.model.errors import CheckpointRegressionError, NotFoundError
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
@@ -142,6 +142,19 @@ class Streams:
             .values(verified_through=position)
         )
         await self._database.write(lambda c: c.execute(statement))
+
+    async def shares(self, task_id: TaskId, tracked: TrackedTable) -> bool:
+        """Return whether the stream of another task reads the same capture instance."""
+        query = select(streams.c.stream).where(
+            streams.c.task_id != task_id,
+            streams.c.table_schema == tracked.table.schema,
+            streams.c.table_name == tracked.table.name,
+        )
+        found = await self._database.read(lambda c: c.execute(query).scalars().all())
+        return any(
+            msgspec.json.decode(text, type=TableStream).tracked.instance_id == tracked.instance_id
+            for text in found
+        )
 
     async def forget(self, task_id: TaskId, table: TableRef) -> None:
         """Remove the stream. Idempotent."""

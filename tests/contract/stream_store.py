@@ -116,3 +116,22 @@ class StreamStoreContract:
             await streams.advance(task.id, table, position(2))
         await streams.advance_idle(task.id, [table], position(2))
         assert list(await streams.streams(task.id)) == []
+
+    async def test_an_instance_is_shared_when_another_task_reads_it(
+        self, streams: StreamStore, new_task: NewTask
+    ) -> None:
+        task, other = await new_task(), await new_task()
+        mine = state_of(task.id, "t")
+        tracked = replace(mine.stream.tracked, instance="ci", instance_id="7 now")
+        await streams.open(replace(mine, stream=replace(mine.stream, tracked=tracked)))
+        assert not await streams.shares(task.id, tracked)
+        theirs = replace(mine.stream, task_id=other.id, tracked=tracked)
+        await streams.open(replace(mine, stream=theirs))
+        assert await streams.shares(task.id, tracked)
+        assert not await streams.shares(task.id, replace(tracked, instance_id="8 now"))
+        moved = replace(tracked, instance_id="9 now", predecessor=tracked)
+        await streams.open(replace(mine, stream=replace(theirs, tracked=moved)))
+        assert not await streams.shares(task.id, tracked)
+        found = await streams.stream(other.id, tracked.table)
+        assert found is not None
+        assert found.stream.tracked == moved

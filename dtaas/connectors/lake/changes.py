@@ -121,6 +121,10 @@ class LakeChanges:
         self._head: StreamHead | None = None
         self._etag: str | None = None
 
+    def follow(self, stream: TableStream) -> None:
+        """Write with the columns of `stream` from now on; it is of the same generation."""
+        self._stream = stream
+
     async def open(self) -> bytes | None:
         """Take the stream over and return the position it stands at; see the port.
 
@@ -166,7 +170,8 @@ class LakeChanges:
                 key = self._layout.segment(self._stream.generation, to)
                 await self._store.put(key, encode(replace(segment, previous=last)))
                 last = to
-            await self._move(replace(head, position=to, segment=last, updated_at=datetime.now(UTC)))
+            table, now = self._stream.tracked.schema, datetime.now(UTC)
+            await self._move(replace(head, position=to, segment=last, table=table, updated_at=now))
         return ChangeReceipt(
             position=window.to,
             rows=segment.rows,

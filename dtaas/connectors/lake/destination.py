@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 import pyarrow as pa
 import structlog
+from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.lake import ownership
@@ -194,7 +195,11 @@ class LakeDestination:
                             _change_table, path, file, segment.table, manifest.format
                         )
                     )
-        return StreamState(schema, pa.concat_tables(tables)) if segments else None
+        if not segments:
+            return None
+        names = tables[0].column_names
+        every = pa.concat_tables(tables, promote_options="permissive")  # older ones lack columns
+        return StreamState(schema, every.select(names))
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position it stands at."""
@@ -202,6 +207,7 @@ class LakeDestination:
         if changes is None or changes.stream.generation != stream.generation:
             changes = LakeChanges(self._store, self._blocking, stream)
             self._streams[stream.target] = changes
+        changes.follow(stream)
         return await changes.open()
 
     @asynccontextmanager
@@ -235,10 +241,11 @@ class LakeDestination:
         visit: Callable[[pa.RecordBatch], None],
         changes: StreamState | None,
     ) -> None:
+        stored = schema if changes is None else _as_loaded(schema, manifest.table)
         for file in files:
             async with self._store.fetch(file.key) as path:
-                rows = read_batches(path, file, schema, manifest.format)
-                await self._blocking(_visit, _under(rows, changes), visit)
+                rows = read_batches(path, file, stored, manifest.format)
+                await self._blocking(_visit, _under(rows, changes, schema), visit)
 
 
 def _change_table(
@@ -249,10 +256,38 @@ def _change_table(
     )
 
 
-def _under(rows: Iterator[pa.RecordBatch], changes: StreamState | None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a load that no change replaced."""
+def _under(
+    rows: Iterator[pa.RecordBatch], changes: StreamState | None, schema: TableSchema
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a load that no change replaced, with the columns of `schema`."""
+    wanted = schema.arrow_schema()
     for batch in rows:
-        yield from [batch] if changes is None else changes.over(batch).to_batches()
+        if changes is None:
+            yield batch
+        else:
+            yield from changes.over(_completed(batch, wanted)).to_batches()
+
+
+def _as_loaded(schema: TableSchema, loaded: TableSchema) -> TableSchema:
+    """Return those of the table's columns that a load has, as it has them."""
+    before = {c.name: c for c in loaded.columns}
+    columns = tuple(before[c.name] for c in schema.columns if c.name in before)
+    return replace(schema, columns=columns)
+
+
+def _completed(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
+    """Return rows loaded before the table got other columns: new ones are NULL."""
+    if batch.schema == wanted:
+        return batch
+    columns = [
+        batch.column(f.name).cast(f.type)
+        if f.name in batch.schema.names
+        else pa.nulls(batch.num_rows, f.type)
+        for f in wanted
+    ]
+    return pa.RecordBatch.from_arrays(
+        columns, schema=pa.schema([f.with_nullable(True) for f in wanted])
+    )
 
 
 def _visit(rows: Iterator[pa.RecordBatch], visit: Callable[[pa.RecordBatch], None]) -> None:

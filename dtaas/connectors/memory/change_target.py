@@ -77,6 +77,21 @@ def require_ours(target: MemoryTarget, stream: TableStream) -> None:
         )
 
 
+def evolve(target: MemoryTarget, stream: TableStream) -> None:
+    """Give the rows the columns and types that changes bring; columns that went stay."""
+    rows = target.rows
+    if rows is None:
+        return
+    for i, field in enumerate(stream.tracked.schema.arrow_schema()):
+        place = rows.schema.get_field_index(field.name)
+        if place < 0:
+            nothing = pa.nulls(rows.num_rows, field.type)
+            rows = rows.add_column(i, field.with_nullable(True), nothing)
+        elif rows.schema.field(place).type != field.type:
+            rows = rows.set_column(place, field, rows.column(place).cast(field.type))
+    target.rows = rows
+
+
 def _apply(target: MemoryTarget, stream: TableStream, batches: list[pa.RecordBatch]) -> None:
     """Bring the rows up to date, where there is a key to do it by."""
     schema = stream.tracked.schema
@@ -95,5 +110,6 @@ def _apply(target: MemoryTarget, stream: TableStream, batches: list[pa.RecordBat
         kept = json.loads(change[UNCHANGED] or "[]")
         old = rows.get(place, {})
         new = {name: value for name, value in change.items() if name not in _METADATA}
-        rows[place] = new | {name: old.get(name) for name in kept}
-    target.rows = pa.Table.from_pylist(list(rows.values()), schema=schema.arrow_schema())
+        rows[place] = old | new | {name: old.get(name) for name in kept}
+    wanted = schema.arrow_schema() if target.rows is None else target.rows.schema
+    target.rows = pa.Table.from_pylist(list(rows.values()), schema=wanted)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pyarrow as pa
 from anyio.lowlevel import checkpoint
 
-from dtaas.connectors.memory.change_target import MemoryChangeWriter
+from dtaas.connectors.memory.change_target import MemoryChangeWriter, evolve
 from dtaas.connectors.memory.datasets import Dataset, dataset
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
 from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
@@ -182,6 +182,7 @@ class MemoryDestination:
                 hint="Let only one daemon run the task.",
             )
         target.epoch = stream.epoch
+        evolve(target, stream)
         if target.generation == stream.generation:
             return target.position
         target.generation, target.position, target.changes = stream.generation, stream.base, []

@@ -120,6 +120,7 @@ class Setting:
     config_type: type[ConnectionConfig] = FileConfig
     file_format = FileFormat.PARQUET
     mappings: tuple[TableMapping, ...] = ()
+    field = "path"
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -133,7 +134,7 @@ class Setting:
         self, *tables: TableRef, mode: TaskMode = TaskMode.FULL_LOAD_THEN_CDC, **options: Any
     ) -> AsyncIterator[Life]:
         """Run the engine; the task is made in the first life."""
-        registry = Registry()
+        registry = Registry(memory=True)
         async with open_store("", data_dir=self.folder / "data", registry=registry) as store:
             task_id = TaskId(1)
             if not (self.folder / "made").exists():
@@ -154,7 +155,7 @@ class Setting:
                 group.cancel_scope.cancel()
 
     def target(self) -> ConnectionConfig:
-        return decode_config({"path": str(self.lake)}, self.config_type)
+        return decode_config({self.field: str(self.lake)}, self.config_type)
 
     def table(self, table: TableRef) -> LakeTable:
         return LakeTable(self.lake / table.schema / table.name)

@@ -3,35 +3,49 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import anyio
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
+from dtaas.connectors.sqlserver.capture.described import Added, Describer, Logged
 from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable
 from dtaas.connectors.sqlserver.control import ControlPool
-from dtaas.connectors.sqlserver.quoting import table_name, text_literal
-from dtaas.connectors.sqlserver.types import SqlColumn, to_column
-from dtaas.model.changes import TrackedTable, TrackingMethod
-from dtaas.model.errors import CaptureNotEnabledError, PermissionDeniedError, SourceQueryError
+from dtaas.connectors.sqlserver.quoting import text_literal
+from dtaas.model.changes import Succession, TrackedTable, TrackingMethod
+from dtaas.model.errors import (
+    CaptureLostError,
+    CaptureNotEnabledError,
+    CaptureStoppedError,
+    PermissionDeniedError,
+    SourceQueryError,
+)
 from dtaas.model.schema import TableRef, TableSchema
 
 _IS_ENABLED: Final = "SELECT is_cdc_enabled FROM sys.databases WHERE name = DB_NAME()"
 _INSTANCES: Final = """
 SELECT c.capture_instance, c.object_id, CONVERT(varchar(23), c.create_date, 121), c.start_lsn
-FROM cdc.change_tables AS c WHERE c.source_object_id = ? ORDER BY c.start_lsn"""
-_CAPTURED: Final = """
-SELECT k.column_name FROM cdc.captured_columns AS k
-WHERE k.object_id = ? AND k.is_computed = 0 ORDER BY k.column_ordinal"""
+FROM cdc.change_tables AS c WHERE c.source_object_id = ? ORDER BY c.start_lsn, c.create_date"""
 _PREFIX: Final = "dtaas_"
+_SECOND: Final = "_2"
 _ENABLE_DATABASE: Final = "EXEC sys.sp_cdc_enable_db;"
 _LONGEST_NAME: Final = 100
 _BRIEFLY: Final = "SET LOCK_TIMEOUT 3000; {} SET LOCK_TIMEOUT 30000;"
 """Enabling waits for a schema lock, and every writer of the table waits behind it meanwhile."""
+_MOST_INSTANCES: Final = 2
+_START_LIMIT_S: Final = 120.0
+_START_PAUSE_S: Final = 0.2
 
 log = structlog.get_logger()
 
 
 class InstanceRow(Struct, frozen=True, kw_only=True):
-    """A row of cdc.change_tables. `identity` tells it from a later one of the same name."""
+    """A row of cdc.change_tables.
+
+    Attributes:
+        identity: tells it from a later one of the same name.
+        start: b"" until the capture process has come to it.
+    """
 
     name: str
     object_id: int
@@ -39,22 +53,32 @@ class InstanceRow(Struct, frozen=True, kw_only=True):
     start: bytes
 
 
-def enable_statement(table: TableRef, object_id: int) -> str:
-    """Return the T-SQL that makes our capture instance of a table.
-
-    Its name is ours: default names of two tables can be the same.
-    """
+def enable_statement(table: TableRef, name: str) -> str:
+    """Return the T-SQL that makes a capture instance of a table."""
     return (
         f"EXEC sys.sp_cdc_enable_table @source_schema = {text_literal(table.schema)}, "
         f"@source_name = {text_literal(table.name)}, @role_name = NULL, "
-        f"@capture_instance = {text_literal(instance_name(table, object_id))};"
+        f"@capture_instance = {text_literal(name)};"
     )
 
 
-def instance_name(table: TableRef, object_id: int) -> str:
-    """Return the name of our capture instance of a table."""
+def disable_statement(table: TableRef, name: str) -> str:
+    """Return the T-SQL that drops a capture instance of a table."""
+    return (
+        f"EXEC sys.sp_cdc_disable_table {text_literal(table.schema)},"
+        f" {text_literal(table.name)}, {text_literal(name)};"
+    )
+
+
+def instance_names(table: TableRef, object_id: int) -> tuple[str, str]:
+    """Return the names of our two capture instances of a table.
+
+    They are ours: default names of two tables can be the same.
+    """
     tail = f"_{object_id}"
-    return f"{_PREFIX}{table.name}"[: _LONGEST_NAME - len(tail)] + tail
+    most = _LONGEST_NAME - len(tail) - len(_SECOND)
+    first = f"{_PREFIX}{table.name}"[:most] + tail
+    return first, first + _SECOND
 
 
 class Instances:
@@ -63,6 +87,8 @@ class Instances:
     def __init__(self, pool: ControlPool, catalog: Catalog) -> None:
         self._pool = pool
         self._catalog = catalog
+        self._describer = Describer(pool, catalog)
+        self._logged: dict[str, Logged] = {}
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool
@@ -71,17 +97,56 @@ class Instances:
         await self._require_database(tables, enable=enable)
         return [await self._track(table, keys.get(table, ()), enable=enable) for table in tables]
 
+    async def follow_ddl(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
+        """Return a table as it is after DDL; see the port."""
+        table = await self._catalog.table(tracked.table)
+        rows = await self._rows(table)
+        mine = next((row for row in rows if row.identity == tracked.instance_id), None)
+        if mine is None:
+            raise CaptureLostError(
+                f"The capture instance of {tracked.table} is gone or is another one than before.",
+                hint="Enable change data capture again and load the table anew.",
+                tables=(tracked.table,),
+            )
+        logged = await self._describer.logged(table, mine.name, mine.object_id)
+        self._logged[mine.identity] = logged
+        tracked = replace(tracked, schema=replace(tracked.schema, columns=logged.schema))
+        added = await self._describer.added(table, logged)
+        added = [c for c in added if c.name not in tracked.left_out]
+        if not added:
+            return tracked
+        newer = await self._newer(table, rows, mine, added, enable=enable)
+        if not newer.start:
+            return tracked  # the capture process has yet to come to it
+        taken = await self._tracked(table, newer, tracked.schema.key)
+        ids = (await self.logged(taken)).ids
+        added = [c for c in added if c.column_id in ids]  # those of still later DDL come next
+        missed = await self._describer.missed(table, mine.object_id, mine.start, added)
+        return replace(tracked, successor=Succession(tracked=taken, missed=missed))
+
+    async def logged(self, tracked: TrackedTable) -> Logged:
+        """Return what the change rows of a tracked table are made of.
+
+        Raises:
+            CaptureLostError: the instance is gone.
+        """
+        found = self._logged.get(tracked.instance_id)
+        if found is None:
+            table = await self._catalog.table(tracked.table)
+            object_id = int(tracked.instance_id.split()[0])
+            found = await self._describer.logged(table, tracked.instance, object_id)
+            self._logged[tracked.instance_id] = found
+        return found
+
     async def untrack(self, tracked: TrackedTable) -> None:
         """Drop an instance that we made. Idempotent."""
         if not tracked.made_by_us:
             return
-        table = tracked.table
-        found = await self._rows(await self._catalog.table(table))
+        found = await self._rows(await self._catalog.table(tracked.table))
         if any(row.identity == tracked.instance_id for row in found):
             await self._pool.fetch(
-                f"Ending the capture of {table}",
-                f"EXEC sys.sp_cdc_disable_table {text_literal(table.schema)},"
-                f" {text_literal(table.name)}, {text_literal(tracked.instance)};",
+                f"Ending the capture of {tracked.table}",
+                disable_statement(tracked.table, tracked.instance),
             )
 
     async def _require_database(self, tables: Sequence[TableRef], *, enable: bool) -> None:
@@ -100,42 +165,132 @@ class Instances:
         table = await self._catalog.table(ref)
         rows = await self._rows(table)
         if not rows:
-            statement = enable_statement(ref, table.object_id)
+            statement = enable_statement(ref, instance_names(ref, table.object_id)[0])
             if not enable:
                 raise CaptureNotEnabledError(
                     f"Table {ref} is not tracked by change data capture.",
                     hint=f"Run as db_owner: {statement}",
                 )
-            await self._enable(table_name(ref), statement)
-            rows = await self._rows(table)
-        row = rows[-1]  # the newest: it has the columns of the latest change of the table
+            await self._enable(f"table {ref}", statement)
+        rows = await self._started(table)
+        tracked = await self._tracked(table, rows[-1], key)
+        added = await self._describer.added(table, await self.logged(tracked))
+        if not (added and tracked.made_by_us):
+            return tracked
+        # Columns came after one of ours was made: nothing is read from it, a newer one begins.
+        newer = await self._newer(table, rows, rows[-1], added, enable=enable)
+        await self._started(table, newer.identity)
+        rows = await self._rows(table)
+        row = next(row for row in rows if row.identity == newer.identity)
+        return replace(await self._tracked(table, row, key), predecessor=tracked)
+
+    async def _newer(
+        self,
+        table: SqlTable,
+        rows: Sequence[InstanceRow],
+        mine: InstanceRow,
+        added: Sequence[Added],
+        *,
+        enable: bool,
+    ) -> InstanceRow:
+        """Return an instance that captures added columns too, made where there is none.
+
+        Raises:
+            CaptureNotEnabledError: it cannot be made; says what to run.
+        """
+        found = await self._capturing(table, rows, mine, added)
+        if found is not None:
+            return found
+        what = ", ".join(c.name for c in added)
+        names = instance_names(table.ref, table.object_id)
+        free = next((n for n in names if n not in {row.name for row in rows}), names[0])
+        statement = enable_statement(table.ref, free)
+        others = [row.name for row in rows if row is not mine]
+        if len(rows) >= _MOST_INSTANCES:
+            drop = disable_statement(table.ref, others[0])
+            raise CaptureNotEnabledError(
+                f"{what} of {table.ref} is not captured, and the table has two capture instances.",
+                hint=f"Once nobody reads {others[0]}, run as db_owner: {drop} {statement}",
+            )
+        if not enable:
+            raise CaptureNotEnabledError(
+                f"{what} of {table.ref} is not captured.", hint=f"Run as db_owner: {statement}"
+            )
+        try:
+            await self._enable(f"table {table.ref}", statement)
+        except CaptureNotEnabledError:  # another task may have been quicker
+            found = await self._capturing(table, await self._rows(table), mine, added)
+            if found is None:
+                raise
+            return found
+        return next(row for row in await self._rows(table) if row.name == free)
+
+    async def _capturing(
+        self,
+        table: SqlTable,
+        rows: Sequence[InstanceRow],
+        mine: InstanceRow,
+        added: Sequence[Added],
+    ) -> InstanceRow | None:
+        """Return the newer instance that captures the most of what `mine` does not."""
+        wanted = {c.column_id for c in added}
+        most, found = 0, None
+        for row in rows:
+            if row.identity == mine.identity or (row.start and row.start < mine.start):
+                continue
+            logged = await self._describer.logged(table, row.name, row.object_id)
+            if len(wanted & logged.ids) > most:
+                most, found = len(wanted & logged.ids), row
+        return found
+
+    async def _tracked(
+        self, table: SqlTable, row: InstanceRow, key: tuple[str, ...]
+    ) -> TrackedTable:
+        logged = await self._describer.logged(table, row.name, row.object_id)
+        self._logged[row.identity] = logged
+        made_by_us = row.name in instance_names(table.ref, table.object_id)
+        left_out: tuple[str, ...] = ()
+        if not made_by_us:
+            left_out = tuple(c.name for c in await self._describer.added(table, logged))
+        if left_out:
+            log.warning("columns_not_captured", table=str(table.ref), columns=left_out)
         return TrackedTable(
-            schema=await self._schema(table, row, key),
+            schema=TableSchema(table=table.ref, columns=logged.schema, key=key or logged.own_key),
             method=TrackingMethod.CAPTURE,
             instance=row.name,
             instance_id=row.identity,
             start=row.start,
-            made_by_us=row.name == instance_name(ref, table.object_id),
+            made_by_us=made_by_us,
+            left_out=left_out,
         )
 
-    async def _schema(self, table: SqlTable, row: InstanceRow, key: tuple[str, ...]) -> TableSchema:
-        captured = await self._pool.fetch(f"Describing {table.ref}", _CAPTURED, row.object_id)
-        present = {c.name: c for c in table.columns}
-        columns: list[SqlColumn] = [present[name] for (name,) in captured if name in present]
-        return TableSchema(
-            table=table.ref,
-            columns=tuple(to_column(c) for c in columns),
-            key=key or table.schema().key,
+    async def _started(self, table: SqlTable, identity: str | None = None) -> list[InstanceRow]:
+        """Return the instances that the capture process has come to, once there is one.
+
+        Args:
+            identity: wait for this one.
+
+        Raises:
+            CaptureStoppedError: it does not come to any.
+        """
+        with anyio.move_on_after(_START_LIMIT_S):
+            while True:
+                rows = [row for row in await self._rows(table) if row.start]
+                if any(identity in (None, row.identity) for row in rows):
+                    return rows
+                await anyio.sleep(_START_PAUSE_S)
+        raise CaptureStoppedError(
+            f"The capture job did not come to {table.ref} within {_START_LIMIT_S:.0f} s.",
+            hint="Start SQL Server Agent, and the job: EXEC sys.sp_cdc_start_job N'capture';",
         )
 
     async def _rows(self, table: SqlTable) -> list[InstanceRow]:
         found = await self._pool.fetch(f"Describing {table.ref}", _INSTANCES, table.object_id)
         return [
             InstanceRow(
-                name=name, object_id=number, identity=f"{number} {made}", start=bytes(start)
+                name=name, object_id=number, identity=f"{number} {made}", start=bytes(start or b"")
             )
             for name, number, made, start in found
-            if start is not None
         ]
 
     async def _enable(self, what: str, statement: str) -> None:

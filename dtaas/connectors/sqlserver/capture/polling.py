@@ -22,9 +22,15 @@ SELECT (SELECT MAX(m.start_lsn) FROM cdc.lsn_time_mapping AS m) AS position,
   (SELECT TOP (1) s.end_time FROM sys.dm_cdc_log_scan_sessions AS s
     WHERE s.scan_phase = N'Done' ORDER BY s.session_id DESC) AS scanned_at,
   {fork} AS fork, t.number, t.high, c.start_lsn,
-  CONVERT(varchar(11), c.object_id) + ' ' + CONVERT(varchar(23), c.create_date, 121) AS identity_
+  CONVERT(varchar(11), c.object_id) + ' ' + CONVERT(varchar(23), c.create_date, 121) AS identity_,
+  d.latest AS ddl, n.newest, n.instances
 FROM ({marks}) AS t
-LEFT JOIN cdc.change_tables AS c ON c.capture_instance = t.instance"""
+LEFT JOIN cdc.change_tables AS c ON c.capture_instance = t.instance
+LEFT JOIN (SELECT h.object_id, MAX(h.ddl_lsn) AS latest FROM cdc.ddl_history AS h
+  GROUP BY h.object_id) AS d ON d.object_id = c.object_id
+LEFT JOIN (SELECT o.source_object_id, MAX(o.start_lsn) AS newest,
+  COUNT(*) AS instances FROM cdc.change_tables AS o GROUP BY o.source_object_id) AS n
+  ON n.source_object_id = c.source_object_id"""
 _FORK: Final = (
     "(SELECT CONVERT(varchar(36), r.recovery_fork_guid) FROM sys.database_recovery_status AS r"
     " WHERE r.database_id = DB_ID())"
@@ -80,6 +86,7 @@ def _marks(tracked: Sequence[TrackedTable]) -> str:
 def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> SourceState:
     high: dict[TableRef, bytes] = {}
     low: dict[TableRef, bytes] = {}
+    structure: dict[TableRef, str] = {}
     changed: list[TableRef] = []
     for row in rows:
         table = tracked[row[6]]
@@ -89,6 +96,8 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
             high[table.table] = bytes(row[7])
         if row[8] is not None:
             low[table.table] = bytes(row[8])
+        if row[10] is not None or row[11] != row[8]:
+            structure[table.table] = f"{_hex(row[10])} {_hex(row[11])} {row[12]}"
     if changed:
         raise lost(changed, "is another one than before")
     position, at, local, utc, scanned, fork = rows[0][:6]
@@ -108,11 +117,16 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
         polled_at=_in_utc(local, zone),
         scanned_at=_in_utc(scanned or _NEVER, zone),
         zone_s=zone.total_seconds(),
+        structure=structure,
         capture_lag_s=behind_s if behind_s > _STALE_S else 0.0,
         trouble=f"the capture job last scanned the log {behind_s:.0f} s ago"
         if behind_s > _STALE_S
         else "",
     )
+
+
+def _hex(position: bytes | None) -> str:
+    return bytes(position or b"").hex()
 
 
 def _in_utc(local: datetime, zone: timedelta) -> datetime:

@@ -22,22 +22,18 @@ from dtaas.connectors.sqlserver.native import NativeReader
 from dtaas.connectors.sqlserver.quoting import identifier
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.types import SqlColumn, value_expression
-from dtaas.model.change_ports import ChangeSource
+from dtaas.model.change_ports import ChangeSource, FollowsDdl
 from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import (
     CaptureGapError,
     CaptureStoppedError,
     DriverMissingError,
-    SchemaChangedError,
 )
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef
 from dtaas.tds.library import why_missing
 
-_ORDINALS: Final = """
-SELECT k.column_name, k.column_ordinal FROM cdc.captured_columns AS k
-JOIN cdc.change_tables AS c ON c.object_id = k.object_id WHERE c.capture_instance = ?"""
 _LOW: Final = "SELECT sys.fn_cdc_get_min_lsn(?)"
 _NEXT: Final = """
 SELECT COUNT(*), MAX(t.lsn), MAX(m.tran_end_time)
@@ -87,6 +83,10 @@ class SqlServerChangeSource:
     ) -> Sequence[TrackedTable]:
         """Find, or with `enable` make, the capture instances of tables."""
         return await self._instances.track(tables, keys=keys, enable=enable)
+
+    async def follow_ddl(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
+        """Return a table as it is after DDL, with the newer instance that takes over, if any."""
+        return await self._instances.follow_ddl(tracked, enable=enable)
 
     async def untrack(self, tracked: TrackedTable) -> None:
         """Drop a capture instance that we made."""
@@ -154,17 +154,11 @@ class SqlServerChangeSource:
     ) -> AsyncIterator[BatchReader]:
         """Open a reader over a window."""
         await self._require_kept(tracked, window)
-        table = await self._catalog.table(tracked.table)
-        present = {c.name: c for c in table.columns}
-        columns = [present[c.name] for c in tracked.schema.columns if c.name in present]
-        if len(columns) != len(tracked.schema.columns):
-            raise SchemaChangedError(
-                f"A captured column of {tracked.table} was dropped.",
-                hint="Start the task with force to load the table anew.",
-            )
-        rows = ChangeRows(tracked.schema, columns, await self._ordinals(tracked))
-        before = tuple(tracked.schema.key) != tuple(table.schema().key)
-        raw_columns = [_metadata_column(c.name) for c in METADATA] + columns
+        logged = await self._instances.logged(tracked)
+        columns, ordinals = logged.of(tracked.schema)
+        rows = ChangeRows(tracked.schema, columns, ordinals)
+        before = tuple(tracked.schema.key) != logged.own_key
+        raw_columns = [*(_metadata_column(c.name) for c in METADATA), *columns]
         async with self._turns:
             reader = NativeReader(
                 self._endpoint,
@@ -203,11 +197,6 @@ class SqlServerChangeSource:
                 hint="Load the table anew, and keep changes longer: EXEC sys.sp_cdc_change_job "
                 "N'cleanup', @retention = 10080;",
             )
-
-    async def _ordinals(self, tracked: TrackedTable) -> list[int]:
-        found = await self._pool.fetch(f"Describing {tracked.table}", _ORDINALS, tracked.instance)
-        ordinals = {name: int(ordinal) for name, ordinal in found}
-        return [ordinals[c.name] for c in tracked.schema.columns]
 
 
 class _WindowReader:
@@ -268,3 +257,4 @@ def _window_query(
 
 
 _: type[ChangeSource] = SqlServerChangeSource
+_follows: type[FollowsDdl] = SqlServerChangeSource

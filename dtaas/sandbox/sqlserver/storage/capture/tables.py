@@ -39,6 +39,11 @@ async def enable_table(context: Context, order: EnableTable) -> None:
             list of columns, 22928 and 22929 a bad index.
     """
     source = await _source(context, order)
+    # What committed before the start has to be in the instance, as with SQL Server's own lock.
+    await context.connection.execute(
+        f"LOCK TABLE {storage_table(source['database_id'], source['object_id'])}"
+        " IN SHARE ROW EXCLUSIVE MODE"
+    )
     instance = order.instance or f"{source['schema']}_{source['name']}"
     await _check_instance(context, source, instance)
     columns = await _captured(context, source, order)
