@@ -90,7 +90,7 @@ class SqlServerSource:
         self._isolation: Isolation | None = None
         self._deciding = anyio.Lock()
         self._readers: set[ChunkReader | AdaptiveReader] = set()
-        self._reads_natively = _reads_natively(config)
+        self._reads_natively = reads_natively(config)
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test the connection step by step."""
@@ -247,7 +247,7 @@ class SqlServerSource:
             return self._isolation
 
 
-def _reads_natively(config: SqlServerConfig) -> bool:
+def reads_natively(config: SqlServerConfig) -> bool:
     """Return whether tables are read by our own decoder.
 
     Raises:

@@ -39,6 +39,13 @@ class KeyRange:
         rows._limit_to(keys_predicate(columns, keys))
         return rows
 
+    @classmethod
+    def matching(cls, table: TableRef, condition: str) -> "KeyRange":
+        """Return the rows that meet a condition, in no order."""
+        rows = cls(table)
+        rows._limit_to(condition)
+        return rows
+
     def _limit_to(self, condition: str) -> None:
         self._where = f"WHERE {condition}" if condition else ""
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from dtaas.connectors.sqlserver.capture.source import SqlServerChangeSource
 from dtaas.model.changes import ChangeWindow, TrackedTable, change_schema
+from dtaas.model.connectors import Reader
 from dtaas.model.errors import CaptureGapError, CaptureLostError, CaptureNotEnabledError
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
@@ -26,9 +28,12 @@ async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
     await database.aclose()
 
 
-@pytest.fixture
-async def changes(database: Database) -> AsyncIterator[SqlServerChangeSource]:
-    source = SqlServerChangeSource(database.config, application="dtaas/tests")
+@pytest.fixture(params=[Reader.NATIVE, Reader.ODBC])
+async def changes(
+    request: pytest.FixtureRequest, database: Database
+) -> AsyncIterator[SqlServerChangeSource]:
+    config = replace(database.config, reader=request.param)
+    source = SqlServerChangeSource(config, application="dtaas/tests")
     yield source
     await source.aclose()
 

@@ -13,26 +13,23 @@ from anyio import CapacityLimiter
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.sqlserver.capture.instances import Instances
 from dtaas.connectors.sqlserver.capture.polling import Poller, lost
-from dtaas.connectors.sqlserver.capture.rows import METADATA, ChangeRows
+from dtaas.connectors.sqlserver.capture.rows import ChangeRows
+from dtaas.connectors.sqlserver.capture.windows import WindowQuery, WindowReading, change_table
 from dtaas.connectors.sqlserver.catalog import Catalog
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.connectors.sqlserver.endpoint import Endpoint
-from dtaas.connectors.sqlserver.native import NativeReader
-from dtaas.connectors.sqlserver.quoting import identifier
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
-from dtaas.connectors.sqlserver.types import SqlColumn, value_expression
+from dtaas.connectors.sqlserver.source import reads_natively
 from dtaas.model.change_ports import ChangeSource, FollowsDdl
 from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import (
     CaptureGapError,
     CaptureStoppedError,
-    DriverMissingError,
 )
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef
-from dtaas.tds.library import why_missing
 
 _LOW: Final = "SELECT sys.fn_cdc_get_min_lsn(?)"
 _NEXT: Final = """
@@ -59,21 +56,18 @@ class SqlServerChangeSource:
         """Prepare; connects when first used.
 
         Raises:
-            DriverMissingError: there is no ODBC driver, or no native reader.
+            DriverMissingError: there is no ODBC driver, or no native reader where it is demanded.
         """
-        missing = why_missing()
-        if missing:
-            raise DriverMissingError(
-                f"Changes are read by the native reader, and there is none: {missing}.",
-                hint="Install DTaaS where there is a C compiler.",
-            )
         self._config = config
         self._endpoint = Endpoint(config, driver=find_driver(driver), application=application)
         self._pool = ControlPool(self._endpoint)
         self._catalog = Catalog(self._pool)
         self._instances = Instances(self._pool, self._catalog)
         self._poller = Poller(self._pool)
-        self._rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
+        rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
+        self._reading = WindowReading(
+            self._endpoint, self._pool, rate, natively=reads_natively(config)
+        )
         self._turns = CapacityLimiter(_READERS)
         self._blocking = Blocking(_THREADS)
         self._zone_s = 0.0
@@ -131,7 +125,7 @@ class SqlServerChangeSource:
         self, tracked: TrackedTable, after: bytes, to: bytes, rows: int, below: bytes
     ) -> tuple[int, bytes, datetime | None]:
         """Count at most `rows` changes up to `to` and below `below`; return the last's LSN too."""
-        sql = _NEXT.format(table=_change_table(tracked), rows=int(rows))
+        sql = _NEXT.format(table=change_table(tracked.instance), rows=int(rows))
         what = f"Looking for changes of {tracked.table}"
         found = await self._pool.fetch(what, sql, after, to, below)
         count, last, at = found[0]
@@ -158,25 +152,18 @@ class SqlServerChangeSource:
         columns, ordinals = logged.of(tracked.schema)
         rows = ChangeRows(tracked.schema, columns, ordinals)
         before = tuple(tracked.schema.key) != logged.own_key
-        raw_columns = [*(_metadata_column(c.name) for c in METADATA), *columns]
-        async with self._turns:
-            reader = NativeReader(
-                self._endpoint,
-                _window_query(tracked, window, columns, before=before),
-                rows.raw,
-                raw_columns,
-                batch_rows=batch_rows,
-                batch_bytes=batch_bytes,
-                rate=self._rate,
-            )
-            try:
-                await reader.open("SET TRANSACTION ISOLATION LEVEL READ COMMITTED;")
-                await reader.start()
-                convert = partial(self._convert, rows)
-                check = partial(self._require_kept, tracked, window)
-                yield _WindowReader(reader, convert, check)
-            finally:
-                await reader.aclose()
+        query = WindowQuery(
+            instance=tracked.instance,
+            window=window,
+            schema=rows.raw,
+            columns=columns,
+            before=before,
+        )
+        opened = self._reading.opened(query, batch_rows=batch_rows, batch_bytes=batch_bytes)
+        async with self._turns, opened as reader:
+            convert = partial(self._convert, rows)
+            check = partial(self._require_kept, tracked, window)
+            yield _WindowReader(reader, convert, check)
 
     async def aclose(self) -> None:
         """Close every session. Idempotent."""
@@ -204,7 +191,7 @@ class _WindowReader:
 
     def __init__(
         self,
-        reader: NativeReader,
+        reader: BatchReader,
         convert: Callable[[pa.RecordBatch], Awaitable[pa.RecordBatch]],
         check: Callable[[], Awaitable[None]],
     ) -> None:
@@ -219,41 +206,6 @@ class _WindowReader:
             await self._check()
             return None
         return await self._convert(batch)
-
-
-def _change_table(tracked: TrackedTable) -> str:
-    return f"cdc.{identifier(tracked.instance + '_CT')}"
-
-
-def _metadata_column(name: str) -> SqlColumn:
-    return SqlColumn(
-        name=name,
-        base_type="binary",
-        max_length=10,
-        precision=0,
-        scale=0,
-        collation=None,
-        nullable=True,
-    )
-
-
-def _window_query(
-    tracked: TrackedTable, window: ChangeWindow, columns: Sequence[SqlColumn], *, before: bool
-) -> str:
-    """Select a window in the order of its changes; images before an update only with `before`."""
-    items = [f"ct.{identifier(c.name)} AS dtaas_{i}" for i, c in enumerate(METADATA[:-1])]
-    items.append(f"m.tran_end_time AS dtaas_{len(METADATA) - 1}")
-    items += [
-        f"{value_expression(c)} AS dtaas_{i}" for i, c in enumerate(columns, start=len(METADATA))
-    ]
-    operations = "" if before else " AND ct.[__$operation] <> 3"
-    return (
-        f"SELECT {', '.join(items)} FROM {_change_table(tracked)} AS ct"
-        " LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = ct.[__$start_lsn]"
-        f" WHERE ct.[__$start_lsn] > 0x{window.after.hex()}"
-        f" AND ct.[__$start_lsn] <= 0x{window.to.hex()}{operations}"
-        " ORDER BY ct.[__$start_lsn], ct.[__$command_id], ct.[__$seqval], ct.[__$operation]"
-    )
 
 
 _: type[ChangeSource] = SqlServerChangeSource

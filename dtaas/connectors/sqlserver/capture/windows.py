@@ -1,0 +1,177 @@
+"""Reads one window of a change table: natively where that is possible, else through ODBC."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dtaas.connectors.sqlserver.adaptive import AdaptiveReader
+from dtaas.connectors.sqlserver.bulk import BulkSession
+from dtaas.connectors.sqlserver.capture.rows import METADATA
+from dtaas.connectors.sqlserver.chunk_query import ChunkQuery, chunk_query, longest_allowed
+from dtaas.connectors.sqlserver.control import ControlPool
+from dtaas.connectors.sqlserver.endpoint import Endpoint
+from dtaas.connectors.sqlserver.native import NativeReader
+from dtaas.connectors.sqlserver.quoting import identifier
+from dtaas.connectors.sqlserver.rate_limit import RateLimit
+from dtaas.connectors.sqlserver.reader import ChunkReader
+from dtaas.connectors.sqlserver.statements import KeyRange, longest_values
+from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
+from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded, value_expression
+from dtaas.model.changes import ChangeWindow
+from dtaas.model.ports import BatchReader
+from dtaas.model.schema import TableRef, TableSchema
+
+_ISOLATION: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+_TYPES: Final = (("binary", 10), ("int", 4), ("binary", 10), ("int", 4), ("varbinary", 128))
+"""Of `METADATA`, but for the commit time."""
+
+
+class WindowQuery(Struct, frozen=True, kw_only=True):
+    """What is selected of a change table.
+
+    Attributes:
+        schema: of the result: `METADATA`, then the captured columns.
+        columns: the captured columns.
+        before: images before updates come too.
+    """
+
+    instance: str
+    window: ChangeWindow
+    schema: TableSchema
+    columns: Sequence[SqlColumn]
+    before: bool
+
+    @property
+    def every_column(self) -> list[SqlColumn]:
+        """Return the columns of the result."""
+        return [*_METADATA_COLUMNS, *self.columns]
+
+    @property
+    def rows(self) -> KeyRange:
+        """Return the rows of the change table, for further statements about them."""
+        table = TableRef("cdc", f"{self.instance}_CT")
+        return KeyRange.matching(table, _condition(self.window, "", before=self.before))
+
+    @property
+    def sql(self) -> str:
+        """Return the query, in the order of changes."""
+        metadata = [f"ct.{identifier(c.name)}" for c in METADATA[:-1]]
+        items = [*metadata, "m.tran_end_time", *(value_expression(c) for c in self.columns)]
+        named = ", ".join(f"{item} AS dtaas_{i}" for i, item in enumerate(items))
+        return (
+            f"SELECT {named} FROM {change_table(self.instance)} AS ct"
+            " LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = ct.[__$start_lsn]"
+            f" WHERE {_condition(self.window, 'ct.', before=self.before)}"
+            " ORDER BY ct.[__$start_lsn], ct.[__$command_id], ct.[__$seqval], ct.[__$operation]"
+        )
+
+
+class WindowReading:
+    """Opens readers over windows."""
+
+    def __init__(
+        self, endpoint: Endpoint, pool: ControlPool, rate: RateLimit, *, natively: bool
+    ) -> None:
+        """Prepare; `natively` only where there is a native reader."""
+        self._endpoint = endpoint
+        self._pool = pool
+        self._rate = rate
+        self._natively = natively
+
+    @asynccontextmanager
+    async def opened(
+        self, query: WindowQuery, *, batch_rows: int, batch_bytes: int
+    ) -> AsyncIterator[BatchReader]:
+        """Open a reader in a session of its own. Its batches have `query.schema`."""
+        if not self._natively:
+            async with self._odbc(query, batch_rows, batch_bytes) as reader:
+                yield reader
+            return
+        native = NativeReader(
+            self._endpoint,
+            query.sql,
+            query.schema,
+            query.every_column,
+            batch_rows=batch_rows,
+            batch_bytes=batch_bytes,
+            rate=self._rate,
+        )
+        async with AsyncExitStack() as stack:
+
+            async def fall_back() -> BatchReader:
+                return await stack.enter_async_context(self._odbc(query, batch_rows, batch_bytes))
+
+            adaptive = AdaptiveReader(native, fall_back, table=str(query.schema.table))
+            try:
+                await native.open(_ISOLATION)
+                yield adaptive
+            finally:
+                await adaptive.aclose()
+
+    @asynccontextmanager
+    async def _odbc(
+        self, query: WindowQuery, batch_rows: int, batch_bytes: int
+    ) -> AsyncIterator[BatchReader]:
+        chunk = await self._chunk_query(query, batch_rows)
+        what = f"Reading changes of {query.schema.table}"
+        session = BulkSession(self._endpoint, what=what)
+        guard = SurrogateGuard(
+            chunk,
+            lambda: BulkSession(self._endpoint, what=what),
+            settings=_ISOLATION,
+            where=str(query.schema.table),
+        )
+        reader = ChunkReader(
+            session,
+            chunk,
+            query.schema,
+            batch_rows=batch_rows,
+            batch_bytes=batch_bytes,
+            rate=self._rate,
+            guard=guard,
+        )
+        try:
+            await session.open(_ISOLATION)
+            yield reader
+        finally:
+            await reader.aclose()
+
+    async def _chunk_query(self, query: WindowQuery, most_rows: int) -> ChunkQuery:
+        rows, columns, where = query.rows, query.every_column, str(query.schema.table)
+        longest = 0
+        if any(is_unbounded(c) for c in columns):
+            what = f"Measuring the changes of {where}"
+            found = await self._pool.fetch(what, longest_values(rows, columns))
+            most_bytes = self._endpoint.config.max_lob_bytes
+            longest = longest_allowed(columns, found[0], most_bytes=most_bytes, where=where)
+        chunk = chunk_query(rows, columns, longest=longest, most_rows=most_rows)
+        return replace(chunk, sql=query.sql)
+
+
+def change_table(instance: str) -> str:
+    """Return the quoted name of an instance's change table."""
+    return f"cdc.{identifier(f'{instance}_CT')}"
+
+
+def _condition(window: ChangeWindow, alias: str, *, before: bool) -> str:
+    lsn = f"{alias}[__$start_lsn]"
+    operations = "" if before else f" AND {alias}[__$operation] <> 3"
+    return f"{lsn} > 0x{window.after.hex()} AND {lsn} <= 0x{window.to.hex()}{operations}"
+
+
+def _metadata_columns() -> list[SqlColumn]:
+    names = [c.name for c in METADATA]
+    kinds = [*_TYPES, ("datetime", 8)]
+    return [
+        SqlColumn(
+            name=name, base_type=base, max_length=length, precision=0,
+            scale=3 if base == "datetime" else 0, collation=None, nullable=True,
+        )
+        for name, (base, length) in zip(names, kinds, strict=True)
+    ]  # fmt: skip
+
+
+_METADATA_COLUMNS: Final = _metadata_columns()
