@@ -85,7 +85,7 @@ class Describer:
         change_table = await self._catalog.table(TableRef("cdc", f"{instance}_CT"))
         held = {c.name: c for c in change_table.columns}
         ids = {row[0]: row[1] for row in await self._pool.fetch(what, _COLUMNS, table.object_id)}
-        present = {ids[c.name]: c for c in table.columns}
+        present = {ids[c.name]: c for c in table.columns if c.name in ids}
         kept = [row for row in captured if not row[2]]
         return Logged(
             columns=tuple(held[name] for name, *_ in kept),

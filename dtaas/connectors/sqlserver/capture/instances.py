@@ -118,9 +118,14 @@ class Instances:
         newer = await self._newer(table, rows, mine, added, enable=enable)
         if not newer.start:
             return tracked  # the capture process has yet to come to it
+        table = await self._catalog.table(tracked.table)  # there may be still more columns by now
         taken = await self._tracked(table, newer, tracked.schema.key)
         ids = (await self.logged(taken)).ids
-        added = [c for c in added if c.column_id in ids]  # those of still later DDL come next
+        added = [
+            c
+            for c in await self._describer.added(table, logged)
+            if c.column_id in ids and c.name not in tracked.left_out
+        ]
         missed = await self._describer.missed(table, mine.object_id, mine.start, added)
         return replace(tracked, successor=Succession(tracked=taken, missed=missed))
 
