@@ -29,7 +29,7 @@ from dtaas.model.changes import (
     TableStream,
     TrackedTable,
 )
-from dtaas.model.errors import CaptureGapError, CaptureLostError, DtaasError, SourceQueryError
+from dtaas.model.errors import CaptureGapError, CaptureLostError, DtaasError, FatalError
 from dtaas.model.key_text import key_texts
 from dtaas.model.ports import KEYS_AT_ONCE, Source
 from dtaas.model.schema import TableSchema
@@ -151,7 +151,7 @@ async def missed_rows(
     wanted = _wanted(stream.tracked, missed)
     keys = await _changed_keys(changes, stream.tracked, window, missed, moved_on)
     done = 0
-    async for batch in _rows(rows, readable, keys):
+    async for batch in _rows(rows, readable, schema.key, keys):
         moved_on()
         found = batch if wanted is None else batch.filter(_any_value(batch, wanted))
         if not found.num_rows:
@@ -169,11 +169,10 @@ async def missed_rows(
 
 async def _readable(rows: Source, schema: TableSchema) -> TableSchema:
     """Return the columns that the table still has as `schema` knows them."""
-    now = {c.name: c for c in (await rows.describe(schema.table)).columns}
-    kept = tuple(
-        now[c.name] for c in schema.columns if c.name in now and now[c.name].type == c.type
-    )
-    return replace(schema, columns=kept)
+    found = await rows.describe(schema.table)
+    kinds = {c.name: c.type for c in schema.columns}
+    kept = tuple(c for c in found.columns if kinds.get(c.name) == c.type)
+    return found if kept == found.columns else replace(found, columns=kept)
 
 
 def _wanted(tracked: TrackedTable, missed: Missed) -> Sequence[str] | None:
@@ -234,18 +233,19 @@ async def _keys(
 
 
 async def _rows(
-    rows: Source, schema: TableSchema, keys: Sequence[Key] | None
+    rows: Source, schema: TableSchema, key: tuple[str, ...], keys: Sequence[Key] | None
 ) -> AsyncIterator[pa.RecordBatch]:
     """Yield the rows of some keys, else all rows, as they are now."""
     try:
         for start in range(0, len(keys or ()), KEYS_AT_ONCE):
             some = (keys or ())[start : start + KEYS_AT_ONCE]
             async with rows.read_keys(
-                schema, schema.key, some, batch_rows=KEYS_AT_ONCE, batch_bytes=_BATCH_BYTES
+                schema, key, some, batch_rows=KEYS_AT_ONCE, batch_bytes=_BATCH_BYTES
             ) as reader:
                 while (batch := await reader.next()) is not None:
                     yield batch
-    except SourceQueryError as error:  # a key that has no exact text: rows may come twice
+    except FatalError as error:
+        # The key has no exact text, or others at the target: all rows are read, some once more.
         log.info("keys_not_looked_up", table=str(schema.table), error=error.detail)
         keys = None
     if keys is not None:

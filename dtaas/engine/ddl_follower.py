@@ -52,8 +52,9 @@ class DdlFollower:
                 self.uncaptured = f"{error.detail} {error.hint}"
                 log.warning("columns_not_captured", table=table, hint=error.hint)
             else:
-                mapping = context.spec.mapping(tracked.table)
-                state = await self._taken(state, selected(tracked, mapping))
+                if not context.spec.transformations:  # else who transforms has done it
+                    tracked = selected(tracked, context.spec.mapping(tracked.table))
+                state = await self._taken(state, tracked)
             self._dropped_with = None
         self._followed = structure
         return state

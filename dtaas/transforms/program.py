@@ -121,6 +121,10 @@ class Program:
         """Apply all steps and return the rows as they are then, and the time each step took."""
         return self._through(self.steps, batch, self._names)
 
+    def made_of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns of the output whose values come from some of the source."""
+        return tuple(c.name for c in self.columns if c.sources.intersection(names))
+
     def keys(self, batch: pa.RecordBatch) -> Frame:
         """Return the key columns of `batch` as they arrive, and no others."""
         return self._through(self.key_steps, batch, self.source.key)[0]

@@ -4,12 +4,19 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.shaping.dead_letters import DeadLetters, LetGo, Letters
 from dtaas.engine.shaping.shapes import Shapes, plain
-from dtaas.model.change_ports import ChangeSource, WatermarkSource, WindowSource
-from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable, TrackingMethod
+from dtaas.model.change_ports import ChangeSource, FollowsDdl, WatermarkSource, WindowSource
+from dtaas.model.changes import (
+    ChangeWindow,
+    SourceState,
+    Succession,
+    TrackedTable,
+    TrackingMethod,
+)
 from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef
@@ -70,6 +77,19 @@ class ShapedChangeSource(ShapedWindows):
     async def untrack(self, tracked: TrackedTable) -> None:
         """Drop a capture instance that we made."""
         await self._source.untrack(plain(tracked))
+
+    async def follow_ddl(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
+        """Return a table as it is after DDL, and its successor, as their changes arrive."""
+        if not isinstance(self._source, FollowsDdl):
+            return tracked
+        found = await self._source.follow_ddl(plain(tracked), enable=enable)
+        successor = found.successor
+        if successor is not None:
+            newer = self._shapes.tracked(successor.tracked)
+            columns = self._shapes.adopt(newer).made_of(successor.missed.columns)
+            missed = replace(successor.missed, columns=columns)
+            found = replace(found, successor=Succession(tracked=newer, missed=missed))
+        return self._shapes.tracked(found)
 
     async def anchor(self, tracked: Sequence[TrackedTable]) -> bytes:
         """Return the position a full load may begin at."""

@@ -27,6 +27,7 @@ from dtaas.model.task import (
     TaskSpec,
     TaskStatus,
 )
+from dtaas.model.transformations import TransformationRule
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 from dtaas.store.connectors import ConnectorDraft
 from dtaas.store.executions import ExecutionFilter
@@ -120,6 +121,7 @@ class Setting:
     config_type: type[ConnectionConfig] = FileConfig
     file_format = FileFormat.PARQUET
     mappings: tuple[TableMapping, ...] = ()
+    transformations: tuple[TransformationRule, ...] = ()
     field = "path"
 
     def __init__(self, folder: Path, database: Database) -> None:
@@ -187,6 +189,7 @@ class Setting:
             mode=mode,
             s3_file_format=self.file_format,
             table_mappings=self.mappings,
+            transformations=self.transformations,
             options=TaskOptions(poll_interval_ms=50, **options),
         )
         return (await store.tasks.create(spec)).id

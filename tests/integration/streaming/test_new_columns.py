@@ -14,6 +14,8 @@ import pytest
 from dtaas.connectors.memory.datasets import dataset
 from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.schema import TableRef
+from dtaas.model.task import TableMapping
+from dtaas.model.transformations import RenameColumn, TransformationRule
 from tests.fakes.lake_reader import ORDER
 from tests.integration.sqlserver_source.database import Database
 from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
@@ -261,3 +263,37 @@ async def test_a_table_without_a_key_says_what_it_cannot_do(lake: LakeSetting) -
             return progress is not None and progress.tables[0].error_code == "capture_gap"
 
         await life.until(failed)
+
+
+async def test_new_columns_go_through_transformations(lake: LakeSetting) -> None:
+    database = lake.database
+    step = RenameColumn(column="name", to="label")
+    lake.transformations = (TransformationRule(steps=(step,)),)
+    await database.create(T, COLUMNS, *(f"{i}, N'row {i}', {i}" for i in range(10)))
+    async with lake.life(T) as life:
+        await streams(life)
+        database.server.capture.paused = True
+        await database.run(
+            "ALTER TABLE t ADD extra int NULL",
+            "UPDATE t SET extra = 1, name = N'x' WHERE id < 3",
+        )
+        database.server.capture.resume()
+        await database.run("UPDATE t SET extra = 2 WHERE id = 8")
+        await arrived(lake, "n", "extra")
+        assert lake.rows(T)[(1,)]["label"] == "x"
+
+
+async def test_columns_left_out_stay_out(lake: LakeSetting) -> None:
+    database = lake.database
+    lake.mappings = (TableMapping(source=T, exclude_columns=("secret*", "name")),)
+    await database.create(
+        T, f"{COLUMNS}, secret_1 int NULL", *(f"{i}, N'row {i}', {i}, 0" for i in range(10))
+    )
+    async with lake.life(T) as life:
+        await streams(life)
+        await database.run(
+            "ALTER TABLE t ADD secret_2 int NULL, extra int NULL",
+            "UPDATE t SET extra = 1, secret_2 = 5 WHERE id < 3",
+        )
+        await arrived(lake, "n", "extra")
+        assert not {"secret_1", "secret_2", "name"} & set(lake.rows(T)[(1,)])
