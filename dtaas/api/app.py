@@ -25,6 +25,7 @@ from dtaas.api.controllers.logs import LogController
 from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.oidc import OidcController
 from dtaas.api.controllers.plans import PlanController
+from dtaas.api.controllers.previews import PreviewController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
@@ -94,6 +95,7 @@ def application(
             BulkController,
             TaskFileController,
             PlanController,
+            PreviewController,
             ConnectorFileController,
             DraftController,
             ViewController,

@@ -62,6 +62,7 @@ from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.history import History
 from dtaas.services.identity.tokens import NewToken, TokenSpec
 from dtaas.services.identity.users import UserChange, UserSpec
+from dtaas.services.preview.shapes import Preview, RowPreviewRequest
 from dtaas.services.samples import Sample
 from dtaas.services.schedules import NextStarts
 from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
@@ -82,6 +83,8 @@ _SHAPES: Final = (
     ImportResult,
     Validation,
     RunPlan,
+    RowPreviewRequest,
+    Preview,
     KeptRequest,
     KeptList,
     TaskSpec,

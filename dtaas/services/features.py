@@ -11,6 +11,7 @@ FEATURES: Final = (
     "incremental",
     "metrics",
     "plan",
+    "preview",
     "schedules",
     "snowflake",
     "taskfiles",

@@ -29,6 +29,7 @@ from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
 from dtaas.services.planning.service import PlanService
 from dtaas.services.ports import TaskRunner
+from dtaas.services.preview.service import PreviewService
 from dtaas.services.samples import SampleService
 from dtaas.services.schedules import ScheduleService
 from dtaas.services.targets import TargetKeeper
@@ -60,6 +61,7 @@ class Services(Struct, frozen=True, kw_only=True):
     imports: ImportService
     validations: ValidationService
     plans: PlanService
+    previews: PreviewService
     bulk: BulkService
     control: TaskControl
     verifications: VerificationService
@@ -140,6 +142,7 @@ def build_services(
             now=now,
         ),
         validations=ValidationService(StoredWorld(store.connectors, store.tasks), registry, keeper),
+        previews=PreviewService(StoredWorld(store.connectors, store.tasks), registry),
         plans=PlanService(
             tasks=store.tasks,
             connectors=store.connectors,

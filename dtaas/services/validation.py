@@ -19,6 +19,7 @@ from dtaas.model.ports import Capabilities, ConnectorRegistry, Source
 from dtaas.model.schema import TableRef, TableSchema
 from dtaas.model.table_rules import with_columns
 from dtaas.model.task import TableMapping, TaskSpec
+from dtaas.services.preview.service import compiled
 from dtaas.services.schedules import check_chain
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.task_checks import connector_of, refuse_taken, written_beside
@@ -44,6 +45,18 @@ class SpecProblem(Struct, frozen=True, kw_only=True):
     detail: str
     hint: str = ""
     field: str | None = None
+
+
+class StepRefusedError(ValidationFailedError):
+    """A transformation that cannot work.
+
+    Attributes:
+        code: what is wrong with it.
+    """
+
+    def __init__(self, code: str, detail: str, *, hint: str, field: str) -> None:
+        super().__init__(detail, hint=hint, field=field)
+        self.code = code  # type: ignore[misc] # of this one error, not of the kind
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -241,6 +254,10 @@ def _of_table(
     except DtaasError as error:
         return [_at(error, at)]
     problems = _missing_columns(mapping, schema, at)
+    problems += [
+        StepRefusedError(p.code, p.detail, hint=p.hint, field=p.field)
+        for p in compiled(spec, taken).problems
+    ]
     key = mapping.key or taken.key
     if spec.mode.streams and destination.applies_changes and not key:
         lost = schema.key and not taken.key

@@ -21,9 +21,11 @@ from dtaas.model.table_rules import NewTables, with_columns
 from dtaas.model.task import Task, TaskMode
 from dtaas.services.planning.history import Experience, experience
 from dtaas.services.planning.steps import steps_of
+from dtaas.services.preview.service import compiled
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.executions import NEWEST_FIRST, ExecutionFilter, ExecutionRepository
 from dtaas.store.tasks import TaskRepository
+from dtaas.transforms.compile import require_program
 
 MOST_TABLES: Final = 500
 _LIMIT_S: Final = 60.0
@@ -124,9 +126,10 @@ class PlanService:
         spec, mapping = look.task.spec, look.task.spec.mapping(table)
         target = look.destination.target_of(table, spec.mapped_target(table))
         try:
-            schema = with_columns(
+            taken = with_columns(
                 await look.source.describe(table), mapping.include_columns, mapping.exclude_columns
             )
+            schema = require_program(compiled(spec, taken)).output
             standing = None
             if isinstance(look.destination, InspectableDestination):
                 standing = await look.destination.standing(target)
