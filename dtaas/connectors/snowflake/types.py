@@ -72,15 +72,15 @@ def stored_type(kind: ColumnType) -> StoredType:  # noqa: C901, PLR0912 - one ca
         case Date():
             return _same("DATE")
         case Time(digits=digits):
-            return _read_as(f"TIME({digits})", f"TO_VARCHAR({{c}}, 'HH24:MI:SS.FF{digits}')")
+            return _read_as(f"TIME({digits})", f"TO_VARCHAR({{c}}, '{_clock(digits)}')")
         case Timestamp(digits=digits):
-            read = f"TO_VARCHAR({{c}}, 'YYYY-MM-DD HH24:MI:SS.FF{digits}')"
+            read = f"TO_VARCHAR({{c}}, 'YYYY-MM-DD {_clock(digits)}')"
             ddl = f"TIMESTAMP_NTZ({digits})"
             if digits <= MICROSECOND_DIGITS:
                 return _read_as(ddl, read)
             return StoredType(ddl, "VARCHAR(34)", "TO_TIMESTAMP_NTZ({c})", read)
         case TimestampTz(digits=digits):
-            read = f"TO_VARCHAR({{c}}, 'YYYY-MM-DD HH24:MI:SS.FF{digits} TZH:TZM')"
+            read = f"TO_VARCHAR({{c}}, 'YYYY-MM-DD {_clock(digits)} TZH:TZM')"
             return StoredType(
                 f"TIMESTAMP_TZ({digits})", "VARCHAR(40)", "TO_TIMESTAMP_TZ({c})", read
             )
@@ -96,6 +96,11 @@ def stored_type(kind: ColumnType) -> StoredType:  # noqa: C901, PLR0912 - one ca
             )
         case _:
             assert_never(kind)
+
+
+def _clock(digits: int) -> str:
+    """Return the format of a time of day; without digits there is no point either."""
+    return f"HH24:MI:SS.FF{digits}" if digits else "HH24:MI:SS"
 
 
 def staged_column(column: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:

@@ -4,7 +4,6 @@ import re
 from typing import Any, Final
 
 import pyarrow as pa
-from fakesnow import info_schema
 from fakesnow.dialect import parse_one
 from sqlglot import exp
 
@@ -36,6 +35,11 @@ _NOT_ENFORCED_OF_COLUMN: Final = (
     exp.UniqueColumnConstraint,
     exp.CollateColumnConstraint,
     exp.Reference,
+)
+
+
+_COMMENT_SQL: Final = (
+    "INSERT OR REPLACE INTO _fs_global._fs_information_schema._fs_tables_ext VALUES (?, ?, ?, ?)"
 )
 
 
@@ -128,7 +132,9 @@ def create_table(session: Session, found: re.Match[str]) -> Answer:
         table.set("db", None)
         table.set("catalog", None)
     with definition(session):
-        Translator(session).run_within(statement)
+        Translator(session).define(statement)
+        if not temporary:
+            forget_loads(session, name)
         own = quoted(str(name)) if temporary else name.sql
         declare(session, own, declared)
         if isinstance(source, exp.LikeProperty):
@@ -137,7 +143,7 @@ def create_table(session: Session, found: re.Match[str]) -> Answer:
         session.temporary[name] = str(name)
         forget_loads(session, name)
     elif comment is not None:
-        session.duck.execute(info_schema.insert_table_comment_sql(*name, comment.this.name))
+        session.duck.execute(_COMMENT_SQL, [*name, comment.this.name])
     return answer.done(answer.DDL, f"Table {name.name} successfully created.")
 
 

@@ -61,6 +61,12 @@ class Translator(FakeSnowflakeCursor):
             self._session.duck.executemany(self.translated(expression).sql("duckdb"), rows)
         return counts(INSERT, number_of_rows_inserted=len(rows))
 
+    def define(self, expression: Expr) -> None:
+        """Run a definition in the transaction the caller opened."""
+        self.check_db_and_schema(expression)
+        for statement in self._transform_explode(expression):
+            self._session.duck.execute(self.translated(statement).sql(dialect="duckdb"))
+
     def translated(self, expression: Expr) -> Expr:
         """Return a statement as DuckDB reads it."""
         return self._transform(expression, None)

@@ -70,6 +70,16 @@ async def test_names_fold_unless_they_are_quoted(run: Run) -> None:
     assert missing.value.errno == 2003
 
 
+async def test_names_may_have_an_apostrophe(run: Run) -> None:
+    await run("CREATE TABLE \"it's\" (\"a's\" INT) COMMENT = 'it''s'")
+    await run('CREATE TEMPORARY TABLE "tmp\'s" AS SELECT 1 AS "a\'s"')
+    await run('INSERT INTO "it\'s" SELECT * FROM "tmp\'s"')
+    await run('CREATE TABLE "x\'s" LIKE "it\'s"')
+    await run('ALTER TABLE "it\'s" SWAP WITH "x\'s"')
+    assert await run('SELECT "a\'s" FROM "x\'s"') == [(1,)]
+    await run('DROP TABLE "x\'s"')
+
+
 async def test_keys_are_not_enforced_but_make_columns_not_null(run: Run) -> None:
     await run("CREATE TABLE T (A INT, B INT UNIQUE, V VARCHAR, PRIMARY KEY (A))")
     await run("INSERT INTO T VALUES (1, 1, 'x'), (1, 1, 'y')")
