@@ -117,6 +117,7 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         now=utc_now,
         auth=settings.auth,
         environment=os.environ,
+        data_dir=settings.data_dir(os.environ),
     )
     return supervisor, services
 

@@ -18,6 +18,7 @@ from dtaas.api.controllers.auth import AuthController
 from dtaas.api.controllers.bulk import BulkController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
+from dtaas.api.controllers.dead_letters import DeadLetterController
 from dtaas.api.controllers.executions import ExecutionController
 from dtaas.api.controllers.files import ConnectorFileController, TaskFileController
 from dtaas.api.controllers.kept import DraftController, ViewController
@@ -30,6 +31,7 @@ from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
 from dtaas.api.controllers.tokens import TokenController
+from dtaas.api.controllers.transformations import TransformationController
 from dtaas.api.controllers.trials import NOT_COMPRESSED, TrialController
 from dtaas.api.controllers.users import UserController
 from dtaas.api.controllers.verifications import VerificationController
@@ -101,6 +103,8 @@ def application(
             ViewController,
             ScheduleController,
             ExecutionController,
+            TransformationController,
+            DeadLetterController,
             VerificationController,
             AlertController,
             DashboardController,

@@ -29,11 +29,13 @@ from dtaas.api.controllers.auth import (
     SetupRequest,
 )
 from dtaas.api.controllers.bulk import BulkRequest, BulkResults
+from dtaas.api.controllers.dead_letters import DeadLetterList, ReplayList, ReplayRequest
 from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.controllers.tokens import TokenList
+from dtaas.api.controllers.transformations import TransformationCatalogue
 from dtaas.api.controllers.trials import TrialRequest
 from dtaas.api.controllers.users import UserList
 from dtaas.api.controllers.verifications import VerificationList, VerifyRequest
@@ -59,6 +61,7 @@ from dtaas.model.task import TaskSpec
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
+from dtaas.services.dead_letters import DeadLetterRows
 from dtaas.services.history import History
 from dtaas.services.identity.tokens import NewToken, TokenSpec
 from dtaas.services.identity.users import UserChange, UserSpec
@@ -98,6 +101,11 @@ _SHAPES: Final = (
     ExecutionLogList,
     VerifyRequest,
     VerificationList,
+    TransformationCatalogue,
+    DeadLetterList,
+    DeadLetterRows,
+    ReplayRequest,
+    ReplayList,
     LogLines,
     LogLevel,
     AlertRuleSpec,

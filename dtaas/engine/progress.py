@@ -246,13 +246,14 @@ class ExecutionMeter:
         """Count one more table."""
         self.tables.setdefault(table, TableMeter(table, self._clock))
 
+    def _with_rejected(self, table: TableRef, state: TableProgress) -> TableProgress:
+        count = self._rejected(table)
+        return msgspec.structs.replace(state, rejected=count) if count else state
+
     def snapshot(self, status: ExecutionStatus) -> ExecutionProgress:
         """Return the totals as of now."""
         tables = tuple(
-            msgspec.structs.replace(
-                meter.snapshot(), rejected=self._rejected(table) or meter.snapshot().rejected
-            )
-            for table, meter in self.tables.items()
+            self._with_rejected(table, meter.snapshot()) for table, meter in self.tables.items()
         )
         totals = [t.rows_total for t in tables]
         known = [t for t in totals if t is not None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TypedDict
 
 from anyio import Lock
@@ -17,6 +18,8 @@ from dtaas.services.bulk import BulkService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
+from dtaas.services.dead_letter_replay import DeadLetterReplay
+from dtaas.services.dead_letters import DeadLetterService
 from dtaas.services.health import HealthService
 from dtaas.services.history import HistoryService
 from dtaas.services.identity.access_tokens import AccessTokens
@@ -65,6 +68,8 @@ class Services(Struct, frozen=True, kw_only=True):
     bulk: BulkService
     control: TaskControl
     verifications: VerificationService
+    dead_letters: DeadLetterService
+    dead_letter_replay: DeadLetterReplay
     kept: KeptItems
     schedules: ScheduleService
     dashboard: DashboardService
@@ -91,15 +96,18 @@ def build_services(
     now: Callable[[], datetime],
     auth: AuthSettings | None = None,
     environment: Mapping[str, str] | None = None,
+    data_dir: Path = Path(".dtaas"),
 ) -> Services:
     """Return the use cases.
 
     Args:
         auth: who may use them; by default nobody who is not logged in.
         environment: where `${env:NAME}` of files leads.
+        data_dir: where the engine keeps rejected rows.
     """
     changing, changing_connectors = Lock(), Lock()
     identity = _build_identity(store, auth or AuthSettings(), now)
+    dead_letters = DeadLetterService(data_dir, store.engine)
     keeper = TargetKeeper(registry, store.loads, store.installation)
     checks = TaskChecks(registry, keeper)
     changes = TaskChanges(keeper=keeper, states=store.engine, runner=runner, bus=bus, now=now)
@@ -110,6 +118,7 @@ def build_services(
         checks=checks,
         changes=changes,
         keeper=keeper,
+        dead_letters=dead_letters,
         runner=runner,
         bus=bus,
         now=now,
@@ -162,6 +171,10 @@ def build_services(
             control=control,
             runner=runner,
             now=now,
+        ),
+        dead_letters=dead_letters,
+        dead_letter_replay=DeadLetterReplay(
+            letters=dead_letters, states=store.engine, registry=registry, runner=runner
         ),
         kept=store.kept,
         schedules=ScheduleService(store.engine, now),

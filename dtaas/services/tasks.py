@@ -13,6 +13,7 @@ from dtaas.model.events import TaskChanged, TaskRemoved
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus, TableProgress
 from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.task import Task, TaskSpec, TaskStatus
+from dtaas.services.dead_letters import DeadLetterService
 from dtaas.services.every_task import every_task
 from dtaas.services.found_tables import keep_found
 from dtaas.services.ports import TaskRunner
@@ -50,6 +51,7 @@ class TaskService:
         checks: TaskChecks,
         changes: TaskChanges,
         keeper: TargetKeeper,
+        dead_letters: DeadLetterService,
         runner: TaskRunner,
         bus: EventBus,
         now: Callable[[], datetime],
@@ -61,6 +63,7 @@ class TaskService:
         self._executions = executions
         self._changes = changes
         self._keeper = keeper
+        self._dead_letters = dead_letters
         self._runner = runner
         self._bus = bus
         self._now = now
@@ -157,6 +160,7 @@ class TaskService:
             loads = await self._keeper.take_loads(task_id, task.spec.source_tables)
             await self._tasks.delete(task_id)
         self._bus.publish(TaskRemoved(at=self._now(), task_id=task_id))
+        await self._dead_letters.forget(task_id)
         await self._keeper.give_up(task_id, places, loads)
 
     async def executions(

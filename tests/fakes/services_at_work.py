@@ -155,10 +155,17 @@ async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> As
             bus=bus,
             uniform=lambda _low, _high: 0.0,
             table_retry=RestartPolicy(base_s=0.01, cap_s=0.01),
+            data_dir=data_dir,
         )
         supervisor = Supervisor(workshop, registry, shutdown_grace_s=5)
         services = build_services(
-            store=store, registry=registry, runner=supervisor, bus=bus, now=utc_now, auth=auth
+            store=store,
+            registry=registry,
+            runner=supervisor,
+            bus=bus,
+            now=utc_now,
+            auth=auth,
+            data_dir=data_dir,
         )
         with bus.subscribe() as feed:
             async with create_task_group() as group:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.errors import TooManyRejectedError
+from dtaas.model.errors import TooManyRejectedError, TransformationFailedError
 from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.schema import TableRef, TableSchema
 from dtaas.transforms.program import Program, Rejected
@@ -172,6 +172,22 @@ class Letters:
             return
         await self._blocking(self._file.keep)
         self._kept(self._rows)
+
+
+class NotAgain(Letters):
+    """Refuses rejected rows where a row that does not come counts as one that is gone."""
+
+    async def add(self, rejected: Rejected) -> None:
+        """Refuse.
+
+        Raises:
+            TransformationFailedError: always.
+        """
+        raise TransformationFailedError(
+            f"{len(rejected.places)} rows that were to be written anew are rejected: "
+            f"{rejected.reasons[0]}.",
+            hint="Look at the dead letters, and mend the step or the rows.",
+        )
 
 
 class _File:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pyarrow as pa
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.engine.shaping.dead_letters import DeadLetters, LetGo, Letters
+from dtaas.engine.shaping.dead_letters import DeadLetters, LetGo, Letters, NotAgain
 from dtaas.engine.shaping.shapes import Shapes, source_columns
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.load import Chunk
@@ -73,7 +73,7 @@ class ShapedSource:
             program.source, names, keys, batch_rows=batch_rows, batch_bytes=batch_bytes
         )
         async with reading as reader:
-            yield ShapedReader(reader, program, Letters(), self._blocking)
+            yield ShapedReader(reader, program, NotAgain(), self._blocking)
 
     async def position(self) -> str:
         """Return the source's present log position."""

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ConnectorView, TaskView } from '@/shared/api/types'
 
 import { diffLines } from './diff'
-import { draftOf, emptyDraft, problemsOf, specOf, withTarget, withWatermark, type Draft } from './draft'
+import { draftOf, emptyDraft, problemsOf, rulesOf, specOf, stepAt, stepsOf, withTarget, withWatermark, type Draft } from './draft'
 import { arrowsOf, blocksOf, chainOf, connected, refusal } from './graph'
 import { useHistory } from './history'
 import { fromYaml, toYaml } from './yaml'
@@ -88,6 +88,25 @@ describe('graph', () => {
   })
 })
 
+describe('transformations', () => {
+  const rules = [
+    { tables: ['*'], steps: [{ type: 'a' }, { type: 'b' }] },
+    { tables: ['dbo.*'], steps: [{ type: 'c' }], skip_missing: true },
+    { tables: ['*'], steps: [{ type: 'd' }] },
+  ]
+  it('are steps one after another here and rules at the server', () => {
+    const steps = stepsOf(rules)
+    expect(steps).toEqual([{ type: 'a' }, { type: 'b' }, { type: 'c', tables: ['dbo.*'], skip_missing: true }, { type: 'd' }])
+    expect(rulesOf(steps)).toEqual(rules)
+  })
+  it('are found by the field of a refusal', () => {
+    const one = draft({ transformations: stepsOf(rules) })
+    expect(stepAt(one, '$.transformations[0].steps[1].column')).toBe(1)
+    expect(stepAt(one, '$.transformations[2].steps[0].condition')).toBe(3)
+    expect(stepAt(one, '$.name')).toBeNull()
+  })
+})
+
 describe('YAML', () => {
   it('read back is the same task, without ids', () => {
     const one = draft({ transformations: STEPS, schedule_type: 'cron', schedule: { cron: '0 3 * * *', timezone: 'Europe/Berlin' } })
@@ -97,7 +116,7 @@ describe('YAML', () => {
     const back = fromYaml(text, CONNECTORS)
     if (!('draft' in back)) throw new Error(back.error.text)
     expect(toYaml(back.draft, CONNECTORS)).toBe(text)
-    expect(specOf(back.draft)).toMatchObject({ source_connector_id: 1, destination_connector_id: 2, transformations: STEPS })
+    expect(specOf(back.draft)).toMatchObject({ source_connector_id: 1, destination_connector_id: 2, transformations: [{ tables: ['*'], steps: STEPS }] })
   })
 
   it.each([

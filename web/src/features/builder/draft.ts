@@ -22,11 +22,52 @@ export function emptyDraft(): Draft {
   }
 }
 
+interface Rule {
+  tables: string[]
+  steps: Transformation[]
+  skip_missing?: boolean
+}
+const ALL_TABLES = ['*']
+
+/** The steps of a task's rules one after another. A step for some tables only says so in `tables`. */
+export function stepsOf(rules: readonly unknown[]): Transformation[] {
+  return rules.flatMap((one) => {
+    const { tables = ALL_TABLES, steps, skip_missing: skip } = one as Partial<Rule>
+    if (!steps) return [one as Transformation]
+    const marks = { ...(same(tables, ALL_TABLES) ? {} : { tables }), ...(skip ? { skip_missing: true } : {}) }
+    return steps.map((step) => ({ ...step, ...marks }))
+  })
+}
+
+/** Steps as rules: those in a row for the same tables are one. */
+export function rulesOf(steps: readonly Transformation[]): Rule[] {
+  const rules: Rule[] = []
+  for (const { tables = ALL_TABLES, skip_missing: skip = false, ...step } of steps as (Transformation & Partial<Rule>)[]) {
+    const last = rules.at(-1)
+    if (last && same(last.tables, tables) && (last.skip_missing ?? false) === skip) last.steps.push(step)
+    else rules.push({ tables, steps: [step], ...(skip ? { skip_missing: true } : {}) })
+  }
+  return rules
+}
+
+/** Which step a field of the server's is about; null when it is about none. */
+export function stepAt(draft: Draft, field: string): number | null {
+  const found = /^\$\.transformations\[(\d+)\](?:\.steps\[(\d+)\])?/.exec(field)
+  if (!found) return null
+  const before = rulesOf(draft.transformations).slice(0, Number(found[1]))
+  return before.reduce((sum, rule) => sum + rule.steps.length, Number(found[2] ?? 0))
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
 /** What a person wrote of a stored task, without what became of it. Fields this page does not know stay. */
 export function draftOf(task: TaskView): Draft {
   const became = new Set(['id', 'status', 'desired', 'allowed_actions', 'current_progress_percent', 'created_at', 'updated_at', 'last_run_at', 'cdc_enabled_tables', 'last_cdc_poll_at', 'last_error_code', 'last_error', 'applies', 'revision'])
   const entries = Object.entries(task).filter(([field, value]) => !became.has(field) && value !== undefined)
-  return { ...emptyDraft(), ...(Object.fromEntries(entries) as Draft) }
+  const draft = { ...emptyDraft(), ...(Object.fromEntries(entries) as Draft) }
+  return { ...draft, transformations: stepsOf(draft.transformations) }
 }
 
 /** The draft as the server takes it; null while it lacks a connector. */
@@ -39,7 +80,7 @@ export function specOf(draft: Draft): TaskSpec | null {
     source_connector_id: source,
     destination_connector_id: destination,
     table_mappings: (draft.table_mappings ?? []).filter((one) => tables.has(keyOf(one.source))).map((one) => (one.watermark && draft.mode !== 'incremental' ? { ...one, watermark: null } : one)),
-    transformations: draft.transformations as NonNullable<TaskSpec['transformations']>,
+    transformations: rulesOf(draft.transformations) as unknown as NonNullable<TaskSpec['transformations']>,
   }
 }
 

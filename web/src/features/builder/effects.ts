@@ -1,7 +1,7 @@
 /** What saving means for data, in sentences. Pure. */
 import type { TaskView } from '@/shared/api/types'
 
-import { keyOf, type Draft } from './draft'
+import { keyOf, rulesOf, stepsOf, type Draft } from './draft'
 
 const MOST_NAMES = 5
 
@@ -15,7 +15,7 @@ export function effectsOf(stored: TaskView | null, draft: Draft): string[] {
   if (added.length) found.push(`${named(added)} will be copied at the next start.`)
   if (gone.length) found.push(`${named(gone)} will no longer be read; what arrived stays at the destination.`)
   if (stored.destination_connector_id !== draft.destination_connector_id) found.push('All tables will be copied to the new destination; what is at the old one stays.')
-  if (JSON.stringify(stored.transformations ?? []) !== JSON.stringify(draft.transformations)) found.push('The transformations apply to rows read from the next start on; rows that arrived keep their form until their table is copied again.')
+  if (JSON.stringify(rulesOf(stepsOf(stored.transformations ?? []))) !== JSON.stringify(rulesOf(draft.transformations))) found.push('The transformations apply to rows read from the next start on; rows that arrived keep their form until their table is copied again.')
   if (!['idle', 'scheduled', 'stopped', 'failed', 'draft'].includes(stored.status)) found.push(`The task is ${stored.status}: what it moves where can only change after it was stopped.`)
   return found
 }

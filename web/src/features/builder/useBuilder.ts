@@ -5,7 +5,7 @@ import { api, call, callIfThere } from '@/shared/api/client'
 import { asApiError, type ApiError } from '@/shared/api/problem'
 import type { ConnectorView, TaskView } from '@/shared/api/types'
 
-import { draftOf, emptyDraft, moveTransformation, problemsOf, specOf, type Draft, type Problem } from './draft'
+import { draftOf, emptyDraft, moveTransformation, problemsOf, specOf, stepAt, type Draft, type Problem } from './draft'
 import { blocksOf } from './graph'
 import { useHistory } from './history'
 import { toYaml } from './yaml'
@@ -30,7 +30,7 @@ export function useBuilder(taskId: number | null) {
   const before = computed(() => (stored.value ? toYaml(original.value, connectors.value) : ''))
   const after = computed(() => toYaml(draft.value, connectors.value))
   const dirty = computed(() => after.value !== toYaml(original.value, connectors.value))
-  const problems = computed<Problem[]>(() => [...problemsOf(draft.value, connectors.value), ...(refused.value ? [fromServer(refused.value)] : [])])
+  const problems = computed<Problem[]>(() => [...problemsOf(draft.value, connectors.value), ...(refused.value ? [fromServer(refused.value, draft.value)] : [])])
   const name = (id: number | null) => connectors.value.find((one) => one.id === id)?.name ?? (id === null ? 'not chosen' : `#${String(id)}`)
   const blocks = computed(() => {
     const counted: Record<string, number> = {}
@@ -134,9 +134,9 @@ export function useBuilder(taskId: number | null) {
   return { history, draft, stored, connectors, problems, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move, remove }
 }
 
-function fromServer(error: ApiError): Problem {
+function fromServer(error: ApiError, draft: Draft): Problem {
   const field = error.field ?? ''
-  const step = /^\$\.transformations\[(\d+)\]/.exec(field)?.[1]
-  const block = step !== undefined ? `transform-${step}` : field.includes('source') ? 'source' : /destination|mapping|format|write_mode/.test(field) ? 'destination' : 'task'
+  const step = stepAt(draft, field)
+  const block = step !== null ? `transform-${String(step)}` : field.includes('source') ? 'source' : /destination|mapping|format|write_mode/.test(field) ? 'destination' : 'task'
   return { block, field, text: error.message, hint: error.hint }
 }

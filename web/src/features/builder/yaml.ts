@@ -3,7 +3,7 @@ import { LineCounter, parseDocument, stringify } from 'yaml'
 
 import type { ConnectorView } from '@/shared/api/types'
 
-import { emptyDraft, type Draft } from './draft'
+import { emptyDraft, rulesOf, stepsOf, type Draft } from './draft'
 
 export const API_VERSION = 'dtaas/v1'
 const ORDER = [
@@ -20,7 +20,7 @@ type Outcome = { draft: Draft } | { error: YamlError }
 export function toYaml(draft: Draft, connectors: readonly ConnectorView[]): string {
   const name = (id: number | null) => connectors.find((one) => one.id === id)?.name ?? null
   const { source_connector_id: source, destination_connector_id: destination, ...rest } = draft
-  const all: Record<string, unknown> = { ...rest, source: name(source), destination: name(destination) }
+  const all: Record<string, unknown> = { ...rest, transformations: rulesOf(draft.transformations), source: name(source), destination: name(destination) }
   const keys = [...ORDER, ...Object.keys(rest).filter((key) => !ORDER.includes(key)).sort()]
   const shown = keys.filter((key) => !isEmpty(all[key])).map((key) => [key, all[key]])
   return stringify({ apiVersion: API_VERSION, kind: 'task', ...Object.fromEntries(shown) }, { lineWidth: 110, aliasDuplicateObjects: false })
@@ -52,6 +52,7 @@ function read(found: Record<string, unknown>, connectors: readonly ConnectorView
   const odd = Object.entries(SHAPES).find(([key, fits]) => rest[key] !== undefined && !fits(rest[key]))
   if (odd) return wrong(odd[0], `${odd[0]} has the wrong shape.`)
   const draft = { ...emptyDraft(), options: {}, ...rest } as Draft
+  draft.transformations = stepsOf(draft.transformations)
   for (const [role, name] of [['source', source], ['destination', destination]] as const) {
     if (name === undefined || name === null) continue
     const one = connectors.find((each) => each.name === name && each.connector_type === role)
