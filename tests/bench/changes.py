@@ -9,6 +9,7 @@ set rates; and what the source is asked while nothing changes. Prints one JSON o
 import io
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -220,16 +221,24 @@ async def make_task(store: Store, source: Source, kind: str, tables: Sequence[Ta
 ORDERS = TableRef(SCHEMA_NAME, TABLE_NAME)
 
 
-async def drained(s3: SeaweedServer, kind: str, backlog: int) -> float:
-    """Return changes a second out of a backlog."""
+def cpu_s() -> float:
+    """Return the CPU seconds this process has used."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def drained(s3: SeaweedServer, kind: str, backlog: int) -> tuple[float, float]:
+    """Return changes a second out of a backlog, and CPU seconds a million of them."""
     async with (
         replay(s3, backlog=backlog) as source,
         streaming(source, kind, [ORDERS]) as watched,
     ):
+        used_s = cpu_s()
         _, _, began_s = await source.ask(RELEASE)
         ended_s = await watched.until(1 + backlog // PER_TRANSACTION)
+        used_s = cpu_s() - used_s
         await watched.counted(backlog)
-    return backlog / (ended_s - began_s)
+    return backlog / (ended_s - began_s), used_s * 1e6 / backlog
 
 
 async def lags(s3: SeaweedServer, kind: str, rate: float, seconds: float) -> tuple[float, float]:
@@ -238,6 +247,23 @@ async def lags(s3: SeaweedServer, kind: str, rate: float, seconds: float) -> tup
         _, _, began_s = await source.ask(RELEASE)
         first = 1 + int(WARM_S * rate / PER_TRANSACTION)
         last = first + int(seconds * rate / PER_TRANSACTION)
+        await watched.until(last)
+    return of_lags(watched.durable, began_s, rate, first, last)
+
+
+async def beside_a_storm(s3: SeaweedServer, rate: float, backlog: int) -> tuple[float, float]:
+    """Return p50 and p99 of a task's lag while another task in the process drains a backlog."""
+    async with (
+        replay(s3, rate=rate) as calm,
+        streaming(calm, LAKE, [ORDERS]) as watched,
+        replay(s3, backlog=backlog) as storm,
+        streaming(storm, LAKE, [ORDERS]) as drowning,
+    ):
+        _, _, began_s = await calm.ask(RELEASE)
+        await anyio.sleep(WARM_S)
+        _, _, storm_s = await storm.ask(RELEASE)
+        ended_s = await drowning.until(1 + backlog // PER_TRANSACTION)
+        first, last = (int((at - began_s) * rate / PER_TRANSACTION) for at in (storm_s, ended_s))
         await watched.until(last)
     return of_lags(watched.durable, began_s, rate, first, last)
 
@@ -255,13 +281,14 @@ def of_lags(
     return float(p50), float(p99)
 
 
-async def straightforward(s3: SeaweedServer, backlog: int) -> float:
-    """Return changes a second of what one would write: pyodbc, pyarrow, boto3."""
+async def straightforward(s3: SeaweedServer, backlog: int) -> tuple[float, float]:
+    """Return the same of what one would write: pyodbc, pyarrow, boto3."""
     async with replay(s3, backlog=backlog) as source:
         await source.ask(RELEASE)
-        began_s = time.perf_counter()
+        began_s, used_s = time.perf_counter(), cpu_s()
         await anyio.to_thread.run_sync(copy, source.race, 1 + backlog // PER_TRANSACTION)
-        return backlog / (time.perf_counter() - began_s)
+        rate = backlog / (time.perf_counter() - began_s)
+        return rate, (cpu_s() - used_s) * 1e6 / backlog
 
 
 def copy(race: Race, last: int) -> None:
@@ -305,19 +332,28 @@ async def run() -> dict[str, Any]:
         async with seaweed(Path(folder), access_key=ACCESS_KEY, secret_key=SECRET_KEY) as s3:
             await s3.create_bucket(BUCKET)
             await drained(s3, LAKE, 20_000)  # warm: imports, and the bucket's first volumes
-            figures["changes_per_second"] = round(await drained(s3, LAKE, BACKLOG))
-            note(f"backlog of {BACKLOG:,} to Parquet", f"{figures['changes_per_second']:,}/s")
-            rate = await straightforward(s3, BACKLOG // 5)
-            figures["pyodbc_changes_per_second"] = round(rate)
-            figures["ratio_vs_pyodbc"] = round(figures["changes_per_second"] / rate, 2)
-            note("the straightforward pyodbc reader", f"{rate:,.0f}/s")
+            ours, ours_cpu_s = await drained(s3, LAKE, BACKLOG)
+            note(f"backlog of {BACKLOG:,} to Parquet", f"{ours:,.0f}/s, CPU {ours_cpu_s:.2f} s/M")
+            theirs, theirs_cpu_s = await straightforward(s3, BACKLOG // 5)
+            note(
+                "the straightforward pyodbc reader", f"{theirs:,.0f}/s, CPU {theirs_cpu_s:.2f} s/M"
+            )
+            figures["changes_per_second"] = round(ours)
+            figures["pyodbc_changes_per_second"] = round(theirs)
+            figures["ratio_vs_pyodbc"] = round(ours / theirs, 2)
+            figures["cpu_s_per_million_changes"] = round(ours_cpu_s, 2)
+            figures["cpu_ratio_vs_pyodbc"] = round(theirs_cpu_s / ours_cpu_s, 2)
             for per_second in (1_000, 10_000):
                 p50, p99 = await lags(s3, LAKE, per_second, SECONDS)
                 figures[f"lag_p50_ms_{per_second}"] = round(p50)
                 figures[f"lag_p99_ms_{per_second}"] = round(p99)
                 note(f"{per_second:,}/s to Parquet", f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms")
-            figures["delta_changes_per_second"] = round(await drained(s3, DELTA, BACKLOG // 5))
-            note("backlog to Delta Lake", f"{figures['delta_changes_per_second']:,}/s")
+            p50, p99 = await beside_a_storm(s3, 1_000, BACKLOG)
+            figures["lag_p99_ms_1000_beside_a_storm"] = round(p99)
+            note("1,000/s beside a backlog's drain", f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms")
+            rate, _ = await drained(s3, DELTA, BACKLOG // 5)
+            figures["delta_changes_per_second"] = round(rate)
+            note("backlog to Delta Lake", f"{rate:,.0f}/s")
             p50, p99 = await lags(s3, DELTA, 1_000, SECONDS)
             figures["delta_lag_p50_ms_1000"], figures["delta_lag_p99_ms_1000"] = (
                 round(p50),

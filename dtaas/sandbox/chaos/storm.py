@@ -18,7 +18,7 @@ from dtaas.sandbox.chaos.troubles import Ground, Troubles
 from dtaas.sandbox.chaos.verdict import Verdict
 from dtaas.sandbox.workload.workload import Mix
 
-_ARRIVAL_LIMIT_S: Final = 60.0
+_ARRIVAL_LIMIT_S: Final = 180.0
 _HUGE_ROWS: Final = (300, 300, 3_000)
 _WINDOW_ROWS: Final = (20, 60, 200_000, 200_000)
 _PARTS: Final = 4
