@@ -145,18 +145,20 @@ class Storm:
     async def _judge(self, history: History) -> Judged:
         began = monotonic()
         stuck = await history.arrived(self._daemon, await history.high(), _ARRIVAL_LIMIT_S)
-        if self._tamper is not None:
-            await self._reading(self._tamper, history)
-        try:
-            verdict = await history.judge(self._reading)
-        except Exception as exc:  # noqa: BLE001 - what cannot be read did not arrive
-            verdict = Verdict(stuck=f"{type(exc).__name__}: {exc}")
-        if stuck:
-            verdict = verdict.with_(Verdict(stuck=stuck))
+        # What is still under way is neither lost nor doubled; that it stays there is told apart.
+        verdict = Verdict(stuck=stuck) if stuck else await self._read_back(history)
         seconds = monotonic() - began
         await history.aclose(self._daemon)
         kind = self._kinds[history.plan.name]
         return Judged(plan=history.plan, kind=kind, verdict=verdict, seconds=seconds)
+
+    async def _read_back(self, history: History) -> Verdict:
+        if self._tamper is not None:
+            await self._reading(self._tamper, history)
+        try:
+            return await history.judge(self._reading)
+        except Exception as exc:  # noqa: BLE001 - what cannot be read did not arrive
+            return Verdict(lost=1, examples=(f"{type(exc).__name__}: {exc}",))
 
     async def _all(self, do: Callable[[History], Coroutine[Any, Any, None]]) -> None:
         async with anyio.create_task_group() as group:
