@@ -17,8 +17,10 @@ from dtaas import __version__
 from dtaas.allocator import spare_the_collector
 from dtaas.api.app import create_app
 from dtaas.api.server import serve_tcp, serve_unix
+from dtaas.api.tls import Certificate, load_certificate
 from dtaas.concurrency.blocking import Blocking
 from dtaas.concurrency.bus import EventBus
+from dtaas.connectors.places import PlaceGuard
 from dtaas.connectors.registry import Registry, warm_up
 from dtaas.connectors.secrets.resolver import SecretResolver
 from dtaas.engine.execution import Workshop
@@ -27,7 +29,6 @@ from dtaas.engine.progress import utc_now
 from dtaas.engine.scheduler import Scheduler
 from dtaas.engine.supervisor import Supervisor
 from dtaas.model.errors import SettingsError
-from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.dispatcher import Dispatcher
 from dtaas.services.alerting.watcher import AlertWatcher
 from dtaas.services.cleaner import Cleaner
@@ -65,11 +66,14 @@ async def run_daemon(
         DtaasError: the metadata store cannot be opened.
     """
     require_safe(settings)
+    _warn_of_plain_http(settings)
+    certificate = await Blocking(1)(load_certificate, settings.api)
     data_dir = settings.data_dir(os.environ)
     key = key_place(settings.store, data_dir, os.environ)
     registry = Registry(
         memory=settings.daemon.memory_connectors,
         secrets=SecretResolver(settings.secrets, os.environ, key_file=key.file),
+        places=PlaceGuard(settings.connectors, (data_dir, key.file)),
     )
     with open_signal_receiver(*_STOP_SIGNALS) as signals:
         async with open_store(
@@ -82,8 +86,8 @@ async def run_daemon(
             supervisor, services = _build(settings, registry, store)
             async with create_task_group() as group:
                 live = LiveSettings(settings, read_settings)
-                await _start(group, live, store, supervisor, services)
-                await group.start(_reload_on_signal, live, name="reload")
+                await _start(group, live, store, supervisor, services, certificate=certificate)
+                await group.start(_reload_on_signal, live, certificate, name="reload")
                 spare_the_collector()
                 notify("READY=1")
                 await anext(signals)
@@ -128,6 +132,8 @@ async def _start(
     store: Store,
     supervisor: Supervisor,
     services: Services,
+    *,
+    certificate: Certificate | None,
 ) -> None:
     """Start every part, each ready before the next."""
     settings = live.now
@@ -149,12 +155,9 @@ async def _start(
         admin_socket,
         name="admin",
     )
+    public = partial(serve_tcp, tls=certificate.context if certificate else None)
     url = await group.start(
-        serve_tcp,
-        create_app(services, settings.api),
-        settings.api.host,
-        settings.api.port,
-        name="api",
+        public, create_app(services, settings.api), settings.api.host, settings.api.port, name="api"
     )
     log.info(
         "started",
@@ -197,7 +200,7 @@ def _start_watching(
     group.start_soon(services.logs.serve, name="log keeper")
     watcher = AlertWatcher(store, services.bus, data_dir=data_dir, now=utc_now)
     group.start_soon(watcher.serve, name="alert watcher")
-    dispatcher = Dispatcher(store.alert_events, store.alert_channels, Sender())
+    dispatcher = Dispatcher(store.alert_events, store.alert_channels, services.sender)
     group.start_soon(dispatcher.serve, name="alert dispatcher")
     cleaner = Cleaner(
         metrics=store.metrics,
@@ -247,14 +250,28 @@ def _upkeep(live: LiveSettings, store: Store, services: Services) -> Upkeep:
 
 
 async def _reload_on_signal(
-    live: LiveSettings, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+    live: LiveSettings,
+    certificate: Certificate | None,
+    *,
+    task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
 ) -> None:
     with open_signal_receiver(signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:
             notify("RELOADING=1")
             await live.reload()
+            if certificate is not None:
+                await _renew(certificate)
             notify("READY=1")
+
+
+async def _renew(certificate: Certificate) -> None:
+    try:
+        await Blocking(1)(certificate.reload)
+    except SettingsError as error:  # the old one goes on
+        log.error("certificate_refused", code=error.code, error=error.detail, hint=error.hint)  # noqa: TRY400 - a mistake in a file has no traceback
+    else:
+        log.info("certificate_reloaded")
 
 
 async def _drain(supervisor: Supervisor, signals: AsyncIterator[signal.Signals]) -> None:
@@ -277,16 +294,30 @@ def require_safe(settings: Settings) -> None:
         SettingsError: users are not told apart and the address is not loopback.
     """
     host = settings.api.host
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not settings.auth.enabled:
+    if not _is_loopback(host) and not settings.auth.enabled:
         raise SettingsError(
             f"$.api.host: {host!r} is not a loopback address, and [auth] enabled is false.",
             hint="Use 127.0.0.1, or let users log in with [auth] enabled = true.",
             field="$.api.host",
         )
+
+
+def _warn_of_plain_http(settings: Settings) -> None:
+    if settings.api.tls_certificate or _is_loopback(settings.api.host):
+        return
+    log.warning(
+        "http_without_tls",
+        host=settings.api.host,
+        hint="Passwords travel in the clear: set [api] tls_certificate and tls_key, or put a proxy"
+        " with TLS before the daemon.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> None:

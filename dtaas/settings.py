@@ -32,6 +32,7 @@ class ApiSettings(_Section, frozen=True, kw_only=True):
         allowed_hosts: values of the Host header accepted besides the loopback names.
         cors_origins: origins of pages served elsewhere that may call the API.
         max_body_mb: larger requests are refused.
+        tls_certificate, tls_key: PEM files; with both the daemon speaks HTTPS. Read anew on SIGHUP.
     """
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
@@ -39,6 +40,8 @@ class ApiSettings(_Section, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 8
+    tls_certificate: str = ""
+    tls_key: str = ""
 
 
 class OidcSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,6 +154,19 @@ class SecretsSettings(_Section, frozen=True, kw_only=True):
     vault_ca_file: str = ""
 
 
+class ConnectorsSettings(_Section, frozen=True, kw_only=True):
+    """`[connectors]`: where connectors and alert channels may reach.
+
+    Attributes:
+        file_roots: folders that destinations may lie in; never the daemon's own or the system's.
+        allow_link_local: also addresses such as 169.254.169.254, where cloud machines keep their
+            credentials.
+    """
+
+    file_roots: tuple[str, ...] = ("/",)
+    allow_link_local: bool = False
+
+
 class DaemonSettings(_Section, frozen=True, kw_only=True):
     """`[daemon]`: the process itself.
 
@@ -231,6 +247,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: ApiSettings = field(default_factory=ApiSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    connectors: ConnectorsSettings = field(default_factory=ConnectorsSettings)
     secrets: SecretsSettings = field(default_factory=SecretsSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Iterable
 from http import HTTPStatus
 from ipaddress import ip_address
+from math import inf
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from anyio import current_time
+from anyio import current_time, move_on_after
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send, WebSocketScope
 from structlog.contextvars import bound_contextvars
@@ -42,8 +43,19 @@ _HEADERS: Final = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", _POLICY),
 )
+_SECURE: Final = ((b"strict-transport-security", b"max-age=31536000"),)
+"""With TLS of our own; a proxy that speaks HTTP to us says it itself."""
 _API_HEADERS: Final = ((b"cache-control", b"no-store"),)
 CLOSE_ORIGIN: Final = 4403
+ANSWER_LIMIT_S: Final = 150.0
+"""Seconds until an answer must begin: longer than every limit inside, which say what was slow."""
+
+
+class AnswerTooSlowError(RequestError):
+    """Nothing was answered for so long that nobody waits any more."""
+
+    code = "timed_out"
+    status = 504
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -106,6 +118,7 @@ class Doorway:
         self._app = app
         self._rules = rules
         self._instruments = instruments
+        self.answer_limit_s = ANSWER_LIMIT_S
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or connection."""
@@ -132,7 +145,24 @@ class Doorway:
         except RequestError as error:
             await _refuse(send, error, scope["state"]["request_id"])
             return
-        await self._app(scope, receive, send)
+        if self._rules is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._within_limit(scope, receive, send)
+
+    async def _within_limit(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            limit.deadline = inf  # an answer that has begun may take its time
+            await send(message)
+
+        with move_on_after(self.answer_limit_s) as limit:
+            await self._app(scope, receive, send_in_time)
+        if limit.cancelled_caught:
+            error = AnswerTooSlowError(
+                f"There was no answer within {self.answer_limit_s:g} s.",
+                hint="What was asked for may still happen; look before asking again.",
+            )
+            await _refuse(send, error, scope["state"]["request_id"])
 
     async def _websocket(
         self, scope: WebSocketScope, receive: Receive, send: Send, headers: dict[bytes, str]
@@ -161,6 +191,8 @@ class Doorway:
         extra = [*_HEADERS, (b"x-request-id", request_id.encode())]
         if scope["path"].startswith("/api/"):
             extra += _API_HEADERS
+        if scope["scheme"] == "https":
+            extra += _SECURE
         began = current_time()
 
         async def send_with_headers(message: Message) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import ssl
 import stat
 import struct
 from asyncio import TimerHandle, Transport
@@ -34,6 +35,12 @@ _BACKLOG: Final = 128
 _MOST_FRAME_BYTES: Final = 64 * 1024
 HEAD_LIMIT_S: Final = 15.0
 """Seconds a client may take over the head of a request."""
+BODY_LIMIT_S: Final = 60.0
+"""Seconds a client may take over its body."""
+STALL_LIMIT_S: Final = 60.0
+"""Seconds a client may take no byte of its answer."""
+_LINGER_S: Final = 2.0
+"""Seconds a client that still sends has to read why its body was refused."""
 _PEER: Final = struct.Struct("3i")
 """unix(7), SO_PEERCRED: process, user, group."""
 _PING_EVERY_S: Final = 15.0
@@ -57,13 +64,17 @@ class LiveWebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class PatientHttpProtocol(H11Protocol):
-    """Knows the process at the other end of a Unix socket, and waits for a request so long only.
+    """Knows the process at the other end of a Unix socket, and waits for clients so long only.
 
-    uvicorn lets a client take for ever over its request's head, one byte a minute.
+    uvicorn lets a client take for ever over its request, one byte a minute, and over its answer.
     """
 
     head_limit_s: float = HEAD_LIMIT_S
-    _head_timer: TimerHandle | None = None
+    body_limit_s: float = BODY_LIMIT_S
+    stall_limit_s: float = STALL_LIMIT_S
+    _waiting: TimerHandle | None = None
+    _stalled: TimerHandle | None = None
+    _in_body: bool = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Note who connects."""
@@ -72,30 +83,56 @@ class PatientHttpProtocol(H11Protocol):
         if link is not None and link.family == socket.AF_UNIX:
             told = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
             self.app_state = {**self.app_state, "peer_uid": _PEER.unpack(told)[1]}
-        self._wait_for_head()
+        self._wait(self.head_limit_s)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; the clock of a head runs on until the head is whole."""
+        """Take bytes; the clock of a head or body runs on until it is whole."""
         idle = self.timeout_keep_alive_task is not None
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._head_came()
-        elif idle:
-            self._wait_for_head()
+        state = self.conn.their_state
+        if state is h11.IDLE:
+            self._in_body = False
+            if idle:
+                self._wait(self.head_limit_s)
+        elif state is not h11.SEND_BODY:
+            self._in_body = False
+            self._came()
+        elif not self._in_body:
+            self._in_body = True
+            self._wait(self.body_limit_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the clock."""
-        self._head_came()
+        """Forget the clocks."""
+        self._came()
+        self.resume_writing()
         super().connection_lost(exc)
 
-    def _wait_for_head(self) -> None:
-        self._head_came()
-        self._head_timer = self.loop.call_later(self.head_limit_s, self._too_slow)
+    def on_response_complete(self) -> None:
+        """End a connection whose body was refused: nobody reads the rest of it."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self._wait(_LINGER_S)
 
-    def _head_came(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def pause_writing(self) -> None:
+        """Wait for a client that takes nothing of its answer, so long only."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self.stall_limit_s, self._too_slow)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _wait(self, limit_s: float) -> None:
+        self._came()
+        self._waiting = self.loop.call_later(limit_s, self._too_slow)
+
+    def _came(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
 
     def _too_slow(self) -> None:
         log.warning("request_too_slow", client=self.client and self.client[0])
@@ -123,6 +160,7 @@ async def serve_tcp(
     host: str,
     port: int,
     *,
+    tls: ssl.SSLContext | None = None,
     grace_s: float = GRACE_S,
     task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
 ) -> None:
@@ -131,6 +169,7 @@ async def serve_tcp(
     Args:
         host: a name or address of this machine.
         port: 0 takes a free one.
+        tls: settings to speak HTTPS with; None speaks plain HTTP.
         grace_s: seconds requests have to finish.
         task_status: told the URL once requests are answered.
 
@@ -141,8 +180,8 @@ async def serve_tcp(
     """
     listener = listen_tcp(host, port)
     name = f"[{host}]" if ":" in host else host
-    url = f"http://{name}:{listener.getsockname()[1]}"
-    await _serve(app, listener, grace_s, lambda: task_status.started(url))
+    url = f"{'https' if tls else 'http'}://{name}:{listener.getsockname()[1]}"
+    await _serve(app, listener, grace_s, lambda: task_status.started(url), tls)
 
 
 async def serve_unix(
@@ -167,7 +206,11 @@ async def serve_unix(
 
 
 async def _serve(
-    app: ASGIApp, listener: socket.socket, grace_s: float, ready: Callable[[], None]
+    app: ASGIApp,
+    listener: socket.socket,
+    grace_s: float,
+    ready: Callable[[], None],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     config = uvicorn.Config(
         app,
@@ -185,6 +228,8 @@ async def _serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=max(1, round(grace_s)),
     )
+    config.load()
+    config.ssl = tls
     server = _Server(config, ready)
     ended = Event()
     protected = CancelScope(shield=True)

@@ -11,6 +11,7 @@ from typing import TypeVar, assert_never, cast
 import msgspec
 from msgspec import Struct
 
+from dtaas.connectors.places import PlaceGuard
 from dtaas.connectors.secrets.resolver import SecretResolver
 from dtaas.model.change_ports import ChangeSource, WatermarkSource
 from dtaas.model.changes import Capture
@@ -30,7 +31,7 @@ from dtaas.model.connectors import (
 )
 from dtaas.model.errors import DriverMissingError, ValidationFailedError
 from dtaas.model.ports import Capabilities, ConnectorType, Destination, Source
-from dtaas.settings import SecretsSettings
+from dtaas.settings import ConnectorsSettings, SecretsSettings
 
 C = TypeVar("C", bound=ConnectionConfig)
 _LAKE = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, partitions=True)
@@ -195,12 +196,20 @@ def _destination_row(
 class Registry:
     """The products of this build; `memory` adds the in-process connectors, for tests."""
 
-    def __init__(self, *, memory: bool = False, secrets: SecretResolver | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        memory: bool = False,
+        secrets: SecretResolver | None = None,
+        places: PlaceGuard | None = None,
+    ) -> None:
         """List the products.
 
         Args:
             secrets: looks references up; by default as the default settings allow.
+            places: refuses places, likewise.
         """
+        self._places = places or PlaceGuard(ConnectorsSettings())
         self._secrets = secrets or SecretResolver(SecretsSettings(), os.environ)
         sources = [
             _source_row(
@@ -262,9 +271,18 @@ class Registry:
             )
         return found[kind]
 
+    def admit(self, config: ConnectionConfig) -> None:
+        """Refuse a configuration that leads where connectors may not reach."""
+        self._places.admit(config)
+
+    async def opened(self, config: C) -> C:
+        """Return a configuration with secrets in the place of references."""
+        await self._places.check(config)
+        return await self._secrets.resolve(config)
+
     async def resolved(self, connector: Connector) -> Connector:
         """Return the connector with secrets in the place of references."""
-        config = await self._secrets.resolve(connector.config)
+        config = await self.opened(connector.config)
         return msgspec.structs.replace(connector, config=config)
 
     def source(self, connector: Connector) -> Source:

@@ -132,6 +132,12 @@ class SecretMissingError(FatalError):
     code = "secret_missing"
 
 
+class PlaceNotAllowedError(FatalError):
+    """The settings do not let connectors reach that folder or address."""
+
+    code = "place_not_allowed"
+
+
 class HostNotFoundError(FatalError):
     """The name does not resolve."""
 

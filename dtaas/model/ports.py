@@ -7,7 +7,7 @@ implementation. All of them raise `DtaasError` only.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import pyarrow as pa
 from msgspec import Struct
@@ -32,6 +32,8 @@ from dtaas.model.load import (
 )
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
 from dtaas.model.task import DesiredState, Task, TaskStatus
+
+C = TypeVar("C", bound=ConnectionConfig)
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
@@ -248,10 +250,27 @@ class ConnectorRegistry(Protocol):
         """
         ...
 
+    def admit(self, config: ConnectionConfig) -> None:
+        """Refuse a configuration that leads where connectors may not reach. Pure: for saving it.
+
+        Raises:
+            PlaceNotAllowedError: names the field.
+        """
+        ...
+
+    async def opened(self, config: C) -> C:
+        """Return a configuration with secrets in the place of references, to be used at once.
+
+        Raises:
+            PlaceNotAllowedError, SecretMissingError, SecretStoreUnavailableError: see `resolved`.
+        """
+        ...
+
     async def resolved(self, connector: Connector) -> Connector:
         """Return the connector with secrets in the place of references, to be built at once.
 
         Raises:
+            PlaceNotAllowedError: it leads where connectors may not reach.
             SecretMissingError: a reference points to nothing, or to what may not be read.
             SecretStoreUnavailableError: the service that keeps it does not answer.
         """

@@ -9,9 +9,10 @@ from msgspec import UNSET, Meta, Struct
 
 from dtaas.concurrency.bus import EventBus
 from dtaas.model.check import CheckReport, CheckStep, StepStatus
-from dtaas.model.connectors import Connector, ConnectorRole
+from dtaas.model.connectors import ConnectionConfig, Connector, ConnectorRole
 from dtaas.model.errors import (
     DtaasError,
+    PlaceNotAllowedError,
     RequestError,
     SecretMissingError,
     SecretStoreUnavailableError,
@@ -41,7 +42,7 @@ from dtaas.store.tasks import TaskFilter, TaskRepository
 TEST_LIMIT_S: Final = 60.0
 DISCOVERY_LIMIT_S: Final = 60.0
 CACHE_S: Final = 30.0
-SECRET_ERRORS: Final = (SecretMissingError, SecretStoreUnavailableError)
+SECRET_ERRORS: Final = (SecretMissingError, SecretStoreUnavailableError, PlaceNotAllowedError)
 _CLOSE_LIMIT_S: Final = 10.0
 
 
@@ -170,7 +171,7 @@ class ConnectorService:
         """
         async with self._changing:
             old = await self._connectors.get(connector_id)
-            change = changed_connector(old, spec)
+            change = changed_connector(old, spec, self._registry)
             left = await self.give_up_loads(old, change)
             connector = await self._connectors.update(connector_id, change)
         await self.clean_up(connector_id, left)
@@ -328,18 +329,21 @@ def drafted_connector(spec: ConnectorSpec, registry: ConnectorRegistry) -> Conne
         ValidationFailedError: unknown product, or its configuration is wrong.
     """
     role, kind = spec.product()
-    config_type = registry.type_of(role, kind).config_type
+    config = new_config(spec.connection_config, registry.type_of(role, kind).config_type)
+    admit(config, registry)
     return ConnectorDraft(
         name=spec.name,
         description=spec.description,
         role=role,
         kind=kind,
-        config=new_config(spec.connection_config, config_type),
+        config=config,
         is_active=spec.is_active,
     )
 
 
-def changed_connector(old: Connector, spec: ConnectorSpec) -> ConnectorChange:
+def changed_connector(
+    old: Connector, spec: ConnectorSpec, registry: ConnectorRegistry
+) -> ConnectorChange:
     """Return what becomes of a stored connector; a secret that is left out keeps its value.
 
     Raises:
@@ -352,12 +356,26 @@ def changed_connector(old: Connector, spec: ConnectorSpec) -> ConnectorChange:
             hint="Create another connector.",
             field=f"$.{old.role}_type",
         )
+    config = changed_config(old.config, spec.connection_config)
+    admit(config, registry)
     return ConnectorChange(
         name=spec.name,
         description=spec.description,
-        config=changed_config(old.config, spec.connection_config),
+        config=config,
         is_active=spec.is_active,
     )
+
+
+def admit(config: ConnectionConfig, registry: ConnectorRegistry) -> None:
+    """Refuse a configuration that leads where connectors may not reach.
+
+    Raises:
+        ValidationFailedError: names the field.
+    """
+    try:
+        registry.admit(config)
+    except PlaceNotAllowedError as error:
+        raise ValidationFailedError(error.detail, hint=error.hint, field=error.field) from error
 
 
 def moves(old: Connector, change: ConnectorChange) -> bool:
@@ -372,7 +390,7 @@ def _names(tasks: Sequence[Task]) -> str:
 def failed_secrets(error: DtaasError) -> CheckStep:
     """Return the step of a test that ended before it began: a secret could not be looked up."""
     return CheckStep(
-        name="secrets",
+        name="place" if isinstance(error, PlaceNotAllowedError) else "secrets",
         status=StepStatus.FAILED,
         detail=error.detail,
         fix=error.hint,

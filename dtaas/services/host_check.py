@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from dtaas.model.check import StepStatus
+from dtaas.services.clock_check import ClockState, clock_state
 from dtaas.services.machine import group_memory, machine_memory
 from dtaas.store.key_place import KeyPlace
 
@@ -18,6 +19,7 @@ _OPEN_FILES: Final = 4096
 _WARN_PERCENT: Final = 85
 _FAIL_PERCENT: Final = 97
 _FEWEST_BYTES: Final = 500_000_000
+_MOST_CLOCK_ERROR_S: Final = 1.0
 _GB: Final = 1e9
 
 
@@ -72,6 +74,7 @@ def _host(places: Places) -> Iterator[Finding]:
         f"A process may open {soft} files.",
         f"ulimit -n {_OPEN_FILES * 16}   # systemd: LimitNOFILE={_OPEN_FILES * 16}",
     )
+    yield _clock(clock_state())
     memory = [m for m in (machine_memory(), group_memory()) if m is not None]
     if memory:
         yield _found(
@@ -81,6 +84,20 @@ def _host(places: Places) -> Iterator[Finding]:
             f"{max(memory):.0f} % of the memory is in use.",
             "Lower options.in_flight_mb and concurrent_chunks of the tasks, or add memory.",
         )
+
+
+def _clock(state: ClockState) -> Finding:
+    fix = "timedatectl set-ntp true   # or install and start chrony"
+    if state.synchronised is None:
+        said = "The daemon may not ask the kernel (ProtectClock). Run dtaas doctor as a user."
+        return _found("host", "clock", StepStatus.SKIPPED, said, "timedatectl status")
+    if not state.synchronised:
+        said = "Nothing keeps this machine's clock right, so it may be off by any time."
+        return _found("host", "clock", StepStatus.WARNING, said, fix)
+    if state.off_by_s is not None and state.off_by_s > _MOST_CLOCK_ERROR_S:
+        said = f"This machine's clock may be off by {state.off_by_s:.1f} s."
+        return _found("host", "clock", StepStatus.WARNING, said, fix)
+    return _found("host", "clock", StepStatus.OK, "This machine's clock is synchronised.", "")
 
 
 def _grade(percent: float, *, bad: bool) -> StepStatus:

@@ -75,6 +75,7 @@ class Services(Struct, frozen=True, kw_only=True):
     dashboard: DashboardService
     history: HistoryService
     alerts: AlertService
+    sender: Sender
     health: HealthService
     logs: LogService
     instruments: Instruments
@@ -105,6 +106,7 @@ def build_services(
         environment: where `${env:NAME}` of files leads.
         data_dir: where the engine keeps rejected rows.
     """
+    sender = Sender(registry.opened)
     changing, changing_connectors = Lock(), Lock()
     identity = _build_identity(store, auth or AuthSettings(), now)
     dead_letters = DeadLetterService(data_dir, store.engine)
@@ -190,9 +192,10 @@ def build_services(
             rules=store.alert_rules,
             channels=store.alert_channels,
             events=store.alert_events,
-            sender=Sender(),
+            sender=sender,
             now=now,
         ),
+        sender=sender,
         history=HistoryService(store.metrics, now),
         health=HealthService(store.ping),
         logs=LogService(LOGBOOK, store.execution_logs),

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import smtplib
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -17,6 +18,7 @@ from dtaas.model.alerts import (
     SlackConfig,
     WebhookConfig,
 )
+from dtaas.model.connectors import ConnectionConfig
 from dtaas.model.errors import FatalError, RetryableError
 from dtaas.services.alerting.messages import Message, as_email, as_json, as_slack
 
@@ -42,7 +44,13 @@ class RefusedDeliveryError(FatalError):
 class Sender:
     """Sends messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: Callable[[ConnectionConfig], Awaitable[ConnectionConfig]]) -> None:
+        """Send as channels say.
+
+        Args:
+            opened: gives a channel's configuration with its secrets looked up, or refuses it.
+        """
+        self._opened = opened
         self._blocking = Blocking(2)
 
     async def send(self, channel: AlertChannel, message: Message) -> None:
@@ -52,7 +60,13 @@ class Sender:
             NotDeliveredError: trying again may help.
             RefusedDeliveryError: it will not.
         """
-        match channel.config:
+        try:
+            opened = await self._opened(channel.config)
+        except RetryableError as error:
+            raise NotDeliveredError(error.detail) from error
+        except FatalError as error:
+            raise RefusedDeliveryError(error.detail) from error
+        match opened:
             case WebhookConfig() as config:
                 body = as_json(message)
                 headers = {"X-DTaaS-Delivery": message.key}

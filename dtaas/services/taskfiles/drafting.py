@@ -100,7 +100,7 @@ class Drafter:
                 change = draft = drafted_connector(spec, self._registry)
                 becomes = self._new(part, draft)
             else:
-                change = changed_connector(was, spec)
+                change = changed_connector(was, spec, self._registry)
                 assert isinstance(change.config, ConnectionConfig)  # noqa: S101 - it is given
                 becomes = msgspec.structs.replace(
                     was,

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from dtaas.connectors.registry import Registry
 from dtaas.model.alerts import (
     AlertChannel,
     AlertEvent,
@@ -109,7 +110,7 @@ def hook() -> Iterator[Hook]:
 
 async def test_a_webhook_is_signed(hook: Hook) -> None:
     config = WebhookConfig(url=hook.url, secret="key", token="t0k")
-    await Sender().send(channel(ChannelKind.WEBHOOK, config), message())
+    await Sender(Registry().opened).send(channel(ChannelKind.WEBHOOK, config), message())
     ((headers, body),) = hook.got
     digest = hmac.new(b"key", body, hashlib.sha256).hexdigest()
     assert headers["x-dtaas-signature"] == f"sha256={digest}"
@@ -120,7 +121,9 @@ async def test_a_webhook_is_signed(hook: Hook) -> None:
 
 
 async def test_slack_is_told_in_its_own_words(hook: Hook) -> None:
-    await Sender().send(channel(ChannelKind.SLACK, SlackConfig(webhook_url=hook.url)), message())
+    await Sender(Registry().opened).send(
+        channel(ChannelKind.SLACK, SlackConfig(webhook_url=hook.url)), message()
+    )
     told = json.loads(hook.got[0][1])
     assert told["text"] == "[DTaaS] Alert: orders: The execution failed"
     assert "No &lt;route&gt;." in told["blocks"][0]["text"]["text"]
@@ -140,14 +143,18 @@ async def test_answers_say_whether_to_try_again(
 ) -> None:
     hook.status = status
     with pytest.raises(kind, match=str(status)):
-        await Sender().send(channel(ChannelKind.WEBHOOK, WebhookConfig(url=hook.url)), message())
+        await Sender(Registry().opened).send(
+            channel(ChannelKind.WEBHOOK, WebhookConfig(url=hook.url)), message()
+        )
     assert len(hook.got) == 1
 
 
 async def test_an_error_never_shows_the_address_of_slack() -> None:
     secret = "http://127.0.0.1:1/services/T000/B000/geheim"
     with pytest.raises(NotDeliveredError) as failed:
-        await Sender().send(channel(ChannelKind.SLACK, SlackConfig(webhook_url=secret)), message())
+        await Sender(Registry().opened).send(
+            channel(ChannelKind.SLACK, SlackConfig(webhook_url=secret)), message()
+        )
     assert "geheim" not in str(failed.value)
 
 
@@ -203,7 +210,7 @@ def config(port: int, **changed: Any) -> EmailConfig:
 async def test_a_mail_reaches_everybody() -> None:
     async with mail_server() as (post, port):
         sent = message("Bestellungen: fällt aus", "Zeile 1\nZeile 2")
-        await Sender().send(channel(ChannelKind.EMAIL, config(port)), sent)
+        await Sender(Registry().opened).send(channel(ChannelKind.EMAIL, config(port)), sent)
     (envelope,) = post.mails
     assert envelope.rcpt_tos == ["ada@example.org", "bob@example.org"]
     assert isinstance(envelope.content, bytes)
@@ -216,7 +223,7 @@ async def test_a_mail_reaches_everybody() -> None:
 async def test_a_title_cannot_add_headers() -> None:
     async with mail_server() as (post, port):
         sent = message("x\r\nBcc: eve@example.org\r\n\r\nbody")
-        await Sender().send(channel(ChannelKind.EMAIL, config(port)), sent)
+        await Sender(Registry().opened).send(channel(ChannelKind.EMAIL, config(port)), sent)
     assert isinstance(post.mails[0].content, bytes)
     assert message_from_bytes(post.mails[0].content)["bcc"] is None
 
@@ -265,13 +272,13 @@ async def test_a_password_goes_through_tls_only_to_a_server_that_is_known(
     async with mail_server(**how) as (post, port):
         safe = config(port, security=MailSecurity.STARTTLS, username="bot", password="geheim")
         with pytest.raises(NotDeliveredError, match="certificate"):
-            await Sender().send(channel(ChannelKind.EMAIL, safe), message())
+            await Sender(Registry().opened).send(channel(ChannelKind.EMAIL, safe), message())
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        await Sender().send(channel(ChannelKind.EMAIL, safe), message())
+        await Sender(Registry().opened).send(channel(ChannelKind.EMAIL, safe), message())
         assert len(post.mails) == 1
         wrong = config(port, security=MailSecurity.STARTTLS, username="bot", password="x")
         with pytest.raises(RefusedDeliveryError, match="535"):
-            await Sender().send(channel(ChannelKind.EMAIL, wrong), message())
+            await Sender(Registry().opened).send(channel(ChannelKind.EMAIL, wrong), message())
         assert len(post.mails) == 1
 
 
@@ -283,9 +290,11 @@ async def test_a_mail_server_says_whether_to_try_again(said: str, kind: type[Exc
     async with mail_server() as (post, port):
         post.refuse = said
         with pytest.raises(kind, match=said):
-            await Sender().send(channel(ChannelKind.EMAIL, config(port)), message())
+            await Sender(Registry().opened).send(
+                channel(ChannelKind.EMAIL, config(port)), message()
+            )
 
 
 async def test_no_mail_server() -> None:
     with pytest.raises(NotDeliveredError, match="refused"):
-        await Sender().send(channel(ChannelKind.EMAIL, config(1)), message())
+        await Sender(Registry().opened).send(channel(ChannelKind.EMAIL, config(1)), message())

@@ -1,6 +1,8 @@
 """Backups of a SQLite metadata database, whole and refused."""
 
 import gzip
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,32 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
 def test_postgres_has_its_own_tools(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="PostgreSQL"):
         write_backup(StorePlace(label="pg"), tmp_path / "b", key_file=None)
+
+
+async def test_a_corrupted_page_is_said_and_a_backup_mends_it(saved: Path, tmp_path: Path) -> None:
+    data_dir = tmp_path / "a"
+    file = data_dir / "dtaas.db"
+    with closing(sqlite3.connect(file)) as db:
+        (page_bytes,) = db.execute("PRAGMA page_size").fetchone()
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'tasks'"
+        (page,) = db.execute(query).fetchone()
+    with file.open("r+b") as raw:
+        raw.seek((page - 1) * page_bytes)
+        raw.write(b"\xff" * page_bytes)
+    async with open_store("", data_dir=data_dir, registry=REGISTRY) as store:
+        with pytest.raises(StoreCorruptError) as refused:
+            await store.tasks.list()
+        assert str(file) in refused.value.detail
+        assert await wrong_with(store)
+        await store.connectors.list()  # what is whole can be read
+    restore(saved, place(data_dir), KeyPlace(file=data_dir / "dtaas.key"))
+    async with open_store("", data_dir=data_dir, registry=REGISTRY) as store:
+        assert (await store.tasks.list()).total == 1
+        assert await store.integrity() == []
+
+
+async def wrong_with(store: Store) -> list[str]:
+    try:
+        return await store.integrity()
+    except StoreCorruptError as error:
+        return [error.detail]

@@ -22,6 +22,7 @@ from dtaas.model.errors import (
     AuthenticationError,
     DatabaseNotFoundError,
     HostNotFoundError,
+    PermissionDeniedError,
     StoreFullError,
     StoreInUseError,
     StoreUnavailableError,
@@ -124,8 +125,13 @@ def mounted(disk: Path, options: str) -> Iterator[None]:
 
 def resize(disk: Path, size: str) -> None:
     """Change the size of what `mounted` made."""
+    remount(disk, f"size={size}")
+
+
+def remount(disk: Path, options: str) -> None:
+    """Change how what `mounted` made is mounted."""
     mount = shutil.which("mount") or "mount"
-    subprocess.run([mount, "-o", f"remount,size={size}", str(disk)], check=True)
+    subprocess.run([mount, "-o", f"remount,{options}", str(disk)], check=True)
 
 
 def small_postgres_disk() -> Path:
@@ -187,6 +193,22 @@ async def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path, clock: 
             lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar_one()
         )
         assert checked == "ok"
+
+
+async def test_a_read_only_disk_is_said_and_nothing_is_lost(small_disk: Path) -> None:
+    registry = Registry(memory=True)
+    async with open_store("", data_dir=small_disk, registry=registry) as store:
+        task = await new_task_in(store)
+        await store.checkpoints.advance(task.id, TABLE, position(7))
+    remount(small_disk, "ro")
+    with pytest.raises(PermissionDeniedError, match="Read-only file system") as refused:
+        async with open_store("", data_dir=small_disk, registry=registry):
+            pass
+    assert str(small_disk) in refused.value.detail
+    remount(small_disk, "rw")
+    async with open_store("", data_dir=small_disk, registry=registry) as store:
+        assert await store.checkpoints.load(task.id, TABLE) == position(7)
+        await store.checkpoints.advance(task.id, TABLE, position(8))
 
 
 async def test_a_full_postgres_is_said_and_nothing_is_lost(
