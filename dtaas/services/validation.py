@@ -117,7 +117,11 @@ class ValidationService:
         await self._relations(spec, task_id or _NOBODY, source, target, problems)
         if not look:
             return _validation(problems)
-        described = await described_tables(self._registry.source(source), spec)
+        try:
+            opened = await self._registry.resolved(source)
+        except DtaasError as error:
+            return _validation([*problems, error])
+        described = await described_tables(self._registry.source(opened), spec)
         problems += table_problems(spec, described, can_write)
         return _validation(problems, examined=len(described.schemas), left=described.left)
 

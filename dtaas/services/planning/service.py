@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from dtaas.engine.failures import explain
 from dtaas.model.change_ports import StreamStore
+from dtaas.model.connectors import Connector
 from dtaas.model.errors import NotFoundError, TimedOutError
 from dtaas.model.execution import ExecutionStatus
-from dtaas.model.ids import TaskId
+from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import Owner
 from dtaas.model.plan import InspectableDestination, RunPlan, TablePlan, named_owner
 from dtaas.model.ports import ConnectorRegistry, Destination, LoadLedger, Source
@@ -182,14 +183,17 @@ class PlanService:
         tables = await self._executions.tables(ended[0].id) if ended else ()
         return experience(ended, tables)
 
+    async def _connector(self, connector_id: ConnectorId) -> Connector:
+        return await self._registry.resolved(await self._connectors.get(connector_id))
+
     @asynccontextmanager
     async def _opened(self, task: Task) -> AsyncIterator[tuple[Source, Destination]]:
-        connector = await self._connectors.get(task.spec.source_connector_id)
+        connector = await self._connector(task.spec.source_connector_id)
         source = self._registry.source(connector)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(_close, source)
             destination = self._registry.destination(
-                await self._connectors.get(task.spec.destination_connector_id),
+                await self._connector(task.spec.destination_connector_id),
                 task_name=task.spec.name,
                 database=getattr(connector.config, "database", ""),
             )
