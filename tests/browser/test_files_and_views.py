@@ -17,7 +17,8 @@ async def test_a_task_is_exported_and_another_made_of_its_file(
     page: Page, daemon: Daemon, tmp_path: Path
 ):
     task = await daemon.task(await daemon.source(), await daemon.s3(), ORDERS, name="nightly")
-    await daemon.folder(tmp_path)
+    (tmp_path / "lake").mkdir()
+    await daemon.folder(tmp_path / "lake")
     await page.goto(f"/tasks/{task}?tab=settings")
     async with page.expect_download() as getting:
         await page.locator("[data-test=export]").click()

@@ -80,7 +80,8 @@ async def test_a_task_is_built_with_the_keyboard_alone_on_a_phone(
     page: Page, daemon: Daemon, tmp_path: Path
 ):
     source = await daemon.source()
-    folder = await daemon.folder(tmp_path)
+    (tmp_path / "lake").mkdir()
+    folder = await daemon.folder(tmp_path / "lake")
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.goto(f"/builder?source={source}&tables=dbo.region")
     await expect(page.locator("[data-test=pipeline]")).to_be_visible()
