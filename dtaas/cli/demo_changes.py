@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Final
 
 import click
@@ -73,6 +74,14 @@ FROM dbo.orders WHERE o_custkey = {customer}""",
 )
 
 
+_NEW_COLUMN_AFTER: Final = 60
+_NEW_COLUMN: Final = "ALTER TABLE dbo.customer ADD c_tier int NULL"
+_NEW_VALUES: Final = (
+    "UPDATE dbo.customer SET c_tier = c_custkey % 3 WHERE c_custkey BETWEEN {customer} AND"
+    " {customer} + 9"
+)
+
+
 class Burst(Struct, frozen=True):
     """What was changed at the source, and when the first transaction began."""
 
@@ -111,11 +120,14 @@ async def burst(access: SandboxAccess) -> Burst:
 
 
 async def change_for_ever(access: SandboxAccess) -> None:
-    """Place, pay and ship orders until cancelled."""
+    """Place, pay and ship orders until cancelled; after a while customers get a new column."""
     dice = random.Random()  # noqa: S311 - which customers buy
+    statements = _SMALL
     async with _connected(access) as pool:
-        while True:
-            statement = dice.choice(_SMALL).format(customer=dice.randint(1, 1_000))
+        for number in count(1):
+            statement = dice.choice(statements).format(customer=dice.randint(1, 1_000))
+            if number == _NEW_COLUMN_AFTER:
+                statement, statements = _NEW_COLUMN, (*_SMALL, _NEW_VALUES)
             try:
                 await pool.fetch(_WHAT, statement)
             except DtaasError as error:  # the demo goes on without its changes
