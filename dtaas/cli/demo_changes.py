@@ -122,7 +122,7 @@ async def burst(access: SandboxAccess) -> Burst:
 async def change_for_ever(access: SandboxAccess) -> None:
     """Place, pay and ship orders until cancelled; after a while customers get a new column."""
     dice = random.Random()  # noqa: S311 - which customers buy
-    statements = _SMALL
+    statements: tuple[str, ...] = _SMALL
     async with _connected(access) as pool:
         for number in count(1):
             statement = dice.choice(statements).format(customer=dice.randint(1, 1_000))
