@@ -7,6 +7,7 @@ from anyio import CapacityLimiter, create_task_group, fail_after, move_on_after
 from msgspec import Struct
 
 from dtaas.engine.failures import explain
+from dtaas.model.change_ports import ChangeRegistry
 from dtaas.model.connectors import Connector, ConnectorRole
 from dtaas.model.errors import (
     DtaasError,
@@ -15,15 +16,16 @@ from dtaas.model.errors import (
     ValidationFailedError,
 )
 from dtaas.model.ids import ConnectorId, TaskId
-from dtaas.model.ports import Capabilities, ConnectorRegistry, Source
+from dtaas.model.ports import Capabilities, Source
 from dtaas.model.schema import TableRef, TableSchema
 from dtaas.model.table_rules import with_columns
-from dtaas.model.task import TableMapping, TaskSpec
+from dtaas.model.task import TableMapping, TaskMode, TaskSpec
 from dtaas.services.preview.service import compiled
 from dtaas.services.schedules import check_chain
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.task_checks import connector_of, refuse_taken, written_beside
 from dtaas.services.task_rules import spec_problems
+from dtaas.services.watermark_checks import watermark_problems
 from dtaas.services.world import World
 
 MOST_TABLES: Final = 200
@@ -91,7 +93,7 @@ class Described(Struct, frozen=True, kw_only=True):
 class ValidationService:
     """Asks every rule, and on request the source."""
 
-    def __init__(self, world: World, registry: ConnectorRegistry, keeper: TargetKeeper) -> None:
+    def __init__(self, world: World, registry: ChangeRegistry, keeper: TargetKeeper) -> None:
         self._world = world
         self._registry = registry
         self._keeper = keeper
@@ -123,6 +125,9 @@ class ValidationService:
             return _validation([*problems, error])
         described = await described_tables(self._registry.source(opened), spec)
         problems += table_problems(spec, described, can_write)
+        if spec.mode is TaskMode.INCREMENTAL and self._capabilities(source).incremental:
+            there = [table for table in described.tables if table in described.schemas]
+            problems += await watermark_problems(self._registry, source, spec, there)
         return _validation(problems, examined=len(described.schemas), left=described.left)
 
     async def _side(
@@ -263,7 +268,7 @@ def _of_table(
         for p in compiled(spec, taken).problems
     ]
     key = mapping.key or taken.key
-    if spec.mode.streams and destination.applies_changes and not key:
+    if spec.mode is not TaskMode.FULL_LOAD and destination.applies_changes and not key:
         lost = schema.key and not taken.key
         problems.append(
             ValidationFailedError(

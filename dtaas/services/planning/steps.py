@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from dtaas.model.changes import Capture
 from dtaas.model.load import TableLoad, TargetTable, WriteMode
 from dtaas.model.plan import PlanStep, Standing
 from dtaas.model.schema import TableInfo, TableSchema
@@ -54,10 +55,14 @@ def steps_of(
 
 
 def _capture(spec: TaskSpec, info: TableInfo | None) -> Sequence[PlanStep]:
-    captured = info is None or info.cdc_enabled or spec.mode is TaskMode.INCREMENTAL
-    if captured or not spec.options.enable_capture:
+    if info is None or not spec.options.enable_capture:
         return []
-    text = f"Switch change data capture of {info.table} on at the source." if info else ""
+    if spec.options.capture is Capture.CHANGE_TRACKING:
+        text = f"Switch Change Tracking of {info.table} on at the source, where it is off."
+        return [PlanStep(kind="capture", text=text)]
+    if info.cdc_enabled:
+        return []
+    text = f"Switch change data capture of {info.table} on at the source."
     return [PlanStep(kind="capture", text=text)]
 
 

@@ -5,8 +5,9 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from dtaas.model.changes import Capture
 from dtaas.model.schema import TableRef
-from dtaas.model.task import TaskAction, TaskSpec
+from dtaas.model.task import TaskAction, TaskMode, TaskOptions, TaskSpec
 from tests.fakes.services_at_work import LINES, ORDERS, AtWork, table_schema
 
 
@@ -82,6 +83,32 @@ async def test_a_task_may_take_its_own_place(http: httpx.AsyncClient, work: AtWo
     task = await work.task(ORDERS)
     assert (await found(http, plain(task.spec), task_id=task.id))["ok"]
     assert not (await found(http, plain(task.spec)))["ok"]
+
+
+async def test_tables_without_a_watermark_are_told_before_they_run(
+    http: httpx.AsyncClient, work: AtWork
+):
+    spec = plain(await work.task_spec(ORDERS, LINES)) | {"mode": "incremental"}
+    told = (await found(http, spec))["problems"]
+    assert [(p["code"], p["field"]) for p in told] == [
+        ("watermark_needed", "$.table_mappings"),
+        ("watermark_needed", "$.table_mappings"),
+    ]
+    assert all(p["hint"] for p in told)
+    spec["table_mappings"] = [
+        {"source": {"schema": t.schema, "name": t.name}, "watermark": {"column": column}}
+        for t, column in ((ORDERS, "id"), (LINES, "nowhere"))
+    ]
+    told = (await found(http, spec))["problems"]
+    assert [p["field"] for p in told] == ["$.table_mappings[1].watermark"]
+    assert (await found(http, spec, look=False))["ok"]
+
+
+async def test_a_plan_says_which_way_changes_are_read(http: httpx.AsyncClient, work: AtWork):
+    options = TaskOptions(capture=Capture.CHANGE_TRACKING)
+    task = await work.task(ORDERS, mode=TaskMode.FULL_LOAD_THEN_CDC, options=options)
+    [table] = (await planned(http, task.id))["tables"]
+    assert any("Change Tracking" in step["text"] for step in table["steps"])
 
 
 @pytest.mark.parametrize(("pattern", "ok"), [("dbo.*", True), ("hr.*", False)])
