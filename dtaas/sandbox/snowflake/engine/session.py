@@ -174,14 +174,24 @@ class Session:
                 table, self.id, limit_s=self.lock_timeout_s, cancelled=self._cancelled.is_set
             )
 
-    def start_statement(self) -> None:
-        """Forget that the statement before was cancelled."""
-        self._cancelled.clear()
+    def start_statement(self, cancelled: threading.Event) -> None:
+        """Begin a statement that `cancelled` may end.
+
+        Raises:
+            StatementError: 604, it was cancelled before it began.
+        """
+        self._cancelled = cancelled
+        self.raise_if_cancelled()
 
     def cancel(self) -> None:
         """End the running statement, from any thread."""
         self._cancelled.set()
         self.duck.interrupt()
+
+    def interrupt(self, cancelled: threading.Event) -> None:
+        """Interrupt the statement that began with `cancelled`, if it is the one that runs."""
+        if self._cancelled is cancelled:
+            self.duck.interrupt()
 
     def wait_or_cancelled(self, seconds: float) -> None:
         """Wait; raise error 604 when somebody cancels the running statement meanwhile."""

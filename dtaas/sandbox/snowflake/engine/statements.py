@@ -1,6 +1,7 @@
 """A statement of SQL, from its text to its answer."""
 
 import re
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -120,14 +121,19 @@ _CONFLICT_LIMIT_S: Final = 10.0
 _CONFLICT_PAUSE_S: Final = 0.02
 
 
-def run(session: Session, sql: str, binds: Binds = None) -> Answer:
+def run(
+    session: Session, sql: str, binds: Binds = None, cancelled: threading.Event | None = None
+) -> Answer:
     """Run one statement of a session, in a thread.
+
+    Args:
+        cancelled: set by whoever wants the statement to end.
 
     Raises:
         StatementError: Snowflake's refusal.
     """
     with session.lock:
-        session.start_statement()
+        session.start_statement(cancelled or threading.Event())
         _require_one(sql)
         try:
             return _until_no_conflict(session, bare(sql), binds)
@@ -192,7 +198,7 @@ def _run_once(session: Session, text: str, binds: Binds) -> Answer:
 def run_many(session: Session, sql: str, rows: list[list[Any]]) -> Answer:
     """Run an INSERT once for each row of bound values, as one statement."""
     with session.lock:
-        session.start_statement()
+        session.start_statement(threading.Event())
         try:
             return Translator(session).run_many(bare(sql), rows)
         except Exception as error:

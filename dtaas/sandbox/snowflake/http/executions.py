@@ -1,5 +1,6 @@
 """Statements on their way: run once, however often the client asks."""
 
+import threading
 import time
 import uuid
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from dtaas.sandbox.snowflake.said import Said
 
 _LIMIT: Final = "STATEMENT_TIMEOUT_IN_SECONDS"
 _CANCELLED: Final = 604
+_AGAIN_S: Final = 0.1
 _KEPT: Final = 2_000
 _KEPT_BYTES: Final = 256 << 20
 
@@ -30,6 +32,7 @@ class Execution:
     """One statement of a session.
 
     Attributes:
+        cancelled: set when somebody wants it to end.
         done: set when `reply` is there.
         reply: the body of the reply.
     """
@@ -42,6 +45,7 @@ class Execution:
         self.sql: str = asked.get("sqlText") or ""
         self.started_at = time.time()
         self.done = Event()
+        self.cancelled = threading.Event()
         self.reply = b""
         self.code: int | None = None
         self.limit_passed = False
@@ -91,6 +95,14 @@ class Executions:
         self._account.group.start_soon(self._run, execution, origin, name="statement")
         return execution
 
+    async def cancel(self, execution: Execution) -> None:
+        """End a running statement. DuckDB loses an interrupt that comes between its steps."""
+        execution.cancelled.set()
+        while not execution.done.is_set():
+            execution.session.interrupt(execution.cancelled)
+            with anyio.move_on_after(_AGAIN_S):
+                await execution.done.wait()
+
     def fail(self, session: Session, asked: dict[str, Any], error: StatementError) -> Execution:
         """Return a statement that failed without being run."""
         execution = Execution(session, "", asked)
@@ -100,7 +112,7 @@ class Executions:
     async def _run(self, execution: Execution, origin: str) -> None:
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_late, execution)
+                group.start_soon(self._cancel_late, execution)
                 body, rows = await self._account.blocking(self._answer, execution, origin)
                 group.cancel_scope.cancel()
                 self._finish(execution, body, rows, None)
@@ -111,6 +123,13 @@ class Executions:
                     630, "57014", "Statement reached its statement timeout and was canceled."
                 )
             self._finish(execution, _refused(execution, error), 0, error)
+
+    async def _cancel_late(self, execution: Execution) -> None:
+        """Cancel a statement that runs longer than it may."""
+        if execution.limit_s:
+            await anyio.sleep(execution.limit_s)
+            execution.limit_passed = True
+            await self.cancel(execution)
 
     def _finish(
         self, execution: Execution, body: bytes, rows: int, error: StatementError | None
@@ -158,7 +177,7 @@ class Executions:
 
     def _answered(self, execution: Execution, origin: str) -> tuple[bytes, int]:
         """Run the statement and return the reply and its rows. In a thread."""
-        answer = _run(execution.session, execution.asked)
+        answer = _run(execution)
         session = execution.session
         shared = {
             "queryId": execution.query_id,
@@ -187,20 +206,13 @@ class Executions:
         return {**told, "stageInfo": info, "encryptionMaterial": []}
 
 
-async def _cancel_late(execution: Execution) -> None:
-    """Cancel a statement that runs longer than it may."""
-    if execution.limit_s:
-        await anyio.sleep(execution.limit_s)
-        execution.limit_passed = True
-        execution.session.cancel()
-
-
 def _first(errors: BaseExceptionGroup[StatementError]) -> StatementError:
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-def _run(session: Session, asked: dict[str, Any]) -> Answer:
+def _run(execution: Execution) -> Answer:
+    session, asked = execution.session, execution.asked
     text = asked.get("sqlText") or ""
     bindings = asked.get("bindings") or {}
     values, many = read_bindings(bindings) if bindings else (None, False)
@@ -208,7 +220,7 @@ def _run(session: Session, asked: dict[str, Any]) -> Answer:
         return statements.describe(session, text)
     if many and values is not None:
         return statements.run_many(session, text, values)
-    return statements.run(session, text, values)
+    return statements.run(session, text, values, execution.cancelled)
 
 
 def _refused(execution: Execution, error: StatementError) -> bytes:

@@ -59,17 +59,16 @@ class Queries:
         session = self._account.logins.find(request.token).session
         asked = await request.json()
         execution = self._executions.by_request(session, str(asked.get("requestId", "")))
-        running = execution is None or not execution.done.is_set()
-        if running:
-            session.cancel()
+        if execution is not None:
+            self._account.group.start_soon(self._executions.cancel, execution)
         return success(None)
 
     async def abort_by_id(self, request: Request) -> Reply:
         """End a running statement by its id."""
         self._account.logins.find(request.token)
         execution = self._executions.by_query(request.path.strip("/").split("/")[1])
-        if execution is not None and not execution.done.is_set():
-            execution.session.cancel()
+        if execution is not None:
+            self._account.group.start_soon(self._executions.cancel, execution)
         return success(None)
 
     async def status(self, request: Request) -> Reply:
