@@ -14,7 +14,12 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.sqlserver.capture.instances import Instances
 from dtaas.connectors.sqlserver.capture.polling import Poller, lost
 from dtaas.connectors.sqlserver.capture.rows import ChangeRows
-from dtaas.connectors.sqlserver.capture.windows import WindowQuery, WindowReading, change_table
+from dtaas.connectors.sqlserver.capture.windows import (
+    WindowQuery,
+    WindowReading,
+    change_table,
+    spelled_ordinals,
+)
 from dtaas.connectors.sqlserver.catalog import Catalog
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.driver import find_driver
@@ -158,6 +163,7 @@ class SqlServerChangeSource:
             schema=rows.raw,
             columns=columns,
             before=before,
+            spelled=spelled_ordinals(tracked.schema.key, columns, ordinals),
         )
         opened = self._reading.opened(query, batch_rows=batch_rows, batch_bytes=batch_bytes)
         async with self._turns, opened as reader:

@@ -36,6 +36,8 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
         schema: of the result: `METADATA`, then the captured columns.
         columns: the captured columns.
         before: images before updates come too.
+        spelled: ordinals of key columns whose text may change and yet be the same key: where one
+            did, the image before comes too, for targets tell spellings apart.
     """
 
     instance: str
@@ -43,6 +45,7 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
     schema: TableSchema
     columns: Sequence[SqlColumn]
     before: bool
+    spelled: Sequence[int] = ()
 
     @property
     def every_column(self) -> list[SqlColumn]:
@@ -53,7 +56,7 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
     def rows(self) -> KeyRange:
         """Return the rows of the change table, for further statements about them."""
         table = TableRef("cdc", f"{self.instance}_CT")
-        return KeyRange.matching(table, _condition(self.window, "", before=self.before))
+        return KeyRange.matching(table, self._condition(""))
 
     @property
     def sql(self) -> str:
@@ -64,9 +67,20 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
         return (
             f"SELECT {named} FROM {change_table(self.instance)} AS ct"
             " LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = ct.[__$start_lsn]"
-            f" WHERE {_condition(self.window, 'ct.', before=self.before)}"
+            f" WHERE {self._condition('ct.')}"
             " ORDER BY ct.[__$start_lsn], ct.[__$command_id], ct.[__$seqval], ct.[__$operation]"
         )
+
+    def _condition(self, alias: str) -> str:
+        lsn, operation = f"{alias}[__$start_lsn]", f"{alias}[__$operation] <> 3"
+        window = f"{lsn} > 0x{self.window.after.hex()} AND {lsn} <= 0x{self.window.to.hex()}"
+        if self.before:
+            return window
+        spelled = [
+            f"sys.fn_cdc_is_bit_set({ordinal}, {alias}[__$update_mask]) = 1"
+            for ordinal in self.spelled
+        ]
+        return f"{window} AND ({' OR '.join((operation, *spelled))})"
 
 
 class WindowReading:
@@ -151,15 +165,24 @@ class WindowReading:
         return replace(chunk, sql=query.sql)
 
 
+def spelled_ordinals(
+    key: Sequence[str], columns: Sequence[SqlColumn], ordinals: Sequence[int]
+) -> list[int]:
+    """Return the ordinals of key columns whose collation takes different spellings as equal."""
+    return [
+        ordinal
+        for column, ordinal in zip(columns, ordinals, strict=True)
+        if column.name in key and column.collation and not _is_binary(column.collation)
+    ]
+
+
+def _is_binary(collation: str) -> bool:
+    return collation.upper().endswith(("_BIN", "_BIN2", "_BIN2_UTF8"))
+
+
 def change_table(instance: str) -> str:
     """Return the quoted name of an instance's change table."""
     return f"cdc.{identifier(f'{instance}_CT')}"
-
-
-def _condition(window: ChangeWindow, alias: str, *, before: bool) -> str:
-    lsn = f"{alias}[__$start_lsn]"
-    operations = "" if before else f" AND {alias}[__$operation] <> 3"
-    return f"{lsn} > 0x{window.after.hex()} AND {lsn} <= 0x{window.to.hex()}{operations}"
 
 
 def _metadata_columns() -> list[SqlColumn]:
