@@ -55,10 +55,10 @@ def added(name: str, *, nullable: bool = True) -> Added:
 
 
 def test_what_was_missed_begins_with_the_ddl_that_names_the_columns() -> None:
-    history = {b"1": "alter table t drop column z", b"2": "alter table t add a int null"}
-    found = missed(history, b"0", [added("A")])
-    assert (found.columns, found.since, found.filled) == (("A",), b"2", False)
-    assert missed(history, b"0", [added("A"), added("unnamed")]).since == b"1"
+    history = {b"1": "alter table t drop column z", b"2": "alter table t add extra int null"}
+    found = missed(history, b"0", [added("Extra")])
+    assert (found.columns, found.since, found.filled) == (("Extra",), b"2", False)
+    assert missed(history, b"0", [added("Extra"), added("unnamed")]).since == b"1"
 
 
 @pytest.mark.parametrize(
