@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test check bench bench-cdc bench-web load lock sbom audit clean
+.PHONY: help setup demo dev test check bench bench-cdc bench-transformations bench-web load lock sbom audit clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ check: setup ## Format, lint, types, layers
 
 bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1000000
 	@$(BIN)/python -m tests.bench.run
+
+bench-transformations: setup ## Each transformation in rows/s, beside pandas and polars where installed
+	@$(BIN)/python -m tests.bench.transformations
 
 bench-web: setup ## Measure the page in a real Chromium against its budgets; WEB_ROUNDS=80
 	@.ci/chromium
