@@ -24,6 +24,7 @@ from dtaas.model.transformations import (
     ConcatenateColumns,
     DropColumn,
     FilterRows,
+    OnError,
     PlacedStep,
     RenameColumn,
     ReplaceValue,
@@ -187,9 +188,20 @@ def _unlogged(steps: Sequence[PlacedStep], scope: Scope, schema: TableSchema) ->
         )
         for name in sorted(lobs & scope.conditions)
     ]
+    leaving = [placed.path for placed in steps if _lets_go(placed.step)]
     for column in scope.known():
         mixed = sorted(lobs & column.sources)
-        if mixed and len(column.sources) > 1:
+        if mixed and leaving:
+            found.append(
+                Problem(
+                    code="not_streamable",
+                    field=leaving[0],
+                    detail=f"A row that this step kept away may come with an update that does not "
+                    f"log {mixed[0]!r}, whose value would then be missing.",
+                    hint=f"Drop {column.name!r}, or read the table in mode incremental.",
+                )
+            )
+        elif mixed and len(column.sources) > 1:
             found.append(
                 Problem(
                     code="not_streamable",
@@ -200,6 +212,11 @@ def _unlogged(steps: Sequence[PlacedStep], scope: Scope, schema: TableSchema) ->
                 )
             )
     return found
+
+
+def _lets_go(step: Transformation) -> bool:
+    """Return whether rows may be missing at the target because of a step."""
+    return isinstance(step, FilterRows) or getattr(step, "on_error", None) is OnError.REJECT
 
 
 def _last_filter(steps: Sequence[PlacedStep]) -> str:

@@ -135,8 +135,14 @@ def test_what_needs_values_that_changes_do_not_log_is_refused_in_streams():
     assert compiled(mixed).problems == ()
     (problem,) = compiled(mixed, streaming=True).problems
     assert (problem.code, problem.field) == ("not_streamable", "$.transformations[0].steps[0]")
-    (problem,) = compiled(FilterRows(condition="doc LIKE '%a%'"), streaming=True).problems
+    problem, _ = compiled(FilterRows(condition="doc LIKE '%a%'"), streaming=True).problems
     assert problem.field == "$.transformations[0].steps[0].condition"
+    plain = FilterRows(condition="qty > 1")
+    (problem,) = compiled(plain, streaming=True).problems  # a row may enter without its document
+    assert (problem.code, problem.field) == ("not_streamable", "$.transformations[0].steps[0]")
+    assert compiled(plain, streaming=True, whole_rows=True).problems == ()
+    assert compiled(plain, DropColumn(columns=("doc",)), streaming=True).problems == ()
+    assert compiled(RenameColumn(column="qty", to="n"), streaming=True).problems == ()
     alone = ApplyFunction(column="doc", function="upper")
     assert compiled(alone, streaming=True).problems == ()
 
