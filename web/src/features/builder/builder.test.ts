@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 
 import type { ConnectorView, TaskView } from '@/shared/api/types'
+import { diffLines } from '@/shared/lib/diff'
 
-import { diffLines } from './diff'
 import { draftOf, emptyDraft, problemsOf, rulesOf, specOf, stepAt, stepsOf, withTarget, withWatermark, type Draft } from './draft'
 import { arrowsOf, blocksOf, chainOf, connected, refusal } from './graph'
 import { useHistory } from './history'

@@ -2,6 +2,9 @@
 import type { components } from './schema.gen'
 
 type Schemas = components['schemas']
+export type ApiToken = Schemas['ApiToken']
+export type AuditEntry = Schemas['AuditEntry']
+export type ChainCheck = Schemas['ChainCheck']
 export type CheckStep = Schemas['CheckStep']
 export type ConnectorSpec = Schemas['ConnectorSpec']
 export type ConnectorType = Schemas['ConnectorTypeView']
@@ -37,6 +40,8 @@ export type TasksDelta = Schemas['TasksDelta']
 export type TasksSnapshot = Schemas['TasksSnapshot']
 export type Totals = Schemas['Totals']
 export type Trouble = Schemas['Trouble']
+export type User = Schemas['User']
+export type UserRole = Schemas['UserRole']
 export type Verdict = Schemas['Verdict']
 export type Verification = Schemas['VerificationView']
 export type VerificationStatus = Schemas['VerificationStatus']
