@@ -181,6 +181,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     },
     ControlRequest.__name__: {"action": "start"},
 }
+_NO_CONTENT: Final = "204"
 
 
 class DocumentPlugin(JsonRenderPlugin):
@@ -212,9 +213,14 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _without_content(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer as what it is, where a handler sets its headers by a response object."""
+    return {key: value for key, value in answer.items() if key != "content"}
+
+
 def _with_errors(operation: Mapping[str, Any]) -> dict[str, Any]:
     succeeded = {
-        status: answer
+        status: _without_content(answer) if status == _NO_CONTENT else answer
         for status, answer in operation["responses"].items()
         if status.startswith("2")
     }

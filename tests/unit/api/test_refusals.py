@@ -281,6 +281,7 @@ def test_every_reference_of_the_document_exists_and_every_error_is_a_problem():
         success = [status for status in responses if status != "default"]
         assert len(success) == 1
         assert success[0].startswith("2")
+        assert success[0] != "204" or "content" not in responses["204"], path
         assert "application/problem+json" in responses["default"]["content"]
     assert "password" not in str(schemas["ConnectorSpec"]["examples"])
     assert schemas["TaskSpec"]["properties"]["source_tables"]["items"] == {
