@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 
 from dtaas.connectors.sqlserver import queries
-from dtaas.connectors.sqlserver.capture import instances, source
+from dtaas.connectors.sqlserver.capture import described, instances, source
 from dtaas.sandbox.sqlserver.results import (
     Columns,
     Done,
@@ -214,8 +214,8 @@ class ChangeReplay(Replay):
         answers = {
             instances._IS_ENABLED: self._enabled,
             instances._INSTANCES: self._instance,
-            instances._CAPTURED: self._captured,
-            source._ORDINALS: self._ordinals,
+            described._CAPTURED: self._captured,
+            described._COLUMNS: self._numbered,
             source._LOW: self._low,
             queries.OBJECT_ID: self._object,
             queries.COLUMNS: self._columns,
@@ -231,14 +231,20 @@ class ChangeReplay(Replay):
     def _state(self, sql: str) -> list[Item]:
         last, now = self._feed.last, ticks(time.time())
         at = ticks(self._feed.committed_at(last))
-        names = "position at local_time utc_time scanned_at fork number high start_lsn identity_"
-        types = (_LSN, _TIME, _TIME, _TIME, _TIME, _TEXT, _INT, _LSN, _LSN, _TEXT)
+        names = (
+            "position at local_time utc_time scanned_at fork number high start_lsn identity_ ddl "
+            "newest instances"
+        )
+        types = (
+            _LSN, _TIME, _TIME, _TIME, _TIME, _TEXT, _INT, _LSN, _LSN, _TEXT, _LSN, _LSN, _INT,
+        )  # fmt: skip
         rows = []
         for number, instance in _MARK.findall(sql):
             object_id = int(instance.rpartition("_")[2])
             high = lsn(last) if object_id == 1 else None
             identity = f"{CAPTURE_ID + object_id} {CREATED}"
-            rows.append((lsn(last), at, now, now, now, "f", int(number), high, lsn(1), identity))
+            known = (int(number), high, lsn(1), identity, None, lsn(1), 1)
+            rows.append((lsn(last), at, now, now, now, "f", *known))
         return _result(names, types, rows)
 
     def _next(self, sql: str, values: list[Any]) -> list[Item]:
@@ -261,6 +267,8 @@ class ChangeReplay(Replay):
 
     def _object(self, values: list[Any]) -> list[Item]:
         name = str(values[1])
+        if values[0] == "cdc":  # a change table: bench_<number>_CT
+            return _result("object_id", (_INT,), [(CAPTURE_ID + int(name.split("_")[1]),)])
         number = 1 if name == TABLE_NAME else int(name.removeprefix("idle")) + 1
         return _result("object_id", (_INT,), [(number,)] if number <= self._count else [])
 
@@ -287,11 +295,13 @@ class ChangeReplay(Replay):
         return _result("name object_id made start_lsn", (_TEXT, _INT, _TEXT, _LSN), [row])
 
     def _captured(self, _values: list[Any]) -> list[Item]:
-        return _result("column_name", (_TEXT,), [(c.name,) for c in COLUMNS])
+        rows = [(c.name, number, 0, number) for number, c in enumerate(COLUMNS, 1)]
+        names = "column_name column_id is_computed column_ordinal"
+        return _result(names, (_TEXT, _INT, _INT, _INT), rows)
 
-    def _ordinals(self, _values: list[Any]) -> list[Item]:
-        rows = [(c.name, number) for number, c in enumerate(COLUMNS, 1)]
-        return _result("column_name column_ordinal", (_TEXT, _INT), rows)
+    def _numbered(self, _values: list[Any]) -> list[Item]:
+        rows = [(c.name, number, 0, int(c.nullable)) for number, c in enumerate(COLUMNS, 1)]
+        return _result("name column_id is_computed is_nullable", (_TEXT, _INT, _INT, _INT), rows)
 
     def _low(self, _values: list[Any]) -> list[Item]:
         return _result("low", (_LSN,), [(lsn(1),)])
