@@ -144,7 +144,7 @@ async def test_a_second_demo_says_where_the_first_runs_and_ctrl_c_leaves_nothing
 @pytest.mark.timeout(LIMIT_S + 60)
 async def test_a_killed_demo_leaves_no_process(tmp_path: Path):
     async with running(tmp_path / "demo") as first:
-        await until_printed(first, "loading them into Parquet")
+        await until_printed(first, "loading them")
         children = [c.pid for c in psutil.Process(first.pid).children(recursive=True)]
         os.kill(first.pid, signal.SIGKILL)
         await gone(children)

@@ -28,13 +28,15 @@ log = structlog.get_logger()
 class SessionThread(ThreadPoolExecutor):
     """The one thread of a session, in which its connection is made, used and given up.
 
-    Whoever lets go of an open connection waits for the network. A login that was cancelled ends
-    with a connection nobody has: on the event loop its end would stop everything.
+    Whoever lets go of an open connection or result waits for the network. A login or a statement
+    that was cancelled ends with one that nobody has: on the event loop its end would stop
+    everything, so the thread holds on to what it made last.
     """
 
     def __init__(self) -> None:
         super().__init__(1, thread_name_prefix="sqlserver-control")
         self._connection: pyodbc.Connection | None = None
+        self._cursor: pyodbc.Cursor | None = None
         self._ended = False
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -52,9 +54,12 @@ class SessionThread(ThreadPoolExecutor):
         result = fn(*args, **kwargs)
         if getattr(fn, "func", fn) is pyodbc.connect:
             self._connection = cast("pyodbc.Connection", result)
+        elif isinstance(result, pyodbc.Cursor):
+            self._cursor = result
         return result
 
     def _close(self) -> None:
+        self._cursor = None
         connection, self._connection = self._connection, None
         if connection is not None and not connection.closed:
             try:
