@@ -113,6 +113,8 @@ class SeaweedServer:
             f"-dir={self.data_dir / 'data'}",
             f"-ip={_HOST}",
             f"-ip.bind={_HOST}",
+            # Each bucket takes a volume of its own; by default the free disk decides how many.
+            "-volume.max=4096",
             "-master.telemetry=false",  # it reports to the internet unless told not to
             "-webdav=false",
             "-admin.ui=false",
