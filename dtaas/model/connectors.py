@@ -231,7 +231,7 @@ class SnowflakeConfig(ConnectionConfig, frozen=True, kw_only=True):
     statement_timeout_s: Annotated[int, Meta(ge=1, le=86_400)] = 3600
 
     def __post_init__(self) -> None:
-        """Refuse a wrong schema template, and a login without its secret's kind."""
+        """Refuse a wrong schema template."""
         _check_prefix(self.schema)
 
 

@@ -1,10 +1,8 @@
 """What every destination promises, kept by Snowflake.
 
-Each exception names the gap of the emulator that makes it necessary; on a real account
-(`DTAAS_TEST_SNOWFLAKE_URL`) there is none.
+Each exception names the gap of the emulator that makes it necessary.
 """
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,7 +13,6 @@ from dtaas.model.types import Timestamp, TimestampTz
 from tests.contract.destination import ODD_NAMES, VALUES, DestinationContract
 from tests.integration.snowflake.conftest import destination_of
 
-REAL = bool(os.environ.get("DTAAS_TEST_SNOWFLAKE_URL"))
 GAPS = {
     "Timestamps hold microseconds": {
         name for name, kind, _ in VALUES if isinstance(kind, Timestamp) and kind.digits > 6
@@ -24,7 +21,7 @@ GAPS = {
         name for name, kind, _ in VALUES if isinstance(kind, TimestampTz)
     },
 }
-NOT_HELD = set() if REAL else set().union(*GAPS.values())
+NOT_HELD = set().union(*GAPS.values())
 
 
 class TestSnowflake(DestinationContract):
