@@ -1,19 +1,15 @@
 """The stream of one table into its Delta table: evolve, fold, merge."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.delta.forms import stored_schema, widens
 from dtaas.connectors.delta.table import Table, arrow_schema, require_moved
-from dtaas.connectors.fold import folded
-from dtaas.model.changes import OP, ChangeOp, ChangeReceipt, ChangeWindow, TableStream
+from dtaas.connectors.folding_writer import FoldingWriter
+from dtaas.model.changes import ChangeWindow, TableStream
 from dtaas.model.errors import DtaasError, FatalError, SchemaChangedError
 from dtaas.model.schema import TableSchema
-
-_FOLD_BYTES = 64 * 1024 * 1024
-"""Change rows held before they are folded: memory follows the keys of a window, not its rows."""
 
 
 class DeltaStream:
@@ -28,9 +24,13 @@ class DeltaStream:
         """Make the table take the stream's rows, and return the position it holds."""
         return await self._blocking(self._open)
 
-    def writer(self, window: ChangeWindow) -> "WindowWriter":
+    def writer(self, window: ChangeWindow) -> FoldingWriter:
         """Return a writer for one window."""
-        return WindowWriter(self, window, self._stream.tracked.schema.key, self._blocking)
+
+        async def apply(changes: pa.Table | None, window: ChangeWindow) -> bool:
+            return await self._blocking(self.apply, changes, window)
+
+        return FoldingWriter(window, self._stream.tracked.schema.key, self._blocking, apply)
 
     def apply(self, changes: pa.Table | None, window: ChangeWindow) -> bool:
         """Merge a window's folded changes. Returns whether that was done before. Blocks."""
@@ -107,56 +107,6 @@ class DeltaStream:
                 hint="Somebody deleted it. Start the task with force to load the table anew.",
             )
         return table
-
-
-class WindowWriter:
-    """Collects a window; `finish` merges it."""
-
-    def __init__(
-        self, stream: DeltaStream, window: ChangeWindow, key: tuple[str, ...], blocking: Blocking
-    ) -> None:
-        self._stream = stream
-        self._window = window
-        self._key = key
-        self._blocking = blocking
-        self._folded: pa.Table | None = None
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_bytes = 0
-        self._counts = {op.value: 0 for op in ChangeOp}
-        self._bytes = 0
-
-    async def write(self, batch: pa.RecordBatch) -> None:
-        """Take one batch."""
-        for entry in pc.value_counts(batch.column(OP)).to_pylist():
-            self._counts[entry["values"]] += entry["counts"]
-        self._waiting.append(batch)
-        self._waiting_bytes += batch.nbytes
-        self._bytes += batch.nbytes
-        if self._waiting_bytes >= _FOLD_BYTES:
-            await self._fold()
-
-    async def finish(self) -> ChangeReceipt:
-        """Merge what was collected, with the window's position."""
-        await self._fold()
-        already = await self._blocking(self._stream.apply, self._folded, self._window)
-        return ChangeReceipt(
-            position=self._window.to,
-            rows=sum(self._counts.values()),
-            inserts=self._counts[ChangeOp.INSERT],
-            updates=self._counts[ChangeOp.UPDATE],
-            deletes=self._counts[ChangeOp.DELETE],
-            bytes=self._bytes,
-            already_applied=already,
-        )
-
-    async def _fold(self) -> None:
-        if not self._waiting:
-            return
-        rows = pa.Table.from_batches(self._waiting)
-        if self._folded is not None:
-            rows = pa.concat_tables([self._folded, rows])
-        self._waiting, self._waiting_bytes = [], 0
-        self._folded = await self._blocking(folded, rows, self._key)
 
 
 def check_key(schema: TableSchema) -> None:

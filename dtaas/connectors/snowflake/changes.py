@@ -3,23 +3,21 @@
 import uuid
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.connectors.fold import folded, kept_columns
+from dtaas.connectors.fold import kept_columns
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes
 from dtaas.connectors.snowflake.evolution import evolve
 from dtaas.connectors.snowflake.layout import Places
 from dtaas.connectors.snowflake.load import copied, tag_of
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
-from dtaas.model.changes import OP, ChangeOp, ChangeReceipt, ChangeWindow, TableStream
+from dtaas.model.changes import ChangeWindow, TableStream
 from dtaas.model.errors import DestinationConflictError, DtaasError, FatalError
 from dtaas.model.schema import TableSchema
 
 log = structlog.get_logger()
-_FOLD_BYTES = 64 * 1024 * 1024
 
 
 class SnowflakeStream:
@@ -150,52 +148,6 @@ class SnowflakeStream:
             f"{self.stream.target} was taken over by another life of the task.",
             hint="Let only one daemon run the task.",
         )
-
-
-class WindowWriter:
-    """Collects a window; `finish` merges it. Memory follows the keys of a window, not its rows."""
-
-    def __init__(self, stream: SnowflakeStream, window: ChangeWindow) -> None:
-        self._stream = stream
-        self._window = window
-        self._key = stream.stream.tracked.schema.key
-        self._folded: pa.Table | None = None
-        self._waiting: list[pa.RecordBatch] = []
-        self._waiting_bytes = 0
-        self._counts = {op.value: 0 for op in ChangeOp}
-        self._bytes = 0
-
-    async def write(self, batch: pa.RecordBatch) -> None:
-        """Take one batch."""
-        for entry in pc.value_counts(batch.column(OP)).to_pylist():
-            self._counts[entry["values"]] += entry["counts"]
-        self._waiting.append(batch)
-        self._waiting_bytes += batch.nbytes
-        self._bytes += batch.nbytes
-        if self._waiting_bytes >= _FOLD_BYTES:
-            await self._fold()
-
-    async def finish(self) -> ChangeReceipt:
-        """Merge what was collected, with the window's position."""
-        await self._fold()
-        already = await self._stream.apply(self._folded, self._window)
-        return ChangeReceipt(
-            position=self._window.to,
-            rows=sum(self._counts.values()),
-            inserts=self._counts[ChangeOp.INSERT.value],
-            updates=self._counts[ChangeOp.UPDATE.value],
-            deletes=self._counts[ChangeOp.DELETE.value],
-            bytes=self._bytes,
-            already_applied=already,
-        )
-
-    async def _fold(self) -> None:
-        if not self._waiting:
-            return
-        pieces = [] if self._folded is None else [self._folded]
-        rows = pa.concat_tables([*pieces, pa.Table.from_batches(self._waiting)])
-        self._waiting, self._waiting_bytes = [], 0
-        self._folded = await self._stream.blocking(folded, rows, self._key)
 
 
 def check_key(schema: TableSchema) -> None:

@@ -8,8 +8,9 @@ import anyio
 import pyarrow as pa
 
 from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.folding_writer import FoldingWriter
 from dtaas.connectors.snowflake import statements
-from dtaas.connectors.snowflake.changes import SnowflakeStream, WindowWriter, check_key
+from dtaas.connectors.snowflake.changes import SnowflakeStream, check_key
 from dtaas.connectors.snowflake.check import check_snowflake
 from dtaas.connectors.snowflake.layout import DELETED, Places
 from dtaas.connectors.snowflake.load import Loader, StageWriter, tag_of
@@ -185,7 +186,9 @@ class SnowflakeDestination:
     @asynccontextmanager
     async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
         """Open a writer for one window; `open_stream` comes first."""
-        yield WindowWriter(self._streams[stream.target], window)
+        opened = self._streams[stream.target]
+        key = opened.stream.tracked.schema.key
+        yield FoldingWriter(window, key, self._blocking, opened.apply)
 
     async def aclose(self) -> None:
         """Close every session. Idempotent."""

@@ -2,7 +2,6 @@
 
 import random
 import uuid
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from dtaas.connectors.delta.destination import DeltaDestination
 from dtaas.connectors.delta.table import Table
 from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import (
-    ChangeReceipt,
     ChangeWindow,
     TableStream,
     TrackedTable,
@@ -41,7 +39,7 @@ from tests.contract.destination import (
     schema_of,
     whole_load,
 )
-from tests.contract.merging_destination import Both, MergingDestinationContract
+from tests.contract.merging_destination import Both, MergingDestinationContract, apply
 
 SCHEMA = TableSchema(
     table=TableRef("dbo", "t"),
@@ -71,18 +69,6 @@ def stream_of(
 
 def window(after: int, to: int) -> ChangeWindow:
     return ChangeWindow(table=SCHEMA.table, after=place(after), to=place(to))
-
-
-async def apply(
-    destination: DeltaDestination,
-    stream: TableStream,
-    change_window: ChangeWindow,
-    *pieces: Sequence[Change],
-) -> ChangeReceipt:
-    async with destination.apply(stream, change_window) as writer:
-        for piece in pieces:
-            await writer.write(batch_of(stream.tracked.schema, piece))
-        return await writer.finish()
 
 
 def rows_at(destination_folder: Path) -> list[tuple[Any, ...]]:
