@@ -31,9 +31,9 @@ from dtaas.model.changes import (
 )
 from dtaas.model.errors import CaptureGapError, CaptureLostError, DtaasError, FatalError
 from dtaas.model.key_text import key_texts
+from dtaas.model.patterns import fits
 from dtaas.model.ports import KEYS_AT_ONCE, Source
 from dtaas.model.schema import TableSchema
-from dtaas.model.table_rules import fits
 from dtaas.model.task import TableMapping
 
 LAST_COMMAND: Final = 2_147_483_647

@@ -52,7 +52,7 @@ class DdlFollower:
                 self.uncaptured = f"{error.detail} {error.hint}"
                 log.warning("columns_not_captured", table=table, hint=error.hint)
             else:
-                if not context.spec.transformations:  # else who transforms has done it
+                if not context.spec.shapes:  # else who shapes has done it
                     tracked = selected(tracked, context.spec.mapping(tracked.table))
                 state = await self._taken(state, tracked)
             self._dropped_with = None

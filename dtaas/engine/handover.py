@@ -28,7 +28,6 @@ from dtaas.model.schema import TableRef
 from dtaas.model.task import Task, TaskMode
 
 log = structlog.get_logger()
-_MIB = 1024 * 1024
 
 
 class Captured(Struct, frozen=True):
@@ -117,7 +116,7 @@ class Handover(Struct, frozen=True, kw_only=True):
             target=self._target(tracked.table),
             options=WriteOptions(
                 format=self.task.spec.s3_file_format,
-                target_file_bytes=self.task.spec.options.target_file_size_mb * _MIB,
+                target_file_bytes=self.task.spec.file_bytes(tracked.table),
             ),
             tracked=tracked,
             generation=generation,

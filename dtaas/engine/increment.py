@@ -28,7 +28,6 @@ from dtaas.model.task import OnGap, TableMapping
 from dtaas.model.watermark import Fence
 
 log = structlog.get_logger()
-_MIB = 1024 * 1024
 
 
 class Increments(Struct, frozen=True, kw_only=True):
@@ -96,7 +95,7 @@ class _TableIncrement:
         if (old.instance_id, old.schema.columns) == (tracked.instance_id, tracked.schema.columns):
             return ""
         reason = f"Table {self._table} was made anew, or its columns are others than before"
-        if context.spec.options.on_gap is OnGap.RELOAD:
+        if context.spec.on_gap(self._table) is OnGap.RELOAD:
             return reason
         raise SchemaChangedError(
             f"{reason}: rows that were read lack what is new.",
@@ -177,12 +176,13 @@ class _TableIncrement:
         )
 
     def _target(self) -> TargetTable:
-        return self._context.destination.target_of(self._table, self._mapping.target)
+        mapped = self._context.spec.mapped_target(self._table)
+        return self._context.destination.target_of(self._table, mapped)
 
     def _options(self) -> WriteOptions:
         spec = self._context.spec
         return WriteOptions(
-            format=spec.s3_file_format, target_file_bytes=spec.options.target_file_size_mb * _MIB
+            format=spec.s3_file_format, target_file_bytes=spec.file_bytes(self._table)
         )
 
 

@@ -229,7 +229,7 @@ class TaskStream:
     async def _lost(self, table: TableRef, error: DtaasError) -> None:
         """Load a table anew whose changes are lost, once; else leave it to a person."""
         gap = isinstance(error, CaptureGapError | CaptureLostError)
-        if gap and self.task.spec.options.on_gap is OnGap.RELOAD and table not in self._again:
+        if gap and self.task.spec.on_gap(table) is OnGap.RELOAD and table not in self._again:
             self._again.add(table)
             log.warning("table_loaded_anew", table=str(table), code=error.code, error=error.detail)
             await self._load_anew(table)

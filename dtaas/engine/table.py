@@ -90,9 +90,9 @@ class TableLoader:
         )
         options = WriteOptions(
             format=context.spec.s3_file_format,
-            mode=context.spec.options.write_mode,
+            mode=context.spec.write_mode(self._table),
             partition_by=mapping.partition_by,
-            target_file_bytes=context.spec.options.target_file_size_mb * _MIB,
+            target_file_bytes=context.spec.file_bytes(self._table),
         )
         load = await context.ledger.open_load(context.owner.task_id, self._table)
         if load is not None:

@@ -1,28 +1,19 @@
 """Which tables and columns a task takes, and what they are called at the destination. Pure."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from fnmatch import translate
-from functools import lru_cache
-from string import Formatter
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from dtaas.model.column_rules import TypeRule
 from dtaas.model.errors import TargetCollisionError, ValidationFailedError
 from dtaas.model.load import TargetTable
+from dtaas.model.patterns import Pattern, fits
 from dtaas.model.schema import TableRef, TableSchema
 
-Pattern = Annotated[str, Meta(min_length=1, max_length=300)]
-"""`schema.table` with `*`, `?` and `[…]`, whatever the case: `sales.*`, `*.order_?`."""
 TargetOf = Callable[[TableRef, tuple[str, ...] | None], TargetTable]
-
-_MODIFIERS: Final = ("lower", "upper", "snake")
-_PLACEHOLDERS: Final = ("schema", "table", "task")
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NO_WORD: Final = re.compile(r"\W+")
 
 
 class NewTables(StrEnum):
@@ -42,12 +33,18 @@ class TableRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         new_tables: `ignore` keeps to the tables of the first start.
         target: where tables go, levels separated by `/`: `raw/{schema:lower}/{table:snake}`.
             `{schema}`, `{table}` and `{task}`, each as it is, lower, upper or snake.
+        column_names: what columns are called, unless a transformation names them:
+            `{column:snake}`, `src_{column:lower}`; `{schema}`, `{table}` and `{task}`, too.
+        types: other types than those of the source, unless a transformation changes the column's;
+            the first rule that fits a column counts, those of its mapping before these.
     """
 
     include: Annotated[tuple[Pattern, ...], Meta(max_length=1000)] = ()
     exclude: Annotated[tuple[Pattern, ...], Meta(max_length=1000)] = ()
     new_tables: NewTables = NewTables.ADD
     target: Annotated[str, Meta(max_length=1000)] = ""
+    column_names: Annotated[str, Meta(max_length=300)] = ""
+    types: Annotated[tuple[TypeRule, ...], Meta(max_length=1000)] = ()
 
     def takes(self, table: TableRef) -> bool:
         """Return whether a table fits the patterns."""
@@ -56,78 +53,6 @@ class TableRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 NO_RULES: Final = TableRules()
-
-
-def fits(name: str, patterns: Iterable[str]) -> bool:
-    """Return whether a name fits one of some patterns, whatever the case."""
-    folded = name.casefold()
-    return any(_compiled(pattern).match(folded) for pattern in patterns)
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(translate(pattern.casefold()))
-
-
-# --- names ----------------------------------------------------------------------------------------
-def check_template(template: str, field: str) -> None:
-    """Refuse a template that cannot be filled.
-
-    Raises:
-        ValidationFailedError: a stray brace, or a placeholder or modifier there is not.
-    """
-    known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-    hint = f"There are {known}, each also with :{', :'.join(_MODIFIERS)}."
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as exc:
-        raise ValidationFailedError(
-            f"The template {template!r} has a stray brace.", hint=hint, field=field
-        ) from exc
-    for _, name, modifier, conversion in parts:
-        if name is None:
-            continue
-        if name not in _PLACEHOLDERS or conversion or (modifier and modifier not in _MODIFIERS):
-            wrong = f"{{{name}{':' + modifier if modifier else ''}}}"
-            raise ValidationFailedError(
-                f"The template {template!r} has no placeholder {wrong}.", hint=hint, field=field
-            )
-    if template and any(level.strip() in {"", ".", ".."} for level in template.split("/")):
-        raise ValidationFailedError(
-            f"A level of the template {template!r} is empty.",
-            hint="Separate levels by single slashes.",
-            field=field,
-        )
-
-
-def filled(template: str, table: TableRef, task_name: str) -> tuple[str, ...]:
-    """Return the path a checked template makes of a table."""
-    values = {
-        "schema": _Name(table.schema),
-        "table": _Name(table.name),
-        "task": _Name(task_name),
-    }
-    return tuple(level.format_map(values) for level in template.split("/"))
-
-
-def snake(name: str) -> str:
-    """Return a name in lower case with underscores between its words."""
-    return _NO_WORD.sub("_", _HUMP.sub("_", name)).strip("_").lower() or name
-
-
-class _Name(str):
-    __slots__ = ()
-
-    def __format__(self, modifier: str) -> str:
-        match modifier:
-            case "lower":
-                return self.lower()
-            case "upper":
-                return self.upper()
-            case "snake":
-                return snake(self)
-            case _:
-                return str(self)
 
 
 # --- places ---------------------------------------------------------------------------------------

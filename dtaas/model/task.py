@@ -8,21 +8,25 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from dtaas.model.changes import Capture
+from dtaas.model.column_rules import ColumnTypeRule
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode
+from dtaas.model.name_templates import filled
+from dtaas.model.patterns import Pattern
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
 from dtaas.model.schema import TableRef, TableSchema
 from dtaas.model.table_rules import (
     NO_RULES,
-    Pattern,
     TableRules,
     TargetOf,
-    filled,
     refuse_clashes,
     with_columns,
 )
+from dtaas.model.table_steps import NameColumns, PlacedStep, steps_of, type_steps
 from dtaas.model.transformations import TransformationRule
 from dtaas.model.watermark import Watermark
+
+_MIB = 1024 * 1024
 
 
 class TaskMode(StrEnum):
@@ -118,12 +122,15 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         target: path segments below the connector's bucket or folder; None follows its prefix.
         key: columns that tell rows apart, for a table without a usable key of its own.
-        partition_by: Hive-style partitions, outermost first.
+        partition_by: Hive-style partitions by columns as they arrive, outermost first.
         watermark: for mode `incremental`; None takes the table's rowversion column, else its
             identity column when no time column could be meant.
         include_columns: patterns of the columns to read; all of them without any.
         exclude_columns: but none of these.
-        chunk_rows, concurrent_chunks: instead of those of the task.
+        column_names: a template instead of the task's; see `TableRules`.
+        types: other types, before the rules of the task; each must fit a column.
+        write_mode, target_file_size_mb, max_rejected_rows, on_gap, chunk_rows, concurrent_chunks:
+            instead of those of the task.
     """
 
     source: TableRef
@@ -133,6 +140,12 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     watermark: Watermark | None = None
     include_columns: tuple[Pattern, ...] = ()
     exclude_columns: tuple[Pattern, ...] = ()
+    column_names: Annotated[str, Meta(max_length=300)] | None = None
+    types: Annotated[tuple[ColumnTypeRule, ...], Meta(max_length=1000)] = ()
+    write_mode: WriteMode | None = None
+    target_file_size_mb: Annotated[int, Meta(ge=1, le=5120)] | None = None
+    max_rejected_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    on_gap: OnGap | None = None
     chunk_rows: Annotated[int, Meta(ge=1_000, le=100_000_000)] | None = None
     concurrent_chunks: Annotated[int, Meta(ge=1, le=64)] | None = None
 
@@ -216,15 +229,61 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 return mapping
         return TableMapping(source=table)
 
+    @property
+    def shapes(self) -> bool:
+        """Return whether rows may arrive otherwise than the source has them."""
+        rules = self.table_rules
+        return bool(
+            self.transformations
+            or rules.column_names
+            or rules.types
+            or any(m.column_names or m.types for m in self.table_mappings)
+        )
+
+    def steps(self, table: TableRef) -> tuple[PlacedStep, ...]:
+        """Return what is done to a table's rows, in order."""
+        at, mapping, names_at = "", self.mapping(table), "$.table_rules"
+        template = self.table_rules.column_names
+        if mapping in self.table_mappings:
+            at = f"$.table_mappings[{self.table_mappings.index(mapping)}]"
+        if mapping.column_names is not None:
+            template, names_at = mapping.column_names, at
+        steps = steps_of(self.transformations, table)
+        steps += type_steps(mapping.types, at, self.table_rules.types, table)
+        if not template:
+            return steps
+        naming = NameColumns(template=template, table=table, task_name=self.name)
+        return (*steps, PlacedStep(f"{names_at}.column_names", naming))
+
+    def write_mode(self, table: TableRef) -> WriteMode:
+        """Return how loads of a table meet what stands at the target."""
+        own = self.mapping(table).write_mode
+        return self.options.write_mode if own is None else own
+
+    def file_bytes(self, table: TableRef) -> int:
+        """Return how large files of a table should be."""
+        own = self.mapping(table).target_file_size_mb
+        return (self.options.target_file_size_mb if own is None else own) * _MIB
+
+    def most_rejected(self, table: TableRef) -> int:
+        """Return how many rows of a table may be rejected in an execution."""
+        own = self.mapping(table).max_rejected_rows
+        return self.options.max_rejected_rows if own is None else own
+
+    def on_gap(self, table: TableRef) -> OnGap:
+        """Return what becomes of a table whose changes are lost."""
+        own = self.mapping(table).on_gap
+        return self.options.on_gap if own is None else own
+
     def taken(self, schema: TableSchema) -> TableSchema:
         """Return a table with the columns its mapping takes.
 
-        With transformations that is done already by whoever transforms: it has other columns now.
+        Where rows are shaped that is done already by who shapes them: it has other columns now.
 
         Raises:
             ValidationFailedError: a pattern fits no column, or no column is left.
         """
-        if self.transformations:
+        if self.shapes:
             return schema
         mapping = self.mapping(schema.table)
         return with_columns(schema, mapping.include_columns, mapping.exclude_columns)

@@ -4,14 +4,13 @@ A step is checked against the columns that reach it before a row is read; see
 `dtaas.transforms.compile`. Descriptions become the help texts of forms.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from dtaas.model.patterns import fits
 from dtaas.model.schema import TableRef
-from dtaas.model.table_rules import fits
 
 Scalar = str | int | float | bool | None
 """A constant in a step."""
@@ -212,25 +211,3 @@ class TransformationRule(Struct, frozen=True, kw_only=True, forbid_unknown_field
     def matches(self, table: TableRef) -> bool:
         """Return whether the rule speaks of a table, whatever the case."""
         return fits(str(table), self.tables)
-
-
-class PlacedStep(Struct, frozen=True):
-    """A step and where it was written.
-
-    Attributes:
-        path: JSON path in the task, `$.transformations[2].steps[0]`.
-    """
-
-    path: str
-    step: Transformation
-    skip_missing: bool = False
-
-
-def steps_of(rules: Sequence[TransformationRule], table: TableRef) -> tuple[PlacedStep, ...]:
-    """Return the steps that apply to a table, in order."""
-    return tuple(
-        PlacedStep(f"$.transformations[{i}].steps[{j}]", step, rule.skip_missing)
-        for i, rule in enumerate(rules)
-        if rule.matches(table)
-        for j, step in enumerate(rule.steps)
-    )

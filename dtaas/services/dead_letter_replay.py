@@ -33,7 +33,6 @@ from dtaas.transforms.program import Program, Transformed
 log = structlog.get_logger()
 _LIMIT_S: Final = 300.0
 _CLOSE_LIMIT_S: Final = 10.0
-_MIB: Final = 1024 * 1024
 
 
 class ReplayedFile(Struct, frozen=True, kw_only=True):
@@ -149,7 +148,7 @@ class DeadLetterReplay:
                 format=task.spec.s3_file_format,
                 mode=WriteMode.APPEND,
                 partition_by=task.spec.mapping(table).partition_by,
-                target_file_bytes=task.spec.options.target_file_size_mb * _MIB,
+                target_file_bytes=task.spec.file_bytes(table),
             ),
             chunks=(Chunk(index=0, expected_rows=found.result.batch.num_rows),),
         )

@@ -1,14 +1,16 @@
 """What a task must look like before it is stored. Pure: no connector is asked anything."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
+from dtaas.model.column_rules import ColumnTypeRule
 from dtaas.model.errors import ValidationFailedError
 from dtaas.model.load import WriteMode
+from dtaas.model.name_templates import check_column_template, check_template
+from dtaas.model.patterns import fits
 from dtaas.model.ports import Capabilities
 from dtaas.model.schema import TableRef
-from dtaas.model.table_rules import check_template, fits
 from dtaas.model.task import (
     ACTIVE_STATUSES,
     TableMapping,
@@ -16,6 +18,7 @@ from dtaas.model.task import (
     TaskSpec,
     TaskStatus,
 )
+from dtaas.model.type_text import parse_type
 from dtaas.services.schedules import check_schedule
 
 UNDER_WAY: Final = ACTIVE_STATUSES | {TaskStatus.PAUSED}
@@ -58,13 +61,19 @@ def _rules(
 ) -> Iterator[Callable[[], None]]:
     """Yield the rules: each raises for the first mistake it finds."""
     yield lambda: _check_mode(spec, source, destination)
-    yield lambda: check_template(spec.table_rules.target, "$.table_rules.target")
+    rules = spec.table_rules
+    yield lambda: check_template(rules.target, "$.table_rules.target")
+    yield lambda: check_column_template(rules.column_names, "$.table_rules.column_names")
+    yield lambda: _check_types(rules.types, "$.table_rules")
     yield lambda: _check_tables(spec)
     yield lambda: _check_mapped(spec)
     for index, mapping in enumerate(spec.table_mappings):
         at = f"$.table_mappings[{index}]"
         yield partial(_check_target, mapping, at)
-        yield partial(_check_columns, mapping, at)
+        yield partial(_check_columns, mapping, at, shaped=spec.shapes)
+        yield partial(check_column_template, mapping.column_names or "", f"{at}.column_names")
+        yield partial(_check_types, mapping.types, at)
+        yield partial(_check_own_write_mode, spec, mapping, at, destination)
         yield partial(_check_partitions, mapping, at, destination)
         yield partial(_check_watermark, mapping, at, spec.mode)
     yield lambda: _check_write_mode(spec, destination)
@@ -179,9 +188,36 @@ def _check_target(mapping: TableMapping, at: str) -> None:
             )
 
 
-def _check_columns(mapping: TableMapping, at: str) -> None:
+def _check_types(rules: Sequence[ColumnTypeRule], at: str) -> None:
+    for index, rule in enumerate(rules):
+        try:
+            parse_type(rule.data_type)
+        except ValueError as error:
+            raise ValidationFailedError(
+                str(error), field=f"{at}.types[{index}].data_type"
+            ) from None
+
+
+def _check_own_write_mode(
+    spec: TaskSpec, mapping: TableMapping, at: str, destination: Capabilities
+) -> None:
+    if mapping.write_mode is WriteMode.APPEND and (
+        spec.mode is not TaskMode.FULL_LOAD or not destination.append
+    ):
+        raise ValidationFailedError(
+            f"{mapping.source} cannot be appended to."
+            if spec.mode is TaskMode.FULL_LOAD
+            else f"Changes of {mapping.source} follow a load that replaces the one before.",
+            hint="Use write_mode overwrite.",
+            field=f"{at}.write_mode",
+        )
+
+
+def _check_columns(mapping: TableMapping, at: str, *, shaped: bool) -> None:
+    """Refuse columns that are needed and not read; those of partitions may be made on the way."""
     taken = (mapping.include_columns, mapping.exclude_columns)
-    for name in (*mapping.key, *(level.column for level in mapping.partition_by)):
+    levels = () if shaped else mapping.partition_by
+    for name in (*mapping.key, *(level.column for level in levels)):
         if (taken[0] and not fits(name, taken[0])) or fits(name, taken[1]):
             raise ValidationFailedError(
                 f"Column {name!r} of {mapping.source} is not read, but needed.",
@@ -224,6 +260,8 @@ def changed_fields(old: TaskSpec, new: TaskSpec) -> frozenset[str]:
 
 def only_tables_come_and_go(old: TaskSpec, new: TaskSpec) -> bool:
     """Return whether the tables that stay are moved where they were."""
+    if old.shapes is not new.shapes:
+        return False  # who reads for the task is of another kind
     staying = frozenset(old.source_tables) & frozenset(new.source_tables)
     before = {m.source: m for m in old.table_mappings if m.source in staying}
     return before == {m.source: m for m in new.table_mappings if m.source in staying}

@@ -1,6 +1,6 @@
 """Everything that is wrong with a task that is not stored yet, all at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from anyio import CapacityLimiter, create_task_group, fail_after, move_on_after
@@ -19,7 +19,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.ports import Capabilities, Source
 from dtaas.model.schema import TableRef, TableSchema
 from dtaas.model.table_rules import with_columns
-from dtaas.model.task import TableMapping, TaskMode, TaskSpec
+from dtaas.model.task import TaskMode, TaskSpec
 from dtaas.services.preview.service import compiled
 from dtaas.services.schedules import check_chain
 from dtaas.services.targets import TargetKeeper
@@ -262,11 +262,15 @@ def _of_table(
         taken = with_columns(schema, mapping.include_columns, mapping.exclude_columns)
     except DtaasError as error:
         return [_at(error, at)]
-    problems = _missing_columns(mapping, schema, at)
+    problems = _missing_columns(schema, ((n, f"{at}.key[{i}]") for i, n in enumerate(mapping.key)))
+    found = compiled(spec, taken)
     problems += [
-        StepRefusedError(p.code, p.detail, hint=p.hint, field=p.field)
-        for p in compiled(spec, taken).problems
+        StepRefusedError(p.code, p.detail, hint=p.hint, field=p.field) for p in found.problems
     ]
+    if not found.problems:
+        levels = enumerate(mapping.partition_by)
+        wanted = ((level.column, f"{at}.partition_by[{i}].column") for i, level in levels)
+        problems += _missing_columns(found.output, wanted)
     key = mapping.key or taken.key
     if spec.mode is not TaskMode.FULL_LOAD and destination.applies_changes and not key:
         lost = schema.key and not taken.key
@@ -283,13 +287,9 @@ def _of_table(
     return problems
 
 
-def _missing_columns(mapping: TableMapping, schema: TableSchema, at: str) -> list[DtaasError]:
+def _missing_columns(schema: TableSchema, wanted: Iterable[tuple[str, str]]) -> list[DtaasError]:
+    """Return what is wrong with columns, each with the field that names it."""
     there = {column.name for column in schema.columns}
-    wanted = [(name, f"{at}.key[{i}]") for i, name in enumerate(mapping.key)]
-    wanted += [
-        (level.column, f"{at}.partition_by[{i}].column")
-        for i, level in enumerate(mapping.partition_by)
-    ]
     return [
         ValidationFailedError(
             f"Table {schema.table} has no column {name!r}.",

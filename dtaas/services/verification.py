@@ -154,9 +154,10 @@ class VerificationService:
         task = await self._states.task(task_id)
         anew = [t.table for t in wrong if not self._repaired_by_key(task_id, t)]
         if anew:
-            if task.spec.options.write_mode is WriteMode.APPEND:
+            doubled = [t for t in anew if task.spec.write_mode(t) is WriteMode.APPEND]
+            if doubled:
                 raise ActionNotAllowedError(
-                    f"A load would double the rows of {', '.join(map(str, anew))}.",
+                    f"A load would double the rows of {', '.join(map(str, doubled))}.",
                     hint="Set write_mode to overwrite, or mend the target by hand.",
                 )
             await self._control.act(task_id, TaskAction.START, tables=anew)

@@ -1,6 +1,6 @@
 """Steps and a table's schema to a program, or everything that is wrong with them.
 
-    compilation = compile_steps(steps_of(spec.transformations, table), schema, streaming=False)
+    compilation = compile_steps(spec.steps(table), schema, streaming=False)
     if compilation.program is not None:
         result = compilation.program.run(batch)
 
@@ -9,7 +9,7 @@ others: what follows is checked as if the step had done what it says.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from dtaas.model.errors import TransformationsInvalidError
 from dtaas.model.schema import TableSchema
+from dtaas.model.table_steps import NameColumns, PlacedStep, SetTypes
 from dtaas.model.transformations import (
     AddColumn,
     ApplyFunction,
@@ -25,7 +26,6 @@ from dtaas.model.transformations import (
     DropColumn,
     FilterRows,
     OnError,
-    PlacedStep,
     RenameColumn,
     ReplaceValue,
     SplitColumn,
@@ -41,11 +41,14 @@ from dtaas.transforms.steps.cast_type import compile_cast_type
 from dtaas.transforms.steps.concatenate_columns import compile_concatenate_columns
 from dtaas.transforms.steps.drop_column import compile_drop_column
 from dtaas.transforms.steps.filter_rows import compile_filter_rows
+from dtaas.transforms.steps.name_columns import compile_name_columns
 from dtaas.transforms.steps.rename_column import compile_rename_column
 from dtaas.transforms.steps.replace_value import compile_replace_value
+from dtaas.transforms.steps.set_types import compile_set_types
 from dtaas.transforms.steps.split_column import compile_split_column
 from dtaas.transforms.steps.step import Kernel
 
+AnyStep: TypeAlias = Transformation | SetTypes | NameColumns
 _COMPILERS: Final[dict[type[Any], Callable[[Any, Scope], Kernel]]] = {
     AddColumn: compile_add_column,
     RenameColumn: compile_rename_column,
@@ -56,6 +59,8 @@ _COMPILERS: Final[dict[type[Any], Callable[[Any, Scope], Kernel]]] = {
     ConcatenateColumns: compile_concatenate_columns,
     SplitColumn: compile_split_column,
     ApplyFunction: compile_apply_function,
+    SetTypes: compile_set_types,
+    NameColumns: compile_name_columns,
 }
 
 
@@ -83,7 +88,7 @@ def compile_steps(
     """Return the program of a table, or what is wrong.
 
     Args:
-        steps: in order, as `steps_of` gives them.
+        steps: in order, as `TaskSpec.steps` gives them.
         schema: the table as it is read; its key is the one changes are applied by.
         streaming: changes are applied by key, which must tell rows apart when it arrives.
         whole_rows: changes bring all values of a row. Else those of large columns may be missing
@@ -93,7 +98,7 @@ def compile_steps(
     key_steps: list[CompiledStep] = []
     problems: list[Problem] = []
     for placed in steps:
-        of_key = _in_place(placed.step) in scope.key
+        of_key = _reaches_key(placed.step, scope)
         try:
             found.append(_compiled(placed, scope, streaming=streaming))
             key_steps += found[-1:] if of_key else ()
@@ -141,7 +146,7 @@ def require_program(compilation: Compilation) -> Program:
 
 
 def _compiled(placed: PlacedStep, scope: Scope, *, streaming: bool) -> CompiledStep:
-    step: Transformation = placed.step
+    step = placed.step
     if placed.skip_missing and isinstance(step, DropColumn):
         there = tuple(name for name in step.columns if name in scope.names)
         if not there:
@@ -214,9 +219,10 @@ def _unlogged(steps: Sequence[PlacedStep], scope: Scope, schema: TableSchema) ->
     return found
 
 
-def _lets_go(step: Transformation) -> bool:
+def _lets_go(step: AnyStep) -> bool:
     """Return whether rows may be missing at the target because of a step."""
-    return isinstance(step, FilterRows) or getattr(step, "on_error", None) is OnError.REJECT
+    on_error = step.rule if isinstance(step, SetTypes) else step
+    return isinstance(step, FilterRows) or getattr(on_error, "on_error", None) is OnError.REJECT
 
 
 def _last_filter(steps: Sequence[PlacedStep]) -> str:
@@ -229,7 +235,7 @@ def _maker(steps: Sequence[PlacedStep], name: str) -> str:
     return paths[-1] if paths else "$.transformations"
 
 
-def made_by(step: Transformation) -> tuple[str, ...]:
+def made_by(step: AnyStep) -> tuple[str, ...]:
     """Return the columns a step makes."""
     match step:
         case AddColumn(column=name) | RenameColumn(to=name) | ConcatenateColumns(to=name):
@@ -244,18 +250,20 @@ def made_by(step: Transformation) -> tuple[str, ...]:
             return ()
 
 
-def _in_place(step: Transformation) -> str:
-    """Return the column a step changes or renames where it is, '' when it makes new ones."""
+def _reaches_key(step: AnyStep, scope: Scope) -> bool:
+    """Return whether a step may change or rename a column of the key where it is."""
     match step:
         case RenameColumn(column=name) | CastType(column=name) | ReplaceValue(column=name):
-            return name
+            return name in scope.key
         case ApplyFunction(column=name, to=None):
-            return name
+            return name in scope.key
+        case SetTypes() | NameColumns():
+            return True
         case _:
-            return ""
+            return False
 
 
-def _undefined(step: Transformation, scope: Scope) -> tuple[str, ...]:
+def _undefined(step: AnyStep, scope: Scope) -> tuple[str, ...]:
     """Return the columns of which nothing can be said after a step that is wrong."""
     in_place = isinstance(step, CastType | ReplaceValue | ApplyFunction)
     return tuple(name for name in made_by(step) if in_place or name not in scope.names)

@@ -1,6 +1,6 @@
 """The columns a step finds, as known before a row is read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -51,6 +51,8 @@ class Scope:
             for c in schema.columns
         }
         self.table = schema.table
+        self._origins = {c.name: c for c in schema.columns}
+        self._unnamed = {c.name for c in schema.columns}
         self.key = list(schema.key)
         self.conditions: set[str] = set()
         self._broken: set[str] = set()
@@ -99,15 +101,55 @@ class Scope:
     def rename(self, old: str, new: str, field: str = "to") -> None:
         """Give a column another name; the key follows."""
         self._require_free(new, field, but=old)
+        self._renamed({old: new})
+        self._unnamed.discard(new)
+
+    def rename_all(self, names: Mapping[str, str]) -> None:
+        """Give columns other names at once: names must be free when all of it is done.
+
+        Raises:
+            StepError: two columns would have one name; names both.
+        """
+        taken: dict[str, str] = {}
+        for old in self._columns:
+            new = names.get(old, old)
+            other = taken.setdefault(new.casefold(), old)
+            if other != old:
+                raise StepError(
+                    "duplicate_column", "",
+                    f"Columns {other!r} and {old!r} of {self.table} would both be called "
+                    f"{new!r}.",
+                    "Rename one of them with rename_column, leave one out, or change the template.",
+                )  # fmt: skip
+        self._renamed(names)
+
+    def _renamed(self, names: Mapping[str, str]) -> None:
         self._columns = {
-            new if name == old else name: replace(c, name=new) if name == old else c
+            names.get(name, name): replace(c, name=names.get(name, name))
             for name, c in self._columns.items()
         }
-        self.key = [new if name == old else name for name in self.key]
+        self.key = [names.get(name, name) for name in self.key]
+        self._origins = {names.get(name, name): c for name, c in self._origins.items()}
+        self._unnamed = {names.get(name, name) for name in self._unnamed}
 
     def drop(self, name: str) -> None:
         """Leave a column out."""
         del self._columns[name]
+        self._origins.pop(name, None)
+        self._unnamed.discard(name)
+
+    def origin(self, name: str) -> Column | None:
+        """Return the source's column that one still is in type; None for others."""
+        found = self._origins.get(name)
+        return found if found is not None and self._columns[name].type == found.type else None
+
+    def settle_type(self, name: str) -> None:
+        """Note that a column's type is decided on: it counts as the source's no more."""
+        self._origins.pop(name, None)
+
+    def is_named(self, name: str) -> bool:
+        """Return whether a step gave a column its name."""
+        return name not in self._unnamed
 
     def break_off(self, names: Sequence[str]) -> None:
         """Note columns that a step should have made and did not."""

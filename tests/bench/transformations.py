@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dtaas.model.schema import Column, TableRef, TableSchema
-from dtaas.model.transformations import PlacedStep, Transformation
+from dtaas.model.table_steps import PlacedStep
+from dtaas.model.transformations import Transformation
 from dtaas.model.type_text import parse_type
 from dtaas.transforms.compile import compile_steps, require_program
 from tests.bench.chain import CHAIN, HASH

@@ -55,15 +55,20 @@ class DeadLetters:
     """The rejected rows of one execution."""
 
     def __init__(
-        self, data_dir: Path, task_id: TaskId, execution_id: ExecutionId, *, most: int
+        self,
+        data_dir: Path,
+        task_id: TaskId,
+        execution_id: ExecutionId,
+        *,
+        most_of: Callable[[TableRef], int],
     ) -> None:
         """Begin, or go on where an earlier life ended.
 
         Args:
-            most: rejected rows of one table; more fail it.
+            most_of: rejected rows allowed of a table; more fail it.
         """
         self.folder = data_dir / FOLDER / str(task_id) / str(execution_id)
-        self._most = most
+        self._most_of = most_of
         self._blocking = Blocking(2)
         self._counts: dict[TableRef, dict[str, int]] = {}
 
@@ -94,11 +99,12 @@ class DeadLetters:
 
         def check(rows: int) -> None:
             others = self.count(table) - self._counts.get(table, {}).get(work, 0)
-            if others + rows > self._most:
+            most = self._most_of(table)
+            if others + rows > most:
                 raise TooManyRejectedError(
-                    f"{others + rows} rows of {table} were rejected; the task allows {self._most}.",
+                    f"{others + rows} rows of {table} were rejected; the task allows {most}.",
                     hint="Look at the dead letters, mend the step or the rows, or raise "
-                    "options.max_rejected_rows.",
+                    "max_rejected_rows in the task's options or the table's mapping.",
                 )
 
         path = self.folder / folder_of(table) / f"{work}.parquet"

@@ -9,7 +9,6 @@ from dtaas.model.errors import FatalError, SchemaChangedError
 from dtaas.model.schema import TableSchema
 from dtaas.model.table_rules import with_columns
 from dtaas.model.task import TaskMode, TaskSpec
-from dtaas.model.transformations import steps_of
 from dtaas.transforms.compile import compile_steps, require_program
 from dtaas.transforms.program import Program
 
@@ -39,7 +38,7 @@ class Shapes:
     def _compiled(self, schema: TableSchema, *, whole_rows: bool) -> Program:
         mapping = self.spec.mapping(schema.table)
         taken = with_columns(schema, mapping.include_columns, mapping.exclude_columns)
-        steps = steps_of(self.spec.transformations, schema.table)
+        steps = self.spec.steps(schema.table)
         return require_program(
             compile_steps(steps, taken, streaming=self._by_key, whole_rows=whole_rows)
         )

@@ -19,12 +19,12 @@ _THREADS = 4
 
 
 class TaskShaping:
-    """Wraps what reads for a task. Without transformations everything stays as it is."""
+    """Wraps what reads for a task. Where nothing is shaped everything stays as it is."""
 
     def __init__(self, spec: TaskSpec, letters: DeadLetters | LetGo) -> None:
         self._letters = letters
         self._shapes = Shapes(spec)
-        self._wanted = bool(spec.transformations)
+        self._wanted = spec.shapes
         self._blocking = Blocking(_THREADS)
 
     @classmethod
@@ -32,8 +32,8 @@ class TaskShaping:
         cls, spec: TaskSpec, data_dir: Path, task_id: TaskId, execution_id: ExecutionId
     ) -> "TaskShaping":
         """Return the shaping of one execution, whose rejected rows are kept."""
-        letters = DeadLetters(data_dir, task_id, execution_id, most=spec.options.max_rejected_rows)
-        if spec.transformations:
+        letters = DeadLetters(data_dir, task_id, execution_id, most_of=spec.most_rejected)
+        if spec.shapes:
             await Blocking(1)(letters.recall)
         return cls(spec, letters)
 

@@ -33,7 +33,6 @@ _LIMIT_S: Final = 60.0
 _CLOSE_LIMIT_S: Final = 10.0
 _AT_ONCE: Final = 8
 _LEARNT_FROM: Final = 5
-_MIB: Final = 1024 * 1024
 
 
 class _Look(Struct, frozen=True, kw_only=True):
@@ -149,7 +148,7 @@ class PlanService:
         size = info.data_bytes if info is not None and loads else None
         chunk_rows = mapping.chunk_rows or spec.options.chunk_rows
         chunks = max(1, ceil((rows or 0) / chunk_rows)) if loads else None
-        file_bytes = spec.options.target_file_size_mb * _MIB
+        file_bytes = spec.file_bytes(table)
         return TablePlan(
             table=table,
             target=standing.location if standing is not None else str(target),

@@ -88,7 +88,7 @@ def _load(
         steps.append(PlanStep(kind="create", text=f"Create {place} ({named}{more})."))
         return steps
     steps += _column_changes(place, standing.columns, columns)
-    if spec.options.write_mode is WriteMode.APPEND:
+    if spec.write_mode(schema.table) is WriteMode.APPEND:
         steps.append(PlanStep(kind="append", text=f"Add the rows to those at {place}."))
         return steps
     rows = "what stands" if standing.rows is None else f"the {standing.rows:,} rows"

@@ -14,7 +14,6 @@ from dtaas.model.ports import ConnectorRegistry
 from dtaas.model.schema import TableSchema
 from dtaas.model.table_rules import with_columns
 from dtaas.model.task import TaskMode, TaskSpec
-from dtaas.model.transformations import steps_of
 from dtaas.services.preview.kept import KeptSamples, Sampled
 from dtaas.services.preview.sampling import pasted, picked
 from dtaas.services.preview.shapes import Pick, Preview, RowPreviewRequest
@@ -98,6 +97,7 @@ class PreviewService:
 
 def compiled(spec: TaskSpec, schema: TableSchema) -> Compilation:
     """Return what a task makes of a table, as its loads see it."""
-    steps = steps_of(spec.transformations, schema.table)
     by_key = spec.mode is not TaskMode.FULL_LOAD
-    return compile_steps(steps, schema, streaming=by_key, whole_rows=not spec.mode.streams)
+    return compile_steps(
+        spec.steps(schema.table), schema, streaming=by_key, whole_rows=not spec.mode.streams
+    )

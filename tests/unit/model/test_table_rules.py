@@ -4,14 +4,12 @@ from hypothesis import strategies as st
 
 from dtaas.model.errors import TargetCollisionError, ValidationFailedError
 from dtaas.model.load import TargetTable
+from dtaas.model.name_templates import check_template, filled, snake
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.table_rules import (
     TableRules,
-    check_template,
-    filled,
     overlap,
     refuse_clashes,
-    snake,
     with_columns,
 )
 from dtaas.model.types import Integer

@@ -3,12 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dtaas.model.column_rules import TypeRule
 from dtaas.model.errors import TargetCollisionError, ValidationFailedError
 from dtaas.model.ids import ConnectorId
 from dtaas.model.load import PartitionField, TargetTable, WriteMode
 from dtaas.model.ports import Capabilities
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.table_rules import TableRules
 from dtaas.model.task import TableMapping, TaskMode, TaskOptions, TaskSpec
 from dtaas.model.watermark import Watermark
 from dtaas.services.task_rules import (
@@ -91,6 +93,36 @@ def test_a_good_task_passes():
             {"options": TaskOptions(write_mode=WriteMode.APPEND)},
             msgspec.structs.replace(ALL, append=False),
             "$.options.write_mode",
+        ),
+        (
+            {"table_rules": TableRules(column_names="{colum}")},
+            ALL,
+            "$.table_rules.column_names",
+        ),
+        ({"table_rules": TableRules(column_names="x")}, ALL, "$.table_rules.column_names"),
+        (
+            {"table_rules": TableRules(types=(TypeRule(data_type="strin"),))},
+            ALL,
+            "$.table_rules.types[0].data_type",
+        ),
+        (
+            {"table_mappings": (TableMapping(source=A, column_names="{column:x}"),)},
+            ALL,
+            "$.table_mappings[0].column_names",
+        ),
+        (
+            {
+                "table_mappings": (
+                    TableMapping(source=A, types=(TypeRule(data_type="decimal(0)"),)),
+                )
+            },
+            ALL,
+            "$.table_mappings[0].types[0].data_type",
+        ),
+        (
+            {"table_mappings": (TableMapping(source=A, write_mode=WriteMode.APPEND),)},
+            msgspec.structs.replace(ALL, append=False),
+            "$.table_mappings[0].write_mode",
         ),
         ({"schedule_type": ScheduleType.INTERVAL}, ALL, "$.schedule_interval_seconds"),
         ({"schedule_interval_seconds": 10**30}, ALL, "$.schedule_interval_seconds"),

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from dtaas.model.schema import Column, TableRef, TableSchema
-from dtaas.model.transformations import AddColumn, PlacedStep, Transformation
+from dtaas.model.table_steps import PlacedStep
+from dtaas.model.transformations import AddColumn, Transformation
 from dtaas.model.type_text import parse_type, type_text
 from dtaas.transforms.compile import Compilation, compile_steps, require_program
 from dtaas.transforms.program import Transformed

@@ -5,6 +5,7 @@ import pytest
 
 from dtaas.model.errors import TransformationsInvalidError
 from dtaas.model.schema import TableRef
+from dtaas.model.table_steps import steps_of
 from dtaas.model.transformations import (
     AddColumn,
     ApplyFunction,
@@ -19,7 +20,6 @@ from dtaas.model.transformations import (
     SplitBy,
     SplitColumn,
     TransformationRule,
-    steps_of,
 )
 from dtaas.model.type_text import type_text
 from dtaas.transforms.compile import compile_steps, require_program
