@@ -106,6 +106,7 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         store=store.engine,
         ledger=store.loads,
         streams=store.streams,
+        reviews=store.reviews,
         bus=bus,
         uniform=random.SystemRandom().uniform,
         data_dir=settings.data_dir(os.environ),

@@ -26,6 +26,7 @@ from dtaas.api.controllers.logs import LogController
 from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.oidc import OidcController
 from dtaas.api.controllers.plans import PlanController
+from dtaas.api.controllers.positions import PositionController
 from dtaas.api.controllers.previews import PreviewController
 from dtaas.api.controllers.schedules import ScheduleController
 from dtaas.api.controllers.system import SystemController
@@ -106,6 +107,7 @@ def application(
             TransformationController,
             DeadLetterController,
             VerificationController,
+            PositionController,
             AlertController,
             DashboardController,
             LogController,

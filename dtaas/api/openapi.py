@@ -32,6 +32,7 @@ from dtaas.api.controllers.bulk import BulkRequest, BulkResults
 from dtaas.api.controllers.dead_letters import DeadLetterList, ReplayList, ReplayRequest
 from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
+from dtaas.api.controllers.positions import DecideRequest
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.controllers.tokens import TokenList
@@ -57,6 +58,7 @@ from dtaas.api.views import (
 from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscribe
 from dtaas.model.alerts import AlertRuleSpec
 from dtaas.model.plan import RunPlan
+from dtaas.model.positions import PositionReview
 from dtaas.model.task import TaskSpec
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.connectors import ConnectorSpec
@@ -101,6 +103,8 @@ _SHAPES: Final = (
     ExecutionLogList,
     VerifyRequest,
     VerificationList,
+    PositionReview,
+    DecideRequest,
     TransformationCatalogue,
     DeadLetterList,
     DeadLetterRows,

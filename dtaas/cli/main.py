@@ -12,6 +12,7 @@ from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
 from dtaas.cli.files import FILE_COMMANDS
 from dtaas.cli.identity import admin, audit
+from dtaas.cli.positions import positions
 from dtaas.cli.sandbox import sandbox
 from dtaas.cli.secrets import secrets
 from dtaas.cli.serve import serve
@@ -29,8 +30,8 @@ def cli() -> None:
     """DTaaS moves tables from SQL Server to S3: full load, live progress, proof of arrival.
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
-    `stop`, `pause`, `resume`, `executions`, `verify`, `logs`, `doctor`, `backup`, `drain`,
-    `export`, `diff`, `apply` and `plan` talk to it over its admin socket.
+    `stop`, `pause`, `resume`, `executions`, `verify`, `positions`, `logs`, `doctor`, `backup`,
+    `drain`, `export`, `diff`, `apply` and `plan` talk to it over its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
     """
@@ -46,6 +47,7 @@ for _command in (
     version,
     *CLIENT_COMMANDS,
     verify,
+    positions,
     *FILE_COMMANDS,
     *UPKEEP_COMMANDS,
     admin,

@@ -157,7 +157,10 @@ def restore_backup(
         click.echo(msgspec.json.encode(manifest))
         return
     click.echo(f"{place} is as it was on {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC.")
-    click.echo("No task runs by itself: look at the targets, then start each with dtaas start.")
+    click.echo(
+        "No task runs by itself: start each with dtaas start. It compares its positions with those"
+        " of its target first, and waits for your choice where they differ (dtaas positions)."
+    )
 
 
 def drain_daemon(client: AdminClient, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars
 from dtaas.engine.execution import Attempt, Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
 from dtaas.engine.increment import Increments
+from dtaas.engine.positions import Positions
 from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
@@ -150,14 +151,15 @@ class TaskActor:
         store = self._workshop.store
         task = await with_tables_found(task, source, self._workshop)
         task.spec.places(destination.target_of)  # refuses clashes
-        execution = await store.begin_execution(task.id, _KINDS[task.spec.mode])
-        bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         owner = Owner(
             installation=await store.installation(),
             task_id=task.id,
             task_name=task.spec.name,
             epoch=self._orders.epoch,
         )
+        await self._settle_positions(task, owner, destination)
+        execution = await store.begin_execution(task.id, _KINDS[task.spec.mode])
+        bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         tables = await self._tables(task, execution)
         log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
@@ -179,6 +181,20 @@ class TaskActor:
         finally:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
                 await changes.aclose()
+
+    async def _settle_positions(self, task: Task, owner: Owner, destination: Destination) -> None:
+        """Compare positions with the target's where that was ordered; see `Positions.settle`."""
+        workshop = self._workshop
+        positions = Positions(
+            task=task,
+            owner=owner,
+            destination=destination,
+            ledger=workshop.ledger,
+            streams=workshop.streams,
+            reviews=workshop.reviews,
+            now=utc_now,
+        )
+        await positions.settle()
 
     async def _increment(
         self, job: "_Job", tables: Sequence[TableProgress], connector: Connector

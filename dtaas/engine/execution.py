@@ -43,6 +43,7 @@ from dtaas.model.execution import (
 )
 from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, ExecutionStore, LoadLedger, Source
+from dtaas.model.positions import NO_REVIEWS, PositionReviews
 from dtaas.model.schema import TableRef
 from dtaas.model.task import Task
 
@@ -70,6 +71,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
     streams: StreamStore
     bus: EventBus
     uniform: Callable[[float, float], float]
+    reviews: PositionReviews = NO_REVIEWS
     table_retry: RestartPolicy = RestartPolicy()
     data_dir: Path = Path(".dtaas")
 

@@ -35,6 +35,7 @@ from dtaas.model.errors import DtaasError, RetryableError
 from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import TaskId
+from dtaas.model.positions import PositionsDifferError
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
 from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
@@ -292,8 +293,12 @@ class Supervisor:
         )
 
     async def _fail(self, task_id: TaskId, error: DtaasError) -> None:
-        await self._end_running(task_id, ExecutionStatus.FAILED, error)
-        await self._show(task_id, TaskStatus.FAILED, desired=DesiredState.STOPPED, error=error)
+        status, desired = TaskStatus.FAILED, DesiredState.STOPPED
+        if isinstance(error, PositionsDifferError):  # it waits for a person's choice
+            status, desired = TaskStatus.PAUSED, DesiredState.PAUSED
+        else:
+            await self._end_running(task_id, ExecutionStatus.FAILED, error)
+        await self._show(task_id, status, desired=desired, error=error)
 
     async def _settle(self, task_id: TaskId) -> None:
         """Give a task without an actor the state its user asked for."""

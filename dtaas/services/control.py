@@ -5,15 +5,18 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from anyio import Lock, move_on_after
+from msgspec.structs import replace
 
 from dtaas.concurrency.bus import EventBus
 from dtaas.model.errors import ActionNotAllowedError, ValidationFailedError
 from dtaas.model.events import TaskChanged
 from dtaas.model.ids import TaskId
 from dtaas.model.ports import ExecutionStore
+from dtaas.model.positions import NO_REVIEWS, PositionReviews, ReviewState
 from dtaas.model.schema import TableRef
 from dtaas.model.task import DesiredState, Task, TaskAction, TaskStatus, allowed_actions
 from dtaas.services.ports import TaskRunner
+from dtaas.services.positions import refuse_undecided
 
 _FORCED_STOP_LIMIT_S: Final = 5.0
 
@@ -51,7 +54,9 @@ class TaskControl:
         bus: EventBus,
         now: Callable[[], datetime],
         changing: Lock,
+        reviews: PositionReviews = NO_REVIEWS,
     ) -> None:
+        self._reviews = reviews
         self._store = store
         self._runner = runner
         self._bus = bus
@@ -77,7 +82,8 @@ class TaskControl:
         Raises:
             NotFoundError: no such task.
             TaskActionRefusedError: not in its present state; says what is.
-            ActionNotAllowedError: one of its connectors is switched off.
+            ActionNotAllowedError: one of its connectors is switched off, or its positions wait for
+                a choice.
             ValidationFailedError: force or tables do not go with the action or the task.
         """
         async with self._changing:
@@ -91,6 +97,7 @@ class TaskControl:
             match action:
                 case TaskAction.START | TaskAction.RESUME:
                     await self._refuse_inactive(task)
+                    await self._clear_positions(task, force=force)
                     await self._want(task_id, TaskStatus.QUEUED, DesiredState.RUNNING)
                 case TaskAction.PAUSE:
                     await self._want(task_id, TaskStatus.PAUSING, DesiredState.PAUSED)
@@ -115,6 +122,15 @@ class TaskControl:
     async def _want(self, task_id: TaskId, status: TaskStatus, desired: DesiredState) -> None:
         task = await self._store.set_status(task_id, status, desired=desired)
         self._bus.publish(TaskChanged(at=self._now(), task=task))
+
+    async def _clear_positions(self, task: Task, *, force: bool) -> None:
+        """Refuse while positions wait for a choice; a forced start is one: it loads anew."""
+        if not force:
+            await refuse_undecided(task, self._reviews)
+            return
+        review = await self._reviews.review(task.id)
+        if review is not None and review.state is not ReviewState.SETTLED:
+            await self._reviews.save(replace(review, state=ReviewState.SETTLED))
 
     async def _refuse_inactive(self, task: Task) -> None:
         for role, connector_id in (

@@ -11,6 +11,7 @@ from dtaas.concurrency.figures import FIGURES, Figure
 from dtaas.model.check import StepStatus
 from dtaas.model.connectors import Connector
 from dtaas.model.errors import DtaasError
+from dtaas.model.positions import PositionsDifferError
 from dtaas.model.task import TaskStatus
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.host_check import Finding, Places, check_host
@@ -111,7 +112,18 @@ class Doctor:
         names = {}
         for task in await self._tasks.every():
             names[task.id] = task.spec.name
-            if task.status is TaskStatus.FAILED:
+            if task.last_error_code == PositionsDifferError.code:
+                found.append(
+                    Finding(
+                        area="task",
+                        subject=task.spec.name,
+                        name=PositionsDifferError.code,
+                        status=StepStatus.WARNING,
+                        detail=task.last_error or "Metadata and target differ.",
+                        fix=f"dtaas positions {task.id}",
+                    )
+                )
+            elif task.status is TaskStatus.FAILED:
                 found.append(
                     Finding(
                         area="task",

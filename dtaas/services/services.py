@@ -32,6 +32,7 @@ from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
 from dtaas.services.planning.service import PlanService
 from dtaas.services.ports import TaskRunner
+from dtaas.services.positions import PositionService
 from dtaas.services.preview.service import PreviewService
 from dtaas.services.samples import SampleService
 from dtaas.services.schedules import ScheduleService
@@ -68,6 +69,7 @@ class Services(Struct, frozen=True, kw_only=True):
     bulk: BulkService
     control: TaskControl
     verifications: VerificationService
+    positions: PositionService
     dead_letters: DeadLetterService
     dead_letter_replay: DeadLetterReplay
     kept: KeptItems
@@ -126,7 +128,14 @@ def build_services(
         now=now,
         changing=changing,
     )
-    control = TaskControl(store=store.engine, runner=runner, bus=bus, now=now, changing=changing)
+    control = TaskControl(
+        store=store.engine,
+        runner=runner,
+        bus=bus,
+        now=now,
+        changing=changing,
+        reviews=store.reviews,
+    )
     connectors = ConnectorService(
         connectors=store.connectors,
         tasks=store.tasks,
@@ -173,6 +182,16 @@ def build_services(
             control=control,
             runner=runner,
             now=now,
+        ),
+        positions=PositionService(
+            states=store.engine,
+            ledger=store.loads,
+            streams=store.streams,
+            reviews=store.reviews,
+            registry=registry,
+            bus=bus,
+            now=now,
+            changing=changing,
         ),
         dead_letters=dead_letters,
         dead_letter_replay=DeadLetterReplay(

@@ -194,15 +194,22 @@ def _unpack(source: Path, database: Path, key: Path) -> Manifest:
 
 
 def _calm(database: Path) -> None:
-    """Let no task run by itself."""
+    """Let no task run by itself, and each compare its positions with the target's first."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(
             "UPDATE tasks SET desired = 'stopped', status = ?, last_error_code = ?,"
-            " last_error = 'The metadata was restored from a backup. Look at the target, then"
-            " start the task: it goes on from what the target holds; --force loads anew.'"
+            " last_error = 'The metadata was restored from a backup. Start the task: its"
+            " positions are compared with those of the target, and where they differ it waits for"
+            " your choice; --force loads anew.'"
             " WHERE status <> 'draft'",
             _RESTING,
         )
+        known = "SELECT count(*) FROM sqlite_master WHERE name = 'position_reviews'"
+        if connection.execute(known).fetchone()[0]:  # else the migration does it
+            connection.execute(
+                "INSERT OR REPLACE INTO position_reviews (task_id, state, review)"
+                " SELECT id, 'pending', '{}' FROM tasks WHERE status <> 'draft'"
+            )
 
 
 def _manifest(copy: Path, *, with_key: bool) -> Manifest:

@@ -35,6 +35,7 @@ from dtaas.store.leases import Leases, SharedRight
 from dtaas.store.loads import Loads
 from dtaas.store.metrics import MetricsRepository
 from dtaas.store.migrate import MIGRATIONS, migrate
+from dtaas.store.position_reviews import Reviews
 from dtaas.store.retention import Retention
 from dtaas.store.streams import Streams
 from dtaas.store.tasks import TaskRepository
@@ -57,6 +58,7 @@ class Store(Struct, frozen=True, kw_only=True):
         signing_key, flow_key: for access tokens and for logins under way, 32 bytes each.
         engine, checkpoints, loads, streams: the ports `ExecutionStore`, `CheckpointStore`,
             `LoadLedger`, `StreamStore`.
+        reviews: the port `PositionReviews`.
     """
 
     installation: str
@@ -85,6 +87,7 @@ class Store(Struct, frozen=True, kw_only=True):
     loads: Loads
     streams: Streams
     verifications: Verifications
+    reviews: Reviews
     database: Database
     leases: Leases | None = None
 
@@ -195,6 +198,7 @@ async def open_store(
                 loads=Loads(database, now),
                 streams=Streams(database, now),
                 verifications=Verifications(database, now),
+                reviews=Reviews(database, now),
                 database=database,
                 leases=Leases(database, common) if shared else None,
             )

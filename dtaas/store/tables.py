@@ -269,6 +269,14 @@ verifications = Table(
     Index("ix_verifications_task_id", "task_id"),
 )
 
+position_reviews = Table(
+    "position_reviews",
+    metadata,
+    Column("task_id", BigId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("review", Text, nullable=False),
+)
+
 checkpoints = Table(
     "checkpoints",
     metadata,

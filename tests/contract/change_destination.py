@@ -22,6 +22,7 @@ from dtaas.model.changes import (
 from dtaas.model.errors import DestinationConflictError
 from dtaas.model.ids import LoadId, TaskId
 from dtaas.model.load import FileFormat, Owner, TargetTable, WriteOptions
+from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Integer, String
 
@@ -172,6 +173,28 @@ class ChangeDestinationContract:
         await apply(destination, one, window_of(one, 10, 12), (11, 1, "I", 1, "a"))
         assert await rows_of_stream(two) == []
         assert await destination.open_stream(two) in {None, position(10)}
+
+    async def test_the_target_tells_where_it_stands_and_can_be_set_back(
+        self, destination: ChangeDestination, rows_of_stream: RowsOfStream
+    ) -> None:
+        assert isinstance(destination, HoldsPositions)
+        stream = stream_of()
+        assert await destination.held(stream.target, stream.owner) == Held()
+        await destination.open_stream(stream)
+        for to in (12, 14, 16):
+            window = window_of(stream, to - 2, to)
+            await apply(destination, stream, window, (to, 1, "I", to, "a"))
+        held = await destination.held(stream.target, stream.owner)
+        assert (held.generation, held.position) == (stream.generation, position(16).hex())
+        for _ in range(2):
+            await destination.place(stream, position(12))
+            assert await destination.open_stream(stream) == position(12)
+            assert [int(r["id"]) for r in await rows_of_stream(stream)] == [12]
+        await apply(destination, stream, window_of(stream, 12, 16), (16, 1, "I", 16, "b"))
+        assert [int(r["id"]) for r in await rows_of_stream(stream)] == [12, 16]
+        await destination.place(stream, position(20))
+        assert (await destination.held(stream.target, stream.owner)).position == position(20).hex()
+        assert [int(r["id"]) for r in await rows_of_stream(stream)] == [12, 16]
 
 
 class FencedDestinationContract(ChangeDestinationContract):

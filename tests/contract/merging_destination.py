@@ -24,6 +24,7 @@ from dtaas.model.errors import (
 from dtaas.model.ids import LoadId, TaskId
 from dtaas.model.load import WriteOptions
 from dtaas.model.ports import Destination
+from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Decimal, Integer, String
 from tests.contract.change_rows import Change, batch_of, place
@@ -130,6 +131,44 @@ class MergingDestinationContract:
             (3, "n3", "b3", None),
             (10, "x", "long", None),
         ]
+        assert await self.another(destination).open_stream(stream) == place(3)
+
+    async def test_the_target_tells_where_it_stands_and_can_be_set_back(
+        self, destination: Both
+    ) -> None:
+        assert isinstance(destination, HoldsPositions)
+        target = destination.target_of(SCHEMA.table, None)
+        assert await destination.held(target, owner()) == Held()
+        stream = await loaded(destination, range(2))
+        held = await destination.held(target, owner())
+        assert held.load == stream.generation
+        await destination.open_stream(stream)
+        await apply(destination, stream, window(0, 3), [("I", 1, (10, "x", "y", None), None)])
+        await apply(destination, stream, window(3, 5), [("D", 4, (10, None, None, None), None)])
+        held = await destination.held(target, stream.owner)
+        assert held == Held(
+            load=stream.generation, generation=stream.generation, position=place(5).hex()
+        )
+        stranger = replace(stream.owner, task_id=TaskId(7))
+        assert await destination.held(target, stranger) == Held()
+        for _ in range(2):
+            await destination.place(stream, place(3))
+        assert (await destination.held(target, stream.owner)).position == place(3).hex()
+        again = await apply(
+            destination, stream, window(3, 5), [("D", 4, (10, None, None, None), None)]
+        )
+        assert not again.already_applied
+        assert await self.another(destination).open_stream(stream) == place(5)
+        await destination.place(stream, place(9))
+        assert (await destination.held(target, stream.owner)).position == place(9).hex()
+        newer = await loaded(destination, range(3))
+        assert (await destination.held(target, stream.owner)).load == newer.generation
+
+    async def test_a_window_that_touches_no_row_moves_the_position(self, destination: Both) -> None:
+        stream = await loaded(destination, range(2))
+        await destination.open_stream(stream)
+        gone: list[Change] = [("D", 2, (77, None, None, None), None)]
+        assert not (await apply(destination, stream, window(0, 3), gone)).already_applied
         assert await self.another(destination).open_stream(stream) == place(3)
 
     async def test_the_last_change_of_a_key_counts(self, destination: Both) -> None:

@@ -152,6 +152,7 @@ async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> As
             store=store.engine,
             ledger=store.loads,
             streams=store.streams,
+            reviews=store.reviews,
             bus=bus,
             uniform=lambda _low, _high: 0.0,
             table_retry=RestartPolicy(base_s=0.01, cap_s=0.01),

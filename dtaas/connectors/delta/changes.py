@@ -55,9 +55,18 @@ class DeltaStream:
             if self._table.position(self._opened(), generation) != window.to:
                 raise  # else it went through, and the reply was lost
         table = self._opened()
+        if self._table.position(table, generation) == held:  # nothing matched: there is no commit
+            self._table.move(table, generation, window.to)
+            table = self._opened()
         require_moved(self._table.position(table, generation), window.to, self._table.uri)
         self._table.tidy(table)
         return False
+
+    def place(self, position: bytes) -> None:
+        """Make the table say that it stands at `position`. Blocks."""
+        generation = self._stream.generation
+        self._table.move(self._opened(), generation, position)
+        require_moved(self._table.position(self._opened(), generation), position, self._table.uri)
 
     def _columns(self, table: DeltaTable) -> pa.Schema:
         """Return the columns changes bring, in the types the table has: some may be wider."""

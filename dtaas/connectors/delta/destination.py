@@ -46,6 +46,7 @@ from dtaas.model.load import (
 )
 from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
 
 _THREADS: Final = 2
@@ -199,6 +200,18 @@ class DeltaDestination:
         self._streams[stream.target] = opened
         return await opened.open()
 
+    async def held(self, target: TargetTable, owner: Owner) -> Held:
+        """Return what the table's log says; nothing while another task writes here."""
+        holder = await ownership.owner_of(self._store, target)
+        if holder is not None and not ownership.is_same(holder, owner):
+            return Held()
+        return await self._blocking(self._table(target).held)
+
+    async def place(self, stream: TableStream, position: bytes) -> None:
+        """Set the position in the table's log; rows stay as they are."""
+        await self.open_stream(stream)
+        await self._merging(self._streams[stream.target].place, position)
+
     @asynccontextmanager
     async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
         """Open a writer for one window; `open_stream` comes first."""
@@ -275,3 +288,4 @@ class _StoringWriter:
 
 _: type[Destination] = DeltaDestination
 _changes: type[ChangeDestination] = DeltaDestination
+_positions: type[HoldsPositions] = DeltaDestination

@@ -29,10 +29,16 @@ from dtaas.model.changes import CHANGE_FIELDS, POSITION_BYTES
 from dtaas.model.errors import DestinationConflictError, DtaasError, OwnershipLostError
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner
+from dtaas.model.positions import Held
 
 _MS: Final = 1000
 _HALF: Final = POSITION_BYTES // 2
 _ATTEMPTS: Final = 5
+_NOTE: Final = "dtaas"
+"""Name of the note in a commit's own record: `load <id>` or `stream <generation>`. Transactions can
+only be asked for by name; the newest notes tell which names there are."""
+_NEWEST: Final = 50
+"""Commits in which the notes are looked for: tidyings write some without."""
 TIDY_EVERY: Final = 100
 """Commits between two tidyings: each merge leaves files smaller than readers like."""
 
@@ -93,7 +99,7 @@ class Table:
         table = self.open()
         if self._published(table, load_id):
             return True
-        marks = self._marked(table, [Transaction(_load_name(load_id), 1)])
+        marks = self._marked(table, [Transaction(_load_name(load_id), 1)], f"load {load_id}")
         try:
             self._commit(table, schema, files, marks, replace=replace)
         except DtaasError:
@@ -115,6 +121,23 @@ class Table:
         if None in halves:
             return None
         return b"".join(int(half or 0).to_bytes(_HALF, "big") for half in halves)
+
+    def held(self) -> Held:
+        """Return what the newest commits of ours say of load and stream."""
+        table = self.open()
+        if table is None:
+            return Held()
+        with delta_errors(f"Reading the log of {self.uri}"):
+            notes = [entry.get(_NOTE, "") for entry in table.history(_NEWEST)]
+        told = [note.split(" ") for note in notes if note]
+        load = next((name for kind, name in told if kind == "load"), None)
+        generation = next((name for kind, name in told if kind == "stream"), None)
+        position = None if generation is None else self.position(table, LoadId(generation))
+        return Held(
+            load=None if load is None else LoadId(load),
+            generation=None if generation is None else LoadId(generation),
+            position=None if position is None else position.hex(),
+        )
 
     def merge(
         self,
@@ -140,7 +163,9 @@ class Table:
             predicate=" AND ".join(f"t.{_quoted(k)} = s.c{schema.names.index(k)}" for k in key),
             source_alias="s",
             target_alias="t",
-            commit_properties=self._marked(table, _position_marks(generation, position)),
+            commit_properties=self._marked(
+                table, _position_marks(generation, position), f"stream {generation}"
+            ),
         )
         values = {_quoted(name): f"s.c{i}" for i, name in enumerate(schema.names)}
         updates = values | {
@@ -155,7 +180,7 @@ class Table:
 
     def move(self, table: DeltaTable, generation: LoadId, position: bytes) -> None:
         """Set the position alone: nothing changed up to there."""
-        self._append_nothing(table, _position_marks(generation, position))
+        self._append_nothing(table, _position_marks(generation, position), f"stream {generation}")
 
     def add_columns(self, table: DeltaTable, columns: Sequence[pa.Field]) -> None:
         """Add columns, NULL in the rows that are there."""
@@ -206,8 +231,8 @@ class Table:
         except DtaasError as error:
             log.warning("delta_not_tidied", uri=self.uri, code=error.code, detail=error.detail)
 
-    def _append_nothing(self, table: DeltaTable, marks: list[Transaction]) -> None:
-        properties = self._marked(table, marks)
+    def _append_nothing(self, table: DeltaTable, marks: list[Transaction], note: str = "") -> None:
+        properties = self._marked(table, marks, note)
         if not properties.app_transactions:
             return
         with delta_errors(f"Noting a position or an owner at {self.uri}"):
@@ -215,8 +240,10 @@ class Table:
                 [], "append", table.schema(), commit_properties=properties
             )
 
-    def _marked(self, table: DeltaTable | None, marks: list[Transaction]) -> CommitProperties:
-        """Return what a commit carries: `marks`, and the owner's epoch.
+    def _marked(
+        self, table: DeltaTable | None, marks: list[Transaction], note: str
+    ) -> CommitProperties:
+        """Return what a commit carries: `marks`, a note of what they are, and the owner's epoch.
 
         Two commits that both name an epoch conflict, so an earlier owner cannot slip in between.
 
@@ -224,8 +251,9 @@ class Table:
             OwnershipLostError: a later owner has written the table.
         """
         owner = self._owner
+        noted = {_NOTE: note} if note else None
         if owner is None or not owner.epoch:
-            return CommitProperties(app_transactions=marks)
+            return CommitProperties(app_transactions=marks, custom_metadata=noted)
         name = f"dtaas/epoch/{owner.installation}-{owner.task_id}"
         with delta_errors(f"Reading the owner of {self.uri}"):
             found = table.transaction_version(name) if table is not None else None
@@ -235,7 +263,9 @@ class Table:
                 f" {owner.epoch}).",
                 hint="Another daemon has taken the task over; nothing needs to be done.",
             )
-        return CommitProperties(app_transactions=[*marks, Transaction(name, owner.epoch)])
+        return CommitProperties(
+            app_transactions=[*marks, Transaction(name, owner.epoch)], custom_metadata=noted
+        )
 
     def _published(self, table: DeltaTable | None, load_id: LoadId) -> bool:
         if table is None:

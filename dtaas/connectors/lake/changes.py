@@ -183,6 +183,20 @@ class LakeChanges:
             already_applied=already,
         )
 
+    async def place(self, position: bytes) -> None:
+        """Let only the segments up to `position` count, and the stream stand there."""
+        head = self._required()
+        wanted = position.hex()
+        if head.position == wanted:
+            return
+        kept = await PublishedChanges(self._store, self._stream.target).segments(head)
+        segment = next((s.to for s in reversed(kept) if s.to <= wanted), None)
+        now = datetime.now(UTC)
+        await self._move(replace(head, position=wanted, segment=segment, updated_at=now))
+        log.warning(
+            "stream_placed", target=str(self._stream.target), position=wanted, was=head.position
+        )
+
     def file(self, window: ChangeWindow, number: int) -> str:
         """Return the key of a window's file."""
         at = window.commit_time

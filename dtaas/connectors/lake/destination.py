@@ -30,6 +30,7 @@ from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable, change_
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import FileConfig, S3Config
 from dtaas.model.errors import DtaasError, TableNotFoundError
+from dtaas.model.ids import LoadId
 from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
@@ -42,6 +43,7 @@ from dtaas.model.load import (
 )
 from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
 
 log = structlog.get_logger()
@@ -210,6 +212,24 @@ class LakeDestination:
         changes.follow(stream)
         return await changes.open()
 
+    async def held(self, target: TargetTable, owner: Owner) -> Held:
+        """Return what pointer and head say; nothing while another task writes here."""
+        holder = await ownership.owner_of(self._store, target)
+        if holder is not None and not ownership.is_same(holder, owner):
+            return Held()
+        pointer, _ = await Published(self._store, target).pointer()
+        head = await PublishedChanges(self._store, target).head()
+        return Held(
+            load=None if pointer is None else pointer.load_id,
+            generation=None if head is None else LoadId(head.generation),
+            position=None if head is None else head.position,
+        )
+
+    async def place(self, stream: TableStream, position: bytes) -> None:
+        """Move the head; segments beyond it do not count any more."""
+        await self.open_stream(stream)
+        await self._streams[stream.target].place(position)
+
     @asynccontextmanager
     async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
         """Open a writer for one window; `open_stream` comes first."""
@@ -312,3 +332,4 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 _: type[Destination] = LakeDestination
 _changes: type[ChangeDestination] = LakeDestination
+_positions: type[HoldsPositions] = LakeDestination

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from anyio.lowlevel import checkpoint
 
-from dtaas.connectors.memory.change_target import MemoryChangeWriter, evolve
+from dtaas.connectors.memory.change_target import MemoryChangeWriter, evolve, require_ours
 from dtaas.connectors.memory.datasets import Dataset, dataset
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
-from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
+from dtaas.model.changes import LSN, ChangeWindow, TableStream, TrackedTable
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
 from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.errors import (
@@ -30,6 +31,7 @@ from dtaas.model.load import (
 )
 from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
 
 
@@ -188,6 +190,27 @@ class MemoryDestination:
         target.generation, target.position, target.changes = stream.generation, stream.base, []
         return None
 
+    async def held(self, target: TargetTable, owner: Owner) -> Held:
+        """Return the latest load and where its stream stands."""
+        found = self._data.targets.get(target.path)
+        if found is None or (found.owner is not None and not _same(found.owner, owner)):
+            return Held()
+        return Held(
+            load=found.loads[-1].load_id if found.loads else None,
+            generation=found.generation,
+            position=None if found.position is None else found.position.hex(),
+        )
+
+    async def place(self, stream: TableStream, position: bytes) -> None:
+        """Set the position; changes beyond it were not applied, so to speak."""
+        target = self._data.target(stream.target.path)
+        require_ours(target, stream)
+        most = position.hex()
+        target.changes = [
+            batch.filter(pc.less_equal(batch.column(LSN), most)) for batch in target.changes
+        ]
+        target.position = position
+
     @asynccontextmanager
     async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
         """Open a writer for one window; without `finish` nothing stays."""
@@ -203,6 +226,7 @@ def _same(a: Owner, b: Owner) -> bool:
 
 _: type[Destination] = MemoryDestination
 _changes: type[ChangeDestination] = MemoryDestination
+_positions: type[HoldsPositions] = MemoryDestination
 
 
 def _refuse_older(holder: Owner | None, owner: Owner, target: TargetTable) -> None:

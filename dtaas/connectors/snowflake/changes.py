@@ -70,6 +70,20 @@ class SnowflakeStream:
                 return False  # it went through, and the answer was lost
             raise
 
+    async def place(self, position: bytes) -> None:
+        """Make the stream stand at `position`, in one transaction."""
+        async with self._pool.session(self._tag) as session:
+            await session.run(self._what, "BEGIN")
+            sql = statements.forget_beyond(
+                self._places, self.stream.target, self.stream.generation, position.hex()
+            )
+            await session.run(self._what, sql)
+            await session.run(self._what, self._position(position.hex(), rows=0))
+            if await self._standing(session) != (position.hex(), self._epoch):
+                await session.run(self._what, "ROLLBACK")
+                raise self._taken_over()
+            await session.run(self._what, "COMMIT")
+
     async def _apply(self, session: Session, rows: pa.Table | None, window: ChangeWindow) -> bool:
         held, epoch = await self._standing(session)
         if epoch != self._epoch:

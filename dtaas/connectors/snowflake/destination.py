@@ -37,6 +37,7 @@ from dtaas.model.load import (
     TargetTable,
 )
 from dtaas.model.ports import ChunkWriter, Destination
+from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
 
 _ENCODERS: Final = 2
@@ -183,6 +184,23 @@ class SnowflakeDestination:
             self._streams[stream.target] = opened
         return await opened.open()
 
+    async def held(self, target: TargetTable, owner: Owner) -> Held:
+        """Return what our own records say; nothing while another task writes here."""
+        await self._prepare()
+        what = f"Reading the position of {target}"
+        holders = await self._pool.run(_TAG, what, statements.owner_of(self._places, target))
+        for installation, task_id, *_rest in holders:
+            if (installation, int(task_id)) != (owner.installation, owner.task_id):
+                return Held()
+        found = await self._pool.run(_TAG, what, statements.held(self._places, target))
+        load, generation, position = found[0]
+        return Held(load=load, generation=generation, position=position)
+
+    async def place(self, stream: TableStream, position: bytes) -> None:
+        """Set the position in our records; rows stay as they are."""
+        await self.open_stream(stream)
+        await self._streams[stream.target].place(position)
+
     @asynccontextmanager
     async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
         """Open a writer for one window; `open_stream` comes first."""
@@ -205,3 +223,4 @@ class SnowflakeDestination:
 
 _: type[Destination] = SnowflakeDestination
 _changes: type[ChangeDestination] = SnowflakeDestination
+_positions: type[HoldsPositions] = SnowflakeDestination

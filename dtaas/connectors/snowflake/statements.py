@@ -184,6 +184,29 @@ def standing(places: Places, target: TargetTable, generation: str) -> str:
     )
 
 
+def held(places: Places, target: TargetTable) -> str:
+    """Return the query for the latest load, the latest generation, and where that stands."""
+    where = f'"TARGET" = {key_of(target)}'
+    newest = (
+        f'SELECT "GENERATION" FROM {places.positions} WHERE {where}'
+        ' ORDER BY "EPOCH" DESC, "WRITTEN_AT" DESC LIMIT 1'
+    )
+    return (
+        f'SELECT (SELECT "LOAD_ID" FROM {places.loads} WHERE {where}'
+        f' ORDER BY "LOADED_AT" DESC LIMIT 1) AS L, ({newest}) AS G,'
+        f' (SELECT MAX("POSITION") FROM {places.positions} WHERE {where}'
+        f' AND "GENERATION" = ({newest})) AS P'
+    )
+
+
+def forget_beyond(places: Places, target: TargetTable, generation: str, position: str) -> str:
+    """Return the statement that forgets the windows of a stream beyond a position."""
+    return (
+        f'DELETE FROM {places.positions} WHERE "TARGET" = {key_of(target)}'
+        f' AND "GENERATION" = {text(generation)} AND "POSITION" > {text(position)}'
+    )
+
+
 def add_position(
     places: Places,
     target: TargetTable,
