@@ -158,7 +158,7 @@ class MergingDestinationContract:
             destination, stream, window(3, 5), [("D", 4, (10, None, None, None), None)]
         )
         assert not again.already_applied
-        assert await self.another(destination).open_stream(stream) == place(5)
+        assert await destination.open_stream(stream) == place(5)
         await destination.place(stream, place(9))
         assert (await destination.held(target, stream.owner)).position == place(9).hex()
         newer = await loaded(destination, range(3))
