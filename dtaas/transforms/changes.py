@@ -4,8 +4,8 @@
   delete, whether or not it was there. So does an insert, unless the log is known to bring the
   delete of an earlier row itself; then it is left out.
 * A delete brings the key, made as the steps make it, and NULL for everything else.
-* What an update did not log (`_unchanged`) stays so in the columns made of it alone; the compiler
-  refuses steps that need it beside other columns.
+* What an update did not log (`_unchanged`) stays so in the columns made of it alone; what steps
+  need of it is read before; see `dtaas.transforms.unlogged`.
 * A row that is rejected changes nothing at the target.
 """
 

@@ -92,7 +92,7 @@ def compile_steps(
         schema: the table as it is read; its key is the one changes are applied by.
         streaming: changes are applied by key, which must tell rows apart when it arrives.
         whole_rows: changes bring all values of a row. Else those of large columns may be missing
-            where an update left them, and must not be needed for others.
+            where an update left them; `Program.reread` says which of them are needed.
     """
     scope, found = Scope(schema), []
     key_steps: list[CompiledStep] = []
@@ -112,8 +112,10 @@ def compile_steps(
             problems.append(
                 Problem(code=error.code, field=field, detail=error.detail, hint=error.hint)
             )
+    reread = frozenset[str]()
     if streaming and not whole_rows and not problems:
-        problems += _unlogged(steps, scope, schema)
+        reread = _reread(steps, scope, schema)
+        problems += [_unreadable(reread)] if reread and not schema.key else []
     output = _output(scope)
     program = None
     if not problems:
@@ -124,6 +126,7 @@ def compile_steps(
             columns=scope.known(),
             conditions=frozenset(scope.conditions),
             key_steps=key_steps,
+            reread=reread,
         )
     return Compilation(program=program, output=output, problems=tuple(problems))
 
@@ -153,6 +156,9 @@ def _compiled(placed: PlacedStep, scope: Scope, *, streaming: bool) -> CompiledS
             raise StepError("unknown_column", "columns", "None of the columns is there.")
         step = replace(step, columns=there)
     kernel = _COMPILERS[type(step)](step, scope)
+    if getattr(step, "on_error", None) is OnError.REJECT:
+        for name in made_by(step):
+            scope.conditions |= scope.find(name).sources
     if streaming:
         _require_key(scope)
     kind = str(step.__struct_config__.tag)
@@ -181,58 +187,32 @@ def _require_key(scope: Scope) -> None:
         )  # fmt: skip
 
 
-def _unlogged(steps: Sequence[PlacedStep], scope: Scope, schema: TableSchema) -> list[Problem]:
-    """Return what depends on values that an update may not log, beside others."""
+def _reread(steps: Sequence[PlacedStep], scope: Scope, schema: TableSchema) -> frozenset[str]:
+    """Return the columns whose values are needed also where an update does not log them."""
     lobs = {column.name for column in schema.columns if is_lob(column.type)}
-    found = [
-        Problem(
-            code="not_streamable",
-            field=_last_filter(steps),
-            detail=f"A condition needs {name!r}, whose value changes do not always log.",
-            hint="Filter by a column that is not max, text, ntext, image or xml.",
-        )
-        for name in sorted(lobs & scope.conditions)
-    ]
-    leaving = [placed.path for placed in steps if _lets_go(placed.step)]
+    needed = lobs & scope.conditions
+    leaving = any(_lets_go(placed.step) for placed in steps)
     for column in scope.known():
-        mixed = sorted(lobs & column.sources)
-        if mixed and leaving:
-            found.append(
-                Problem(
-                    code="not_streamable",
-                    field=leaving[0],
-                    detail=f"A row that this step kept away may come with an update that does not "
-                    f"log {mixed[0]!r}, whose value would then be missing.",
-                    hint=f"Drop {column.name!r}, or read the table in mode incremental.",
-                )
-            )
-        elif mixed and len(column.sources) > 1:
-            found.append(
-                Problem(
-                    code="not_streamable",
-                    field=_maker(steps, column.name),
-                    detail=f"Column {column.name!r} is made of {mixed[0]!r}, whose value changes "
-                    "do not always log, and of others.",
-                    hint="Make it of that column alone, or at the destination.",
-                )
-            )
-    return found
+        if leaving or len(column.sources) > 1:
+            needed |= lobs & column.sources
+    return frozenset(needed)
+
+
+def _unreadable(needed: frozenset[str]) -> Problem:
+    name = min(needed)
+    return Problem(
+        code="not_streamable",
+        field="$.transformations",
+        detail=f"Changes do not always log {name!r}, which the steps need, and the table has no "
+        "key to read it by.",
+        hint="Declare a key in table_mappings, or drop the column.",
+    )
 
 
 def _lets_go(step: AnyStep) -> bool:
     """Return whether rows may be missing at the target because of a step."""
     on_error = step.rule if isinstance(step, SetTypes) else step
     return isinstance(step, FilterRows) or getattr(on_error, "on_error", None) is OnError.REJECT
-
-
-def _last_filter(steps: Sequence[PlacedStep]) -> str:
-    paths = [placed.path for placed in steps if isinstance(placed.step, FilterRows)]
-    return f"{paths[-1]}.condition" if paths else "$.transformations"
-
-
-def _maker(steps: Sequence[PlacedStep], name: str) -> str:
-    paths = [placed.path for placed in steps if name in made_by(placed.step)]
-    return paths[-1] if paths else "$.transformations"
 
 
 def made_by(step: AnyStep) -> tuple[str, ...]:

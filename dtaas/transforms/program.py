@@ -74,6 +74,8 @@ class Program:
         columns: of the output, with the columns of the source they depend on.
         conditions: columns of the source that decide whether a row arrives.
         key_steps: those that make the key of the output from that of the source.
+        reread: large columns of the source whose values are needed also where a change does not
+            log them; see `dtaas.transforms.unlogged`.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Program:
         columns: Sequence[Known],
         conditions: frozenset[str],
         key_steps: Sequence[CompiledStep] = (),
+        reread: frozenset[str] = frozenset(),
     ) -> None:
         self.steps = tuple(steps)
         self.source = source
@@ -92,6 +95,7 @@ class Program:
         self.columns = tuple(columns)
         self.conditions = conditions
         self.key_steps = tuple(key_steps)
+        self.reread = reread
         self._schema = output.arrow_schema()
         self._names = [c.name for c in source.columns]
 

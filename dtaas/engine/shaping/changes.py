@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.shaping.dead_letters import DeadLetters, LetGo, Letters
+from dtaas.engine.shaping.rereading import WholeChanges
 from dtaas.engine.shaping.shapes import Shapes, plain
 from dtaas.model.change_ports import ChangeSource, FollowsDdl, WatermarkSource, WindowSource
 from dtaas.model.changes import (
@@ -18,7 +19,7 @@ from dtaas.model.changes import (
     TrackingMethod,
 )
 from dtaas.model.load import Chunk
-from dtaas.model.ports import BatchReader
+from dtaas.model.ports import BatchReader, Source
 from dtaas.model.schema import TableRef
 from dtaas.model.watermark import Fence, Watermark
 from dtaas.transforms.changes import transform_changes
@@ -29,8 +30,20 @@ class ShapedWindows:
     """Transforms windows of another source."""
 
     def __init__(
-        self, source: WindowSource, shapes: Shapes, letters: DeadLetters | LetGo, blocking: Blocking
+        self,
+        source: WindowSource,
+        shapes: Shapes,
+        letters: DeadLetters | LetGo,
+        blocking: Blocking,
+        rows: Source | None = None,
     ) -> None:
+        """Wrap a source.
+
+        Args:
+            rows: the same source, plain, for values that changes do not log; without it rows that
+                want them are let through without.
+        """
+        self._rows = rows
         self._windows = source
         self._shapes = shapes
         self._letters = letters
@@ -54,7 +67,12 @@ class ShapedWindows:
         )
         name = f"changes-{window.after.hex()}-{window.to.hex()}"
         new = tracked.method is TrackingMethod.CAPTURE
-        async with reading as reader, self._letters.letters(program, name) as letters:
+        async with reading as logged, self._letters.letters(program, name) as letters:
+            reader = logged
+            if program.reread and self._rows is not None:
+                reader = WholeChanges(
+                    logged, program, self._rows, self._blocking, batch_bytes=batch_bytes
+                )
             yield _ShapedChanges(reader, program, letters, self._blocking, inserts_are_new=new)
 
 
@@ -62,9 +80,14 @@ class ShapedChangeSource(ShapedWindows):
     """Transforms the changes of another source."""
 
     def __init__(
-        self, source: ChangeSource, shapes: Shapes, letters: DeadLetters | LetGo, blocking: Blocking
+        self,
+        source: ChangeSource,
+        shapes: Shapes,
+        letters: DeadLetters | LetGo,
+        blocking: Blocking,
+        rows: Source | None = None,
     ) -> None:
-        super().__init__(source, shapes, letters, blocking)
+        super().__init__(source, shapes, letters, blocking, rows)
         self._source = source
 
     async def track(

@@ -25,6 +25,8 @@ class TaskShaping:
         self._letters = letters
         self._shapes = Shapes(spec)
         self._wanted = spec.shapes
+        self._moves = isinstance(letters, DeadLetters)
+        self._plain: Source | None = None
         self._blocking = Blocking(_THREADS)
 
     @classmethod
@@ -69,13 +71,15 @@ class TaskShaping:
         """Return a source that reads tables as they arrive."""
         if not self._wanted:
             return source
+        self._plain = source
         return ShapedSource(source, self._shapes, self._letters, self._blocking)
 
     def changes(self, source: ChangeSource) -> ChangeSource:
-        """Return a source of changes as they arrive."""
+        """Return a source of changes as they arrive; `source` must have been called before."""
         if not self._wanted:
             return source
-        return ShapedChangeSource(source, self._shapes, self._letters, self._blocking)
+        rows = self._plain if self._moves else None
+        return ShapedChangeSource(source, self._shapes, self._letters, self._blocking, rows)
 
     def marks(self, marks: WatermarkSource) -> WatermarkSource:
         """Return watermarks of tables as they arrive."""

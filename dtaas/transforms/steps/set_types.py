@@ -33,6 +33,8 @@ def compile_set_types(step: SetTypes, scope: Scope) -> Kernel:
             impossible.append(f"{origin.name} ({type_text(origin.type)})")
         else:
             casts[name] = cast
+            if rule.on_error is OnError.REJECT:
+                scope.conditions |= scope.find(name).sources
             _note(scope, name, target, nullable=rule.on_error is OnError.NULL)
     if impossible:
         raise StepError(
