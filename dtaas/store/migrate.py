@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +37,10 @@ async def migrate(database: Database, now: datetime, migrations: Path = MIGRATIO
     """
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
+    head, known = _revisions(migrations)
     found = await database.read(_revision)
-    _refuse_newer(found, scripts, database)
-    if found == scripts.get_current_head():
+    _refuse_newer(found, known, database)
+    if found == head:
         return
     if found is not None and database.place.file is not None:
         await Blocking(1)(_back_up, database, f"{found}-{now:%Y%m%dT%H%M%SZ}")
@@ -67,8 +68,14 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _refuse_newer(found: str | None, scripts: ScriptDirectory, database: Database) -> None:
-    known = {script.revision for script in scripts.walk_revisions()}
+@cache
+def _revisions(migrations: Path) -> tuple[str | None, frozenset[str]]:
+    """Return the newest revision of a folder and all of them: reading the files takes 35 ms."""
+    scripts = ScriptDirectory(str(migrations))
+    return scripts.get_current_head(), frozenset(s.revision for s in scripts.walk_revisions())
+
+
+def _refuse_newer(found: str | None, known: frozenset[str], database: Database) -> None:
     if found is not None and found not in known:
         raise StoreVersionError(
             f"{database.place} has schema {found}, which this version of DTaaS does not know.",

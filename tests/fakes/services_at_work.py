@@ -26,7 +26,8 @@ from dtaas.model.types import Integer, String
 from dtaas.services.connectors import ConnectorSpec
 from dtaas.services.services import Services, build_services
 from dtaas.settings import AuthSettings
-from dtaas.store.store import Store, open_store, utc_now
+from dtaas.store.store import Store, utc_now
+from tests.fakes.fresh_store import fresh_store
 
 LIMIT_S = 20.0
 EVERYBODY = AuthSettings(enabled=False)
@@ -146,7 +147,7 @@ async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> As
     source = dataset(f"source-{name}")
     for table in (ORDERS, LINES):
         source.add(table_schema(table), pa.table({"id": [1, 2, 3], "name": ["a", "b", None]}))
-    async with open_store("", data_dir=data_dir, registry=registry) as store:
+    async with fresh_store(data_dir, registry) as store:
         bus = EventBus()
         workshop = Workshop(
             store=store.engine,

@@ -24,7 +24,8 @@ from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.task import DesiredState, Task, TaskOptions, TaskSpec, TaskStatus
 from dtaas.model.types import Integer, String
 from dtaas.store.connectors import ConnectorDraft
-from dtaas.store.store import Store, open_store
+from dtaas.store.store import Store
+from tests.fakes.fresh_store import fresh_store
 
 LIMIT_S = 20.0
 ROWS = 5_000
@@ -143,7 +144,7 @@ async def running(data_dir: Path, name: str | None = None) -> AsyncIterator[Work
     """Run a supervisor; leaving ends it at once, as a crash would."""
     registry = Registry(memory=True)
     name = name or uuid.uuid4().hex
-    async with open_store("", data_dir=data_dir, registry=registry) as store:
+    async with fresh_store(data_dir, registry) as store:
         bus = EventBus()
         workshop = Workshop(
             store=store.engine,

@@ -31,7 +31,8 @@ from dtaas.model.transformations import TransformationRule
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
 from dtaas.store.connectors import ConnectorDraft
 from dtaas.store.executions import ExecutionFilter
-from dtaas.store.store import Store, open_store
+from dtaas.store.store import Store
+from tests.fakes.fresh_store import fresh_store
 from tests.fakes.lake_reader import LakeTable
 from tests.integration.sqlserver_source.database import Database
 
@@ -137,7 +138,7 @@ class Setting:
     ) -> AsyncIterator[Life]:
         """Run the engine; the task is made in the first life."""
         registry = Registry(memory=True)
-        async with open_store("", data_dir=self.folder / "data", registry=registry) as store:
+        async with fresh_store(self.folder / "data", registry) as store:
             task_id = TaskId(1)
             if not (self.folder / "made").exists():
                 task_id = await self._make(store, tables, mode, options)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dtaas.connectors.registry import Registry
-from dtaas.store.store import Store, open_store
+from dtaas.store.store import Store
 from tests.contract.store_samples import Clock
 from tests.contract.stored import new_task
+from tests.fakes.fresh_store import fresh_store
 
 __all__ = ["new_task"]
 
@@ -20,7 +20,5 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
-    async with open_store(
-        "", data_dir=tmp_path, registry=Registry(memory=True), now=clock
-    ) as opened:
+    async with fresh_store(tmp_path, now=clock) as opened:
         yield opened
