@@ -1,13 +1,14 @@
 """Puts secrets in the place of references, when a connection is about to be made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 import msgspec
 from anyio import fail_after
 
-from dtaas.connectors.secrets.aws import AwsSecrets
+from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.secrets.local import EnvironmentSecrets, FileSecrets
 from dtaas.connectors.secrets.vault import VaultSecrets
 from dtaas.model.connectors import ConnectionConfig, secret_fields
@@ -32,6 +33,27 @@ class SecretSource(Protocol):
         ...
 
 
+class _Later:
+    """A place whose libraries are read when it is first asked: a tenth of the daemon's start."""
+
+    def __init__(self, make: Callable[[], SecretSource]) -> None:
+        self._make: Final = make
+        self._blocking: Final = Blocking(1)
+        self._source: SecretSource | None = None
+
+    async def read(self, reference: SecretReference) -> str:
+        """Return the secret."""
+        if self._source is None:
+            self._source = await self._blocking(self._make)
+        return await self._source.read(reference)
+
+
+def _aws(settings: SecretsSettings) -> SecretSource:
+    from dtaas.connectors.secrets.aws import AwsSecrets  # noqa: PLC0415
+
+    return AwsSecrets(settings)
+
+
 class SecretResolver:
     """Looks references up. What it finds is kept nowhere."""
 
@@ -50,7 +72,7 @@ class SecretResolver:
         self._sources: Final[dict[SecretScheme, SecretSource]] = {
             SecretScheme.ENV: EnvironmentSecrets(settings, environ),
             SecretScheme.FILE: FileSecrets(settings, environ, key_file),
-            SecretScheme.AWS: AwsSecrets(settings),
+            SecretScheme.AWS: _Later(partial(_aws, settings)),
             SecretScheme.VAULT: VaultSecrets(settings),
         }
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 import structlog
 from authlib.integrations.base_client.errors import OAuthError as ClientOAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.base import OAuth2Error
 from httpx import HTTPError
 from msgspec import Struct
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import (
     DtaasError,
     InUseError,
@@ -98,6 +98,7 @@ class OidcService:
         self._box = box
         self._now = now
         self._providers = Providers(now)
+        self._blocking = Blocking(1)
 
     async def begin(self, name: str, then: str) -> Begun:
         """Return where the browser logs in.
@@ -119,7 +120,8 @@ class OidcService:
             began_s=self._now().timestamp(),
             next=then if _LOCAL.match(then) else "/",
         )
-        url, _ = _client(settings).create_authorization_url(
+        client = await self._blocking(_client, settings)
+        url, _ = client.create_authorization_url(
             provider.authorization_endpoint,
             state=flow.state,
             nonce=flow.nonce,
@@ -188,7 +190,7 @@ class OidcService:
     ) -> dict[str, Any]:
         """Return what the provider says of the user: the ID token, completed by its userinfo."""
         try:
-            async with _client(settings) as client:
+            async with await self._blocking(_client, settings) as client:
                 token = await client.fetch_token(
                     provider.token_endpoint, code=code, code_verifier=flow.verifier
                 )
@@ -271,6 +273,10 @@ def role_of(settings: OidcSettings, claims: Mapping[str, Any]) -> UserRole | Non
 
 
 def _client(settings: OidcSettings) -> Any:
+    """Return a client of the provider; in a thread, for its certificates and libraries are read."""
+    # They are a twentieth of the daemon's start, and most daemons have no provider.
+    from authlib.integrations.httpx_client import AsyncOAuth2Client  # noqa: PLC0415
+
     return AsyncOAuth2Client(
         client_id=settings.client_id,
         client_secret=settings.client_secret or None,
