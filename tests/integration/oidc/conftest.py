@@ -1,5 +1,6 @@
 """A real identity provider, the npm package oidc-provider, as a process on loopback."""
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -18,7 +19,14 @@ _NPM_LIMIT_S = 240
 
 
 def _installed(npm: str) -> Path:
-    """Return a folder with the provider and what it needs, as the lock says."""
+    """Return a folder with the provider and what it needs; one process at a time installs it."""
+    _CACHE.parent.mkdir(parents=True, exist_ok=True)
+    with _CACHE.with_suffix(".lock").open("w") as mine:
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        return _install(npm)
+
+
+def _install(npm: str) -> Path:
     lock = (_SOURCES / "package-lock.json").read_bytes()
     done = _CACHE / "installed.lock"
     if not done.exists() or done.read_bytes() != lock:

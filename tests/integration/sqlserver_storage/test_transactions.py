@@ -44,6 +44,24 @@ async def test_lock_timeout(server, sql) -> None:
 
 
 @pytest.mark.usefixtures("table")
+async def test_a_table_that_goes_while_a_statement_waits_for_it(server, sql) -> None:
+    errors: list[SqlError] = []
+    async with server.client() as other, anyio.create_task_group() as tasks:
+        await sql.run("BEGIN TRAN; DROP TABLE t")
+
+        async def read() -> None:
+            errors.append(await other.refused("SELECT * FROM t"))
+
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        tasks.start_soon(read)
+        with anyio.fail_after(20):
+            while not await server.engine._storage.fetchval(waiting):
+                pass
+        await sql.run("COMMIT")
+    assert [(e.number, e.text) for e in errors] == [(208, "Invalid object name 'dbo.t'.")]
+
+
+@pytest.mark.usefixtures("table")
 async def test_deadlock_has_one_victim_and_rolls_it_back(server, sql) -> None:
     errors: list[SqlError] = []
 

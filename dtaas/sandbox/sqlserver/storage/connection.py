@@ -9,6 +9,7 @@ import anyio
 import asyncpg
 from msgspec.structs import replace
 
+from dtaas.sandbox.sqlserver.catalog import TableDef
 from dtaas.sandbox.sqlserver.results import Message, SqlError
 from dtaas.sandbox.sqlserver.storage.access import Access
 from dtaas.sandbox.sqlserver.storage.arguments import bind_all
@@ -21,6 +22,7 @@ from dtaas.sandbox.sqlserver.storage.ddl.parser import parse_ddl
 from dtaas.sandbox.sqlserver.storage.identity import last_identity
 from dtaas.sandbox.sqlserver.storage.postgres_errors import (
     Failure,
+    dropped,
     ends_transaction,
     snapshot_refused,
     translate_failure,
@@ -333,6 +335,8 @@ class StorageConnection:
                 "Cannot continue the execution because the session is in the kill state.",
                 severity=21,
             )
+        if gone := dropped(error, self._stored):
+            return gone
         reader = self._server if self._state is TransactionState.DOOMED else self._connection
         return await translate_failure(
             reader,
@@ -361,14 +365,19 @@ class StorageConnection:
         """Return the last identity value of the INSERT just run, None when it made none."""
         if storage_name is None:
             return None
-        current, catalogs = await self.catalogs()
-        found = (c.stored(storage_name) for c in (current, *catalogs.values()))
-        table = next((t for t in found if t is not None), None)
+        await self.catalogs()
+        table = self._stored(storage_name)
         if table is None:
             return None
         named = name_key(self.identity_insert or "").rpartition(".")[2].strip("[]")
         explicit = bool(named) and named == name_key(table.name)
         return await last_identity(self._connection, table, explicit=explicit)
+
+    def _stored(self, storage_name: str) -> TableDef | None:
+        """Return a table as the catalogs of the last statement know it."""
+        catalogs = [*(self._private or self._shared).values()]
+        found = (c.stored(storage_name) for c in (self._current, *catalogs) if c is not None)
+        return next((t for t in found if t is not None), None)
 
     async def _note_change(self, *, temporary: bool) -> None:
         """Let catalogs be read again: by all sessions, or by this one until it commits."""

@@ -1,18 +1,21 @@
 """What PostgreSQL refuses, as SQL Server would say it."""
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import asyncpg
 from msgspec import Struct
 
+from dtaas.sandbox.sqlserver.catalog import TableDef
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.ddl.key_values import duplicate_value
-from dtaas.sandbox.sqlserver.tsql.errors import from_postgres
+from dtaas.sandbox.sqlserver.tsql.errors import from_postgres, invalid_object
 
 _VERBS: Final = {0xC3: "INSERT", 0xC4: "DELETE", 0xC5: "UPDATE", 0x117: "MERGE"}
 _TABLE: Final = re.compile(r"[tv]_(\d+)")
 _INDEX: Final = re.compile(r"i_(\d+)_(\d+)")
+_GONE: Final = re.compile(r'relation "(d\d+\.\w+)" does not exist')
 _CONSTRAINT: Final = re.compile(r"o_(\d+)")
 # PostgreSQL reports both sides of a foreign key with one SQLSTATE; its detail tells them apart.
 _STILL_REFERENCED: Final = "still referenced"
@@ -78,6 +81,19 @@ async def translate_failure(
             return await _denied(connection, failure)
         case _:
             return _general(error)
+
+
+def dropped(
+    error: asyncpg.PostgresError, stored: Callable[[str], TableDef | None]
+) -> SqlError | None:
+    """Return error 208 for a table dropped since the statement was compiled, else None.
+
+    Args:
+        stored: finds a table by its storage name in the catalog the statement was compiled with.
+    """
+    found = _GONE.search(str(error)) if error.sqlstate == "42P01" else None
+    table = found and stored(found[1])
+    return invalid_object(f"{table.schema}.{table.name}") if table else None
 
 
 def _general(error: asyncpg.PostgresError) -> SqlError:
