@@ -36,6 +36,14 @@ from dtaas.settings import ConnectorsSettings, SecretsSettings
 C = TypeVar("C", bound=ConnectionConfig)
 _LAKE = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, partitions=True)
 _DELTA = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, applies_changes=True)
+_SNOWFLAKE = Capabilities(
+    full_load=True,
+    cdc=True,
+    overwrite=True,
+    append=True,
+    applies_changes=True,
+    truncate_insert=True,
+)
 
 
 class NamingContext(Struct, frozen=True, kw_only=True):
@@ -228,7 +236,7 @@ class Registry:
             _destination_row(
                 "delta_file", "Delta Lake in a folder", DeltaFileConfig, _delta, _DELTA
             ),
-            _destination_row("snowflake", "Snowflake", SnowflakeConfig, _snowflake, _DELTA),
+            _destination_row("snowflake", "Snowflake", SnowflakeConfig, _snowflake, _SNOWFLAKE),
         ]
         if memory:
             sources.append(

@@ -56,10 +56,18 @@ class ChunkReceipt(Struct, frozen=True, kw_only=True):
 
 
 class WriteMode(StrEnum):
-    """What a full load does to rows already at the target."""
+    """What a full load does to rows already at the target.
+
+    Attributes:
+        OVERWRITE: a new table takes the old one's place, at once.
+        APPEND: they stay, and the load's rows come beside them.
+        TRUNCATE_INSERT: the same table is emptied and filled in one transaction, so that grants,
+            views and policies on it stay.
+    """
 
     OVERWRITE = "overwrite"
     APPEND = "append"
+    TRUNCATE_INSERT = "truncate_insert"
 
 
 class FileFormat(StrEnum):

@@ -41,6 +41,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     Attributes:
         applies_changes: changes are applied to rows by key, which every table then must have.
+        truncate_insert: a table can be emptied and filled in one transaction.
         incremental: rows can be found by a watermark.
     """
 
@@ -50,6 +51,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     append: bool = False
     partitions: bool = False
     applies_changes: bool = False
+    truncate_insert: bool = False
     incremental: bool = False
 
 

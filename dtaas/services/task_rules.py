@@ -90,10 +90,15 @@ def _check_watermark(mapping: TableMapping, at: str, mode: TaskMode) -> None:
 
 
 def _check_write_mode(spec: TaskSpec, destination: Capabilities) -> None:
-    if spec.options.write_mode is WriteMode.APPEND and not destination.append:
+    able = {
+        WriteMode.OVERWRITE: destination.overwrite,
+        WriteMode.APPEND: destination.append,
+        WriteMode.TRUNCATE_INSERT: destination.truncate_insert,
+    }
+    if not able[spec.options.write_mode]:
         raise ValidationFailedError(
-            "This destination cannot append.",
-            hint="Use write_mode overwrite.",
+            f"This destination cannot {spec.options.write_mode.replace('_', '-and-')}.",
+            hint=f"Use one of: {', '.join(mode for mode, can in able.items() if can)}.",
             field="$.options.write_mode",
         )
 

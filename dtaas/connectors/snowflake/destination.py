@@ -12,6 +12,7 @@ from dtaas.connectors.folding_writer import FoldingWriter
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.changes import SnowflakeStream, check_key
 from dtaas.connectors.snowflake.check import check_snowflake
+from dtaas.connectors.snowflake.errors import TableLockedError
 from dtaas.connectors.snowflake.layout import DELETED, Places
 from dtaas.connectors.snowflake.load import Loader, StageWriter, tag_of
 from dtaas.connectors.snowflake.names import quoted
@@ -31,6 +32,7 @@ from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
     CommitResult,
+    DataFile,
     FileFormat,
     Owner,
     TableLoad,
@@ -43,6 +45,7 @@ from dtaas.model.schema import TableRef, TableSchema
 _ENCODERS: Final = 2
 _TAG: Final = "dtaas"
 _MERGE_INTERVAL_S: Final = 60.0
+_LOCK_TRIES: Final = 5
 
 
 class SnowflakeDestination:
@@ -121,10 +124,7 @@ class SnowflakeDestination:
     async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
         """Copy the staged files and make them visible."""
         files = [file for receipt in receipts for file in receipt.files]
-        loader = Loader(self._places, load)
-        async with self._pool.session(tag_of(load.owner, load.schema.table)) as session:
-            already = await loader.publish(session, files)
-            await loader.tidy(session)
+        already = await self._publish(load, files)
         return CommitResult(
             rows=sum(file.rows for file in files),
             bytes=sum(file.bytes for file in files),
@@ -132,6 +132,21 @@ class SnowflakeDestination:
             location=f"snowflake://{self._config.account}/{self._config.database}/{load.target}",
             already_committed=already,
         )
+
+    async def _publish(self, load: TableLoad, files: list[DataFile]) -> bool:
+        """Publish, again where another table's load held our records for too long."""
+        loader, tag = Loader(self._places, load), tag_of(load.owner, load.schema.table)
+        tries = 0
+        while True:
+            try:
+                async with self._pool.session(tag) as session:
+                    already = await loader.publish(session, files)
+                    await loader.tidy(session)
+                    return already
+            except TableLockedError:
+                tries += 1
+                if tries == _LOCK_TRIES:
+                    raise
 
     async def abandon(self, load: TableLoad) -> None:
         """Remove the load's staged files and its table, unless readers already see it."""

@@ -17,6 +17,10 @@ from dtaas.model.errors import (
 )
 
 
+class TableLockedError(DestinationUnavailableError):
+    """Another transaction held a table for longer than we wait."""
+
+
 class _Kind(Struct, frozen=True):
     error: type[DtaasError]
     hint: str = ""
@@ -45,7 +49,7 @@ _KINDS: Final[dict[int, _Kind]] = {
     2001: _Kind(DatabaseNotFoundError, "Create the database, or grant the role its use."),
     604: _Kind(TimedOutError, "The statement was cancelled or ran too long."),
     630: _Kind(TimedOutError, "Raise statement_timeout_s, or use a larger warehouse."),
-    625: _Kind(DestinationUnavailableError, "Another transaction holds the table; it is retried."),
+    625: _Kind(TableLockedError, "Another transaction holds the table; it is retried."),
     606: _Kind(DestinationRefusedError, "Name a warehouse that runs or resumes by itself."),
     14: _LINK,
     250001: _LINK,

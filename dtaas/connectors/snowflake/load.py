@@ -1,4 +1,4 @@
-"""Full loads: files into the stage, COPY into a table of its own, then SWAP."""
+"""Full loads: files into the stage, COPY, then SWAP or an INSERT in one transaction."""
 
 import pyarrow as pa
 import structlog
@@ -6,6 +6,7 @@ import structlog
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.encode import FILE_BYTES, encoded_rows
+from dtaas.connectors.snowflake.evolution import evolve
 from dtaas.connectors.snowflake.layout import Places, key_of
 from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
@@ -91,11 +92,12 @@ class Loader:
         if await self.is_recorded(session):
             return True
         rows = sum(file.rows for file in files)
-        if self._load.options.mode is WriteMode.APPEND:
-            await self._append(session, files, rows)
-        else:
-            await self._replace(session, files, rows)
-        return False
+        match self._load.options.mode:
+            case WriteMode.OVERWRITE:
+                await self._replace(session, files, rows)
+                return False
+            case WriteMode.APPEND | WriteMode.TRUNCATE_INSERT:
+                return await self._insert(session, files, rows)
 
     async def is_recorded(self, session: Session) -> bool:
         """Return whether the load is visible and recorded."""
@@ -121,17 +123,31 @@ class Loader:
         await session.run(self._what, f"ALTER TABLE {target} SWAP WITH {fresh}")
         await session.run(self._what, self._record(rows))
 
-    async def _append(self, session: Session, files: list[DataFile], rows: int) -> None:
+    async def _insert(self, session: Session, files: list[DataFile], rows: int) -> bool:
+        """Insert into the table that stands, in one transaction; return whether that was done.
+
+        The owner's row is locked late, so that other tables wait for moments only; from then on
+        nobody can take the target over, nor can another life of the task record the same load.
+        """
         target = self._places.table(self._load.target)
-        await session.run(self._what, self._create("CREATE TABLE IF NOT EXISTS", target))
+        await evolve(session, self._places, self._load.target, self._load.schema)
         staging = self._places.staging(self._load.target, "STAGED")
         await session.run(self._what, statements.staged_table(staging, self._columns))
         await self._copy(session, staging, files, rows)
         await session.run(self._what, "BEGIN")
+        if self._load.options.mode is WriteMode.TRUNCATE_INSERT:
+            await session.run(self._what, f"DELETE FROM {target}")
         cast = statements.insert_cast(target, staging, self._columns, soft=self._places.soft)
         await session.run(self._what, cast)
+        hold = statements.hold(self._places, self._load.target, self._load.owner)
+        await session.run(self._what, hold)
+        await require_owner(session, self._places, self._load)
+        if await self.is_recorded(session):
+            await session.run(self._what, "ROLLBACK")
+            return True
         await session.run(self._what, self._record(rows))
         await session.run(self._what, "COMMIT")
+        return False
 
     async def _fill(self, session: Session, fresh: str, files: list[DataFile], rows: int) -> None:
         """Copy the files straight into a table, or by way of one in staged forms."""

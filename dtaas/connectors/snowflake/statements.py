@@ -166,6 +166,15 @@ def release(places: Places, target: TargetTable, owner: Owner) -> str:
     )
 
 
+def hold(places: Places, target: TargetTable, owner: Owner) -> str:
+    """Return the statement that locks the owner's row, so that nobody takes the target over."""
+    return (
+        f'UPDATE {places.owners} SET "EPOCH" = {owner.epoch} WHERE "TARGET" = {key_of(target)}'
+        f' AND "INSTALLATION" = {text(owner.installation)} AND "TASK_ID" = {owner.task_id}'
+        f' AND "EPOCH" <= {owner.epoch}'
+    )
+
+
 def owner_of(places: Places, target: TargetTable) -> str:
     """Return the query for who writes a target."""
     return (

@@ -91,11 +91,12 @@ def _load(
     if spec.write_mode(schema.table) is WriteMode.APPEND:
         steps.append(PlanStep(kind="append", text=f"Add the rows to those at {place}."))
         return steps
+    emptied = spec.options.write_mode is WriteMode.TRUNCATE_INSERT
     rows = "what stands" if standing.rows is None else f"the {standing.rows:,} rows"
     steps.append(
         PlanStep(
             kind="replace",
-            text=f"Replace {rows} at {place}.",
+            text=f"Replace {rows} at {place}{', in the same table' if emptied else ''}.",
             destructive=standing.rows != 0,
         )
     )

@@ -4,14 +4,28 @@ Each exception names the gap of the emulator that makes it necessary.
 """
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.connectors import SnowflakeConfig
-from dtaas.model.types import Timestamp, TimestampTz
-from tests.contract.destination import ODD_NAMES, VALUES, DestinationContract
-from tests.integration.snowflake.conftest import destination_of
+from dtaas.model.load import WriteMode
+from dtaas.model.types import Integer, String, Timestamp, TimestampTz
+from tests.contract.destination import (
+    ODD_NAMES,
+    VALUES,
+    DestinationContract,
+    expected,
+    load_of,
+    rows_of,
+    schema_of,
+    whole_load,
+    write_chunk,
+)
+from tests.integration.snowflake.conftest import Run, destination_of
 
 GAPS = {
     "Timestamps hold microseconds": {
@@ -28,6 +42,45 @@ class TestSnowflake(DestinationContract):
     values = tuple(value for value in VALUES if value[0] not in NOT_HELD)
     # No identifier of Snowflake holds a NUL: such a name is refused, see test_names.py.
     odd_names = tuple(name for name in ODD_NAMES if "\0" not in name and name not in NOT_HELD)
+
+    async def test_a_table_is_emptied_and_filled_once(
+        self, destination: SnowflakeDestination, run: Run
+    ) -> None:
+        schema = schema_of()
+        old, new = rows_of(schema, 0, 40), rows_of(schema, 100, 180)
+        first = load_of(destination, schema, mode=WriteMode.TRUNCATE_INSERT)
+        await whole_load(destination, first, old)
+        table = destination._places.table(first.target)
+        await run(f'ALTER TABLE {table} ADD COLUMN "MINE" VARCHAR')
+        load = load_of(destination, schema, mode=WriteMode.TRUNCATE_INSERT)
+        await destination.begin(load)
+        receipt = await write_chunk(destination, load, 0, new)
+        for again in (False, True):
+            assert (await destination.commit(load, [receipt])).already_committed is again
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, new)
+        described = [row[0] for row in await run(f"DESCRIBE TABLE {table}")]
+        assert "MINE" in described  # it is the same table, not another one in its place
+
+    @pytest.mark.parametrize(
+        ("mode", "kept"), [(WriteMode.APPEND, 3), (WriteMode.TRUNCATE_INSERT, 0)]
+    )
+    async def test_a_load_into_the_same_table_takes_new_columns(
+        self, destination: SnowflakeDestination, mode: WriteMode, kept: int
+    ) -> None:
+        narrow = schema_of(mode)
+        await whole_load(
+            destination, load_of(destination, narrow, mode=mode), rows_of(narrow, 0, 3)
+        )
+        wide = schema_of(mode, [("name", String(90)), ("more", Integer(32))])
+        rows = pa.RecordBatch.from_pylist(
+            [{"id": 7, "name": "n" * 80, "more": 1}], schema=wide.arrow_schema()
+        )
+        load = load_of(destination, wide, mode=mode)
+        await whole_load(destination, load, rows)
+        found: list[dict[str, Any]] = []
+        await destination.scan(load.target, wide, lambda b: found.extend(b.to_pylist()))
+        assert len(found) == kept + 1
+        assert rows.to_pylist()[0] in found
 
     @pytest.fixture
     async def destination(self, config: SnowflakeConfig) -> AsyncIterator[SnowflakeDestination]:

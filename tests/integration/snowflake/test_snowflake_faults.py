@@ -4,17 +4,28 @@ import os
 from collections.abc import AsyncIterator
 
 import anyio
+import anyio.lowlevel
 import pytest
+from msgspec.structs import replace
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
-from dtaas.model.errors import DtaasError
+from dtaas.model.errors import DtaasError, OwnershipLostError
+from dtaas.model.fingerprint import TableFingerprint
+from dtaas.model.load import WriteMode
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
 from tests.contract.change_rows import Change, place
-from tests.contract.destination import expected, load_of, rows_of, schema_of, write_chunk
+from tests.contract.destination import (
+    expected,
+    load_of,
+    rows_of,
+    schema_of,
+    whole_load,
+    write_chunk,
+)
 from tests.contract.merging_destination import apply, loaded, rows_at, window
 from tests.integration.snowflake.conftest import destination_of
 
@@ -106,29 +117,43 @@ LOAD_STEPS = {
     "after COPY": ("^COPY", "after"),
     "before SWAP": ("SWAP WITH", "before"),
     "after SWAP, the reply lost": ("SWAP WITH", "after"),
+    "after DELETE": ("^DELETE FROM", "after"),
+    "after INSERT": ("^INSERT INTO .*STAGED", "after"),
     "before the record": ('^INSERT INTO .*"LOADS"', "before"),
     "after the record, the reply lost": ('^INSERT INTO .*"LOADS"', "after"),
+    "before COMMIT": ("^COMMIT", "before"),
+    "after COMMIT, the reply lost": ("^COMMIT", "after"),
 }
+LOADS = {
+    WriteMode.OVERWRITE: [
+        *(s for s in LOAD_STEPS if "DELETE" not in s and "INSERT" not in s and "COMMIT" not in s)
+    ],
+    WriteMode.APPEND: ["after INSERT", *list(LOAD_STEPS)[-4:]],
+    WriteMode.TRUNCATE_INSERT: ["after COPY", *list(LOAD_STEPS)[-6:]],
+}
+"""Where loads are cut: what a mode shares with another one before it is cut there once."""
 
 
 @pytest.mark.parametrize(
-    ("step", "kind"), [(s, k) for s in LOAD_STEPS for k in KINDS[LOAD_STEPS[s][1]]]
+    "cut",
+    [(m, s, k) for m, steps in LOADS.items() for s in steps for k in KINDS[LOAD_STEPS[s][1]]],
 )
 async def test_a_load_cut_at_any_step_is_there_whole_and_once(
     snowflake: SnowflakeEmulator,
     config: SnowflakeConfig,
     lives: list[SnowflakeDestination],
-    step: str,
-    kind: str,
+    cut: tuple[WriteMode, str, str],
 ) -> None:
+    mode, step, kind = cut
     schema = schema_of()
     old, new = rows_of(schema, 0, 50), rows_of(schema, 100, 180)
+    after = expected(schema, *([old, new] if mode is WriteMode.APPEND else [new]))
     lives.append(destination_of(config))
     before = load_of(lives[0], schema)
     await lives[0].claim(before.target, before.owner)
     await lives[0].begin(before)
     await lives[0].commit(before, [await write_chunk(lives[0], before, 0, old)])
-    load = load_of(lives[0], schema)
+    load = load_of(lives[0], schema, mode=mode)
     await lives[0].begin(load)
     match, when = LOAD_STEPS[step]
     await snowflake.inject(Fault(match=match, when=when, kind=kind, code=604, message="injected"))
@@ -144,10 +169,78 @@ async def test_a_load_cut_at_any_step_is_there_whole_and_once(
         except DtaasError:
             lives.append(destination_of(config))
             found = await fingerprint_of(lives[-1], load.target, schema)
-            assert found in (expected(schema, old), expected(schema, new))
+            assert found in (expected(schema, old), after)
     lives.append(destination_of(config))
     await lives[-1].begin(load)
     receipt = await write_chunk(lives[-1], load, 0, new)
     result = await lives[-1].commit(load, [receipt])
     assert result.rows == 80
-    assert await fingerprint_of(lives[-1], load.target, schema) == expected(schema, new)
+    assert await fingerprint_of(lives[-1], load.target, schema) == after
+
+
+@pytest.mark.parametrize("mode", list(WriteMode))
+async def test_readers_see_the_old_rows_or_the_new_ones(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    mode: WriteMode,
+) -> None:
+    schema = schema_of()
+    old, new = rows_of(schema, 0, 50), rows_of(schema, 100, 180)
+    after = expected(schema, *([old, new] if mode is WriteMode.APPEND else [new]))
+    lives += [destination_of(config), destination_of(config)]
+    await whole_load(lives[0], load_of(lives[0], schema), old)
+    load = load_of(lives[0], schema, mode=mode)
+    await lives[0].begin(load)
+    receipt = await write_chunk(lives[0], load, 0, new)
+    for match in ("^DELETE FROM", "^INSERT INTO .*STAGED", "SWAP WITH", "^COMMIT"):
+        for when in ("before", "after"):
+            await snowflake.inject(Fault(match=match, when=when, kind="delay", delay_s=0.3))
+    seen: list[TableFingerprint] = []
+    done = anyio.Event()
+
+    async def read() -> None:
+        while not done.is_set():
+            seen.append(await fingerprint_of(lives[1], load.target, schema))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        await lives[0].commit(load, [receipt])
+        done.set()
+    assert seen[0] == expected(schema, old)
+    assert all(found in (expected(schema, old), after) for found in seen), seen
+    assert await fingerprint_of(lives[1], load.target, schema) == after
+
+
+@pytest.mark.parametrize("mode", [WriteMode.APPEND, WriteMode.TRUNCATE_INSERT])
+async def test_an_earlier_life_cannot_load_beside_a_later_one(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    mode: WriteMode,
+) -> None:
+    """Its transaction is open when the target is taken over: it must not commit."""
+    schema = schema_of()
+    rows = rows_of(schema, 0, 50)
+    lives += [destination_of(config), destination_of(config)]
+    load = load_of(lives[0], schema, mode=mode)
+    await lives[0].claim(load.target, load.owner)
+    await lives[0].begin(load)
+    receipt = await write_chunk(lives[0], load, 0, rows)
+    later = replace(load, owner=replace(load.owner, epoch=load.owner.epoch + 1))
+    # The later life takes over after the earlier one has looked, and before it commits.
+    await snowflake.inject(
+        Fault(match="^INSERT INTO .*STAGED", when="after", kind="delay", delay_s=2)
+    )
+    async with anyio.create_task_group() as group:
+
+        async def earlier() -> None:
+            with pytest.raises(OwnershipLostError):
+                await lives[0].commit(load, [receipt])
+
+        group.start_soon(earlier)
+        while await snowflake.waiting_faults():
+            await anyio.lowlevel.checkpoint()
+        await lives[1].claim(later.target, later.owner)
+    await lives[1].commit(later, [receipt])
+    assert await fingerprint_of(lives[1], load.target, schema) == expected(schema, rows)
