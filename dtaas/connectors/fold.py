@@ -20,15 +20,21 @@ Flags = npt.NDArray[np.bool_]
 def folded(changes: pa.Table, key: Sequence[str]) -> pa.Table:
     """Return the last change of every key, with the values that earlier ones of it brought.
 
+    The order of what is left stays.
+
     Args:
         changes: in the order of `ORDER`, with the schema of `change_schema`.
         key: columns rows are told apart by.
     """
     if changes.num_rows == 0:
         return changes
-    group = _groups(changes, key)
+    group = groups_of(changes, key)
     last = np.zeros(int(group.max()) + 1, np.int64)
     last[group] = np.arange(len(group))  # the last of equal places stays
+    order = np.argsort(last)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    last, group = last[order], place[group]
     result = changes.take(pa.array(last))
     kept = kept_columns(changes)
     if not kept:
@@ -42,10 +48,10 @@ def folded(changes: pa.Table, key: Sequence[str]) -> pa.Table:
         source[group[logged]] = logged
         found = source >= 0
         values = changes[name].take(pa.array(source, mask=~found))
-        place = result.schema.get_field_index(name)
-        result = result.set_column(place, result.schema.field(place), values)
+        at = result.schema.get_field_index(name)
+        result = result.set_column(at, result.schema.field(at), values)
         still[name] = ~found & ~gone
-    return _marked(result, still)
+    return marked(result, still)
 
 
 def kept_columns(changes: pa.Table) -> dict[str, Flags]:
@@ -75,7 +81,7 @@ def _is(changes: pa.Table, op: ChangeOp) -> Flags:
     return flags
 
 
-def _groups(changes: pa.Table, key: Sequence[str]) -> Places:
+def groups_of(changes: pa.Table, key: Sequence[str]) -> Places:
     """Return a number per row, equal for equal keys and only for them."""
     names = [f"k{i}" for i in range(len(key))]  # whatever the columns are called
     rows = pa.table([changes[name] for name in key], names=names)
@@ -87,7 +93,7 @@ def _groups(changes: pa.Table, key: Sequence[str]) -> Places:
     return group
 
 
-def _marked(changes: pa.Table, still: dict[str, Flags]) -> pa.Table:
+def marked(changes: pa.Table, still: dict[str, Flags]) -> pa.Table:
     """Return the rows with the columns that nobody logged named."""
     some = np.zeros(changes.num_rows, bool)
     for flags in still.values():

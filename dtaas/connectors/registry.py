@@ -43,6 +43,7 @@ _SNOWFLAKE = Capabilities(
     append=True,
     applies_changes=True,
     truncate_insert=True,
+    history=True,
 )
 
 

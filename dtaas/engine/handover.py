@@ -60,13 +60,20 @@ class Handover(Struct, frozen=True, kw_only=True):
     capture: Capture = Capture.CDC
 
     async def known(self) -> dict[TableRef, StreamState]:
-        """Return the streams the task already has, of the tables it still names."""
-        wanted = set(self.task.spec.source_tables)
+        """Return the streams the task already has, of the tables it still names.
+
+        One whose target shall keep a history from now on, or no more, is not known: its table has
+        to begin anew.
+        """
+        spec = self.task.spec
+        wanted = set(spec.source_tables)
         found = await self.streams.streams(self.task.id)
         return {
             s.stream.tracked.table: s
             for s in found
-            if s.stream.tracked.table in wanted and s.stream.tracked.method == self.capture.value
+            if s.stream.tracked.table in wanted
+            and s.stream.tracked.method == self.capture.value
+            and s.stream.options.history == spec.keeps_history(s.stream.tracked.table)
         }
 
     async def part(self) -> None:
@@ -117,6 +124,7 @@ class Handover(Struct, frozen=True, kw_only=True):
             options=WriteOptions(
                 format=self.task.spec.s3_file_format,
                 target_file_bytes=self.task.spec.file_bytes(tracked.table),
+                history=self.task.spec.keeps_history(tracked.table),
             ),
             tracked=tracked,
             generation=generation,

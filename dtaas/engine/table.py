@@ -12,7 +12,7 @@ from dtaas.allocator import trim
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.chunk import ChunkCopy
 from dtaas.engine.drain import Drain
-from dtaas.engine.progress import TableMeter
+from dtaas.engine.progress import TableMeter, utc_now
 from dtaas.model.execution import TablePhase
 from dtaas.model.ids import ExecutionId, LoadId
 from dtaas.model.load import Chunk, ChunkReceipt, Owner, TableLoad, TargetTable, WriteOptions
@@ -93,6 +93,7 @@ class TableLoader:
             mode=context.spec.write_mode(self._table),
             partition_by=mapping.partition_by,
             target_file_bytes=context.spec.file_bytes(self._table),
+            history=context.spec.keeps_history(self._table),
         )
         load = await context.ledger.open_load(context.owner.task_id, self._table)
         if load is not None:
@@ -109,6 +110,7 @@ class TableLoader:
         self, schema: TableSchema, target: TargetTable, options: WriteOptions
     ) -> TableLoad:
         context = self._context
+        planned_at = utc_now()
         position = await (context.position or context.source.position)()
         chunk_rows = self._mapping.chunk_rows or context.spec.options.chunk_rows
         chunks = await context.source.plan(schema, chunk_rows=chunk_rows)
@@ -122,6 +124,7 @@ class TableLoader:
             options=options,
             chunks=tuple(chunks),
             source_position=position,
+            planned_at=planned_at,
         )
         await context.ledger.save_load(load)
         log.info(

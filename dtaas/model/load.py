@@ -1,5 +1,6 @@
 """Units of work of a full load: chunks, what was written for them, and the load they belong to."""
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -87,12 +88,17 @@ class PartitionField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class WriteOptions(Struct, frozen=True, kw_only=True):
-    """How a task wants its files."""
+    """How a task wants its files.
+
+    Attributes:
+        history: the target keeps every version of its rows; readers of `scan` see those of now.
+    """
 
     format: FileFormat = FileFormat.PARQUET
     mode: WriteMode = WriteMode.OVERWRITE
     partition_by: tuple[PartitionField, ...] = ()
     target_file_bytes: int = 128 * 1024 * 1024
+    history: bool = False
 
 
 class Owner(Struct, frozen=True, kw_only=True):
@@ -125,6 +131,7 @@ class TableLoad(Struct, frozen=True, kw_only=True):
         load_id: part of every object name of the load, so names are never used twice.
         schema: the table as it was when the load was planned.
         source_position: opaque position of the source when the load began (an LSN in hex), or ''.
+        planned_at: when it began, in UTC.
     """
 
     load_id: LoadId
@@ -136,6 +143,7 @@ class TableLoad(Struct, frozen=True, kw_only=True):
     options: WriteOptions
     chunks: tuple[Chunk, ...]
     source_position: str = ""
+    planned_at: datetime | None = None
 
 
 class CommitResult(Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     Attributes:
         applies_changes: changes are applied to rows by key, which every table then must have.
         truncate_insert: a table can be emptied and filled in one transaction.
+        history: a table can keep every version of its rows.
         incremental: rows can be found by a watermark.
     """
 
@@ -52,6 +53,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     partitions: bool = False
     applies_changes: bool = False
     truncate_insert: bool = False
+    history: bool = False
     incremental: bool = False
 
 

@@ -129,8 +129,8 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         exclude_columns: but none of these.
         column_names: a template instead of the task's; see `TableRules`.
         types: other types, before the rules of the task; each must fit a column.
-        write_mode, target_file_size_mb, max_rejected_rows, on_gap, chunk_rows, concurrent_chunks:
-            instead of those of the task.
+        write_mode, target_file_size_mb, max_rejected_rows, on_gap, chunk_rows, concurrent_chunks,
+            history: instead of those of the task.
     """
 
     source: TableRef
@@ -148,6 +148,7 @@ class TableMapping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     on_gap: OnGap | None = None
     chunk_rows: Annotated[int, Meta(ge=1_000, le=100_000_000)] | None = None
     concurrent_chunks: Annotated[int, Meta(ge=1, le=64)] | None = None
+    history: bool | None = None
 
 
 class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,6 +173,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         drop_capture: when a table leaves the task, drop the capture instance that was made for it.
         max_rejected_rows: rows of one table that transformations may reject in an execution; more
             fail the table.
+        history: targets keep every version of their rows, with the times it was valid between.
         take_over: take the targets from the tasks that own them; reset once an execution completed.
     """
 
@@ -192,6 +194,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     on_gap: OnGap = OnGap.FAIL
     drop_capture: bool = False
     max_rejected_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 1_000
+    history: bool = False
     take_over: bool = False
 
 
@@ -274,6 +277,11 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return what becomes of a table whose changes are lost."""
         own = self.mapping(table).on_gap
         return self.options.on_gap if own is None else own
+
+    def keeps_history(self, table: TableRef) -> bool:
+        """Return whether a table's target keeps every version of its rows."""
+        own = self.mapping(table).history
+        return self.options.history if own is None else own
 
     def taken(self, schema: TableSchema) -> TableSchema:
         """Return a table with the columns its mapping takes.

@@ -29,7 +29,7 @@ _APPLIED_AT_ONCE: Final = frozenset(
     {"description", "schedule_type", "schedule_interval_seconds", "schedule", "is_active"}
 )
 _TABLES: Final = frozenset({"source_tables", "table_mappings"})
-_MOVING_OPTIONS: Final = frozenset({"options.write_mode", "options.capture"})
+_MOVING_OPTIONS: Final = frozenset({"options.write_mode", "options.capture", "options.history"})
 _TUNING: Final = frozenset({"batch_size_mb", "batch_rows", "handle_schema_drift"})
 
 
@@ -77,6 +77,7 @@ def _rules(
         yield partial(_check_partitions, mapping, at, destination)
         yield partial(_check_watermark, mapping, at, spec.mode)
     yield lambda: _check_write_mode(spec, destination)
+    yield lambda: _check_history(spec, destination)
     yield lambda: check_schedule(spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
 
 
@@ -100,6 +101,29 @@ def _check_write_mode(spec: TaskSpec, destination: Capabilities) -> None:
             f"This destination cannot {spec.options.write_mode.replace('_', '-and-')}.",
             hint=f"Use one of: {', '.join(mode for mode, can in able.items() if can)}.",
             field="$.options.write_mode",
+        )
+
+
+def _check_history(spec: TaskSpec, destination: Capabilities) -> None:
+    named = [i for i, mapping in enumerate(spec.table_mappings) if mapping.history]
+    if not (spec.options.history or named):
+        return
+    field = "$.options.history" if spec.options.history else f"$.table_mappings[{named[0]}].history"
+    if not destination.history:
+        raise ValidationFailedError(
+            "This destination keeps no history of rows.", hint="Leave history out.", field=field
+        )
+    if spec.mode is TaskMode.INCREMENTAL:
+        raise ValidationFailedError(
+            "Rows that an increment reads twice would count as versions of their own.",
+            hint="Keep a history with mode cdc, full_load_then_cdc or full_load.",
+            field=field,
+        )
+    if spec.options.write_mode is not WriteMode.OVERWRITE:
+        raise ValidationFailedError(
+            "A load continues a history; it neither appends to it nor empties it.",
+            hint="Use write_mode overwrite.",
+            field=field,
         )
 
 

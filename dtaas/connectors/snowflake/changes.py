@@ -1,15 +1,19 @@
 """The stream of one table: a window is one transaction of MERGE and position."""
 
 import uuid
+from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow as pa
 import structlog
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.fold import kept_columns
+from dtaas.connectors.history import committed_key, versions
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes
 from dtaas.connectors.snowflake.evolution import evolve
+from dtaas.connectors.snowflake.history import STAGED, merge_versions
 from dtaas.connectors.snowflake.layout import Places
 from dtaas.connectors.snowflake.load import copied, tag_of
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
@@ -35,6 +39,12 @@ class SnowflakeStream:
         self._tag = tag_of(stream.owner, stream.tracked.table)
         self._what = f"Merging into {stream.target}"
 
+    @property
+    def folded_by(self) -> tuple[str, ...]:
+        """Return the columns of which each value leaves one change of a window."""
+        key = self.stream.tracked.schema.key
+        return committed_key(key) if self.stream.options.history else key
+
     async def open(self) -> bytes | None:
         """Make the table take the stream's rows; fence off older writers; return the position.
 
@@ -46,7 +56,8 @@ class SnowflakeStream:
             held, epoch = await self._standing(session)
             if self._epoch and epoch > self._epoch:
                 raise self._taken_over()
-            await evolve(session, places, stream.target, stream.tracked.schema)
+            shape = places.shape(stream.options)
+            await evolve(session, places, stream.target, stream.tracked.schema, shape)
             if not self._epoch:
                 self._epoch = epoch + 1
                 await session.run(self._what, self._position(held or stream.base.hex(), rows=0))
@@ -60,6 +71,11 @@ class SnowflakeStream:
 
         After an error at the commit only the position in the target says whether it went through.
         """
+        if rows is not None and self.stream.options.history:
+            otherwise = window.commit_time or datetime.now(UTC)
+            rows = await self.blocking(
+                partial(versions, rows, self.stream.tracked.schema.key, otherwise=otherwise)
+            )
         try:
             async with self._pool.session(self._tag) as session:
                 return await self._apply(session, rows, window)
@@ -112,7 +128,8 @@ class SnowflakeStream:
         await session.put(self._what, data, name, f"@{places.stage}/{folder}")
         staging = places.staging(stream.target, "CHANGES")
         kept = kept_columns(rows)
-        await session.run(self._what, statements.create_staging(staging, columns, kept))
+        more = STAGED if stream.options.history else ()
+        await session.run(self._what, statements.create_staging(staging, columns, kept, more))
         loaded = await copied(session, self._what, staging, places.stage, [folder + name])
         if loaded != rows.num_rows:
             raise DestinationConflictError(
@@ -128,15 +145,13 @@ class SnowflakeStream:
         key = stream.tracked.schema.key
         kept = kept_columns(rows)
         by_source = {c.source: c for c in columns}
-        sql = statements.merge(
-            table,
-            staging,
-            columns,
-            key,
-            kept,
-            bounds=bounds_of(rows, by_source[key[0]]),
-            soft=places.soft,
-        )
+        bounds = bounds_of(rows, by_source[key[0]])
+        if stream.options.history:
+            sql = merge_versions(table, staging, columns, key, kept, bounds=bounds)
+        else:
+            sql = statements.merge(
+                table, staging, columns, key, kept, bounds=bounds, soft=places.soft
+            )
         await session.run(self._what, sql)
 
     async def _standing(self, session: Session) -> tuple[str | None, int]:

@@ -13,10 +13,10 @@ from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.changes import SnowflakeStream, check_key
 from dtaas.connectors.snowflake.check import check_snowflake
 from dtaas.connectors.snowflake.errors import TableLockedError
-from dtaas.connectors.snowflake.layout import DELETED, Places
+from dtaas.connectors.snowflake.layout import CURRENT, DELETED, Places
 from dtaas.connectors.snowflake.load import Loader, StageWriter, tag_of
 from dtaas.connectors.snowflake.names import quoted
-from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.connectors.snowflake.types import canonical_column
 from dtaas.model.change_ports import ChangeDestination, ChangeWriter
 from dtaas.model.changes import ChangeWindow, TableStream, TrackedTable
@@ -110,6 +110,8 @@ class SnowflakeDestination:
                 field="$.s3_file_format",
             )
         self._places.columns(load.schema)
+        if load.options.history:
+            check_key(load.schema)
         await self._prepare()
         schema = self._places.schema(load.target)
         await self._pool.run(
@@ -164,8 +166,7 @@ class SnowflakeDestination:
         items = (
             f"{c.stored.read.format(c=c.name)} AS {quoted(f'C{i}')}" for i, c in enumerate(columns)
         )
-        where = f" WHERE COALESCE({quoted(DELETED)}, FALSE) = FALSE" if self._places.soft else ""
-        sql = f"SELECT {', '.join(items)} FROM {self._places.table(target)}{where}"
+        sql = f"SELECT {', '.join(items)} FROM {self._places.table(target)}"
 
         def convert(table: pa.Table) -> None:
             for batch in table.to_batches():
@@ -176,11 +177,22 @@ class SnowflakeDestination:
 
         try:
             async with self._pool.session(_TAG) as session:
-                await session.visit(f"Reading {target}", sql, convert)
+                where = await self._readable(session, target)
+                await session.visit(f"Reading {target}", sql + where, convert)
         except TableNotFoundError as error:
             raise TableNotFoundError(
                 f"Nothing was committed at {target}.", hint="Run the task first."
             ) from error
+
+    async def _readable(self, session: Session, target: TargetTable) -> str:
+        """Return the condition under which a row of a table is one of its source now."""
+        what, table = f"Reading {target}", self._places.table(target)
+        present = {row[0] for row in await session.run(what, f"DESCRIBE TABLE {table}")}
+        if CURRENT in present:
+            return f" WHERE {quoted(CURRENT)}"
+        if DELETED in present:
+            return f" WHERE NOT COALESCE({quoted(DELETED)}, FALSE)"
+        return ""
 
     def interval_s(self) -> float:
         """Return a minute: each MERGE keeps a warehouse awake, which is paid by the second."""
@@ -220,8 +232,7 @@ class SnowflakeDestination:
     async def apply(self, stream: TableStream, window: ChangeWindow) -> AsyncIterator[ChangeWriter]:
         """Open a writer for one window; `open_stream` comes first."""
         opened = self._streams[stream.target]
-        key = opened.stream.tracked.schema.key
-        yield FoldingWriter(window, key, self._blocking, opened.apply)
+        yield FoldingWriter(window, opened.folded_by, self._blocking, opened.apply)
 
     async def aclose(self) -> None:
         """Close every session. Idempotent."""

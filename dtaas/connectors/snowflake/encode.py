@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dtaas.connectors.fold import kept_columns
+from dtaas.connectors.history import VALID_FROM, VALID_TO
+from dtaas.connectors.snowflake.history import AT, FROM, TO
 from dtaas.connectors.snowflake.layout import TargetColumn
 from dtaas.connectors.snowflake.statements import OP, keep_flag
 from dtaas.connectors.snowflake.types import staged_column
@@ -28,12 +30,15 @@ def encoded_changes(rows: pa.Table, columns: Sequence[TargetColumn]) -> bytes:
     """Return folded change rows as one Parquet file.
 
     Beside the columns it has the operation and, for every column of which some row keeps the
-    target's value, a flag that says which.
+    target's value, a flag that says which. Rows of `versions` have their times and position too.
     """
     arrays = [staged_column(rows.column(c.source), c.column.type) for c in columns]
     names = [c.bare for c in columns]
     arrays.append(rows.column(change.OP))
     names.append(OP.strip('"'))
+    if VALID_FROM in rows.column_names:
+        arrays += [rows.column(name) for name in (VALID_FROM, VALID_TO, change.LSN)]
+        names += [name.strip('"') for name in (FROM, TO, AT)]
     kept = kept_columns(rows)
     for number, column in enumerate(columns):
         if column.source in kept:

@@ -6,7 +6,8 @@ from typing import Final
 import structlog
 
 from dtaas.connectors.snowflake import statements
-from dtaas.connectors.snowflake.layout import Places, TargetColumn
+from dtaas.connectors.snowflake.layout import CURRENT, DELETED, Places, Shape, TargetColumn
+from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.connectors.snowflake.sessions import Session
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.load import TargetTable
@@ -19,7 +20,7 @@ _DEFAULT_LENGTHS: Final = {"VARCHAR": 16_777_216, "BINARY": 8_388_608}
 
 
 async def evolve(
-    session: Session, places: Places, target: TargetTable, schema: TableSchema
+    session: Session, places: Places, target: TargetTable, schema: TableSchema, shape: Shape
 ) -> None:
     """Create the table, or add the columns it lacks and widen those that are too narrow.
 
@@ -27,15 +28,19 @@ async def evolve(
     worker of the table, so that no load or merge of it is under way.
 
     Raises:
-        SchemaChangedError: a column is of another kind than the source's values.
+        SchemaChangedError: a column is of another kind than the source's values, or the table
+            keeps a history and shall not, or the other way round.
     """
     what = f"Preparing {target}"
     table = places.table(target)
     columns = places.columns(schema)
     await session.run(what, f"CREATE SCHEMA IF NOT EXISTS {places.schema(target)}")
     create = "CREATE TABLE IF NOT EXISTS"
-    await session.run(what, statements.create_table(create, table, columns, soft=places.soft))
+    await session.run(what, statements.create_table(create, table, columns, shape))
     present = {row[0]: str(row[1]) for row in await session.run(what, f"DESCRIBE TABLE {table}")}
+    require_history(target, shape, kept=CURRENT in present)
+    if shape is Shape.SOFT and DELETED not in present:
+        await session.run(what, f"ALTER TABLE {table} ADD COLUMN {quoted(DELETED)} BOOLEAN")
     for column in columns:
         if column.bare not in present:
             await session.run(
@@ -48,6 +53,37 @@ async def evolve(
                 f"ALTER TABLE {table} ALTER COLUMN {column.name} SET DATA TYPE {column.stored.ddl}",
             )
             log.info("column_widened", target=str(target), column=column.bare)
+
+
+async def keeps_history(
+    session: Session, places: Places, target: TargetTable, what: str
+) -> bool | None:
+    """Return whether a table keeps every version of its rows, None where there is none."""
+    schema, name = places.schema(target), target.path[-1]
+    like = text(name.replace("_", r"\_"))
+    found = await session.run(what, f"SHOW TABLES LIKE {like} IN SCHEMA {schema}")
+    if all(row[1] != name for row in found):
+        return None
+    described = await session.run(what, f"DESCRIBE TABLE {places.table(target)}")
+    return any(row[0] == CURRENT for row in described)
+
+
+def require_history(target: TargetTable, shape: Shape, *, kept: bool) -> None:
+    """Refuse to write rows into a history, or versions into a table of rows.
+
+    Raises:
+        SchemaChangedError: it is the wrong kind of table.
+    """
+    if kept and shape is not Shape.HISTORY:
+        raise SchemaChangedError(
+            f"{target} keeps the history of its rows, which this would end.",
+            hint="Set history again, choose another target, or drop the table.",
+        )
+    if shape is Shape.HISTORY and not kept:
+        raise SchemaChangedError(
+            f"{target} keeps no history of its rows so far.",
+            hint="Load the table anew, choose another target, or drop the table.",
+        )
 
 
 def _is_wider(column: TargetColumn, present: str, *, where: str) -> bool:

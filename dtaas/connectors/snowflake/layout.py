@@ -10,18 +10,47 @@
 All lie in one database, because a transaction writes one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Final
 
 from dtaas.connectors.snowflake.names import cased, column_names, path, quoted, text
 from dtaas.connectors.snowflake.types import StoredType, stored_type
-from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
+from dtaas.model.errors import TargetCollisionError
 from dtaas.model.ids import LoadId
-from dtaas.model.load import TargetTable
+from dtaas.model.load import TargetTable, WriteOptions
 from dtaas.model.schema import Column, TableRef, TableSchema
 
-DELETED = "_DTAAS_DELETED"
-_STEM = 230
+DELETED: Final = "_DTAAS_DELETED"
+VALID_FROM: Final = "_DTAAS_VALID_FROM"
+VALID_TO: Final = "_DTAAS_VALID_TO"
+CURRENT: Final = "_DTAAS_CURRENT"
+POSITION: Final = "_DTAAS_POSITION"
+_STEM: Final = 230
 """Characters of a table's name kept in the name of its load, which has to stay below 255."""
+
+
+class Shape(StrEnum):
+    """What a target keeps of rows that are deleted: nothing, a mark, or every version of all."""
+
+    PLAIN = "plain"
+    SOFT = "soft"
+    HISTORY = "history"
+
+
+OWN_COLUMNS: Final[Mapping[Shape, Mapping[str, str]]] = {
+    Shape.PLAIN: {},
+    Shape.SOFT: {DELETED: "BOOLEAN"},
+    Shape.HISTORY: {
+        VALID_FROM: "TIMESTAMP_NTZ(6)",
+        VALID_TO: "TIMESTAMP_NTZ(6)",
+        CURRENT: "BOOLEAN",
+        POSITION: "VARCHAR(20)",
+    },
+}
+"""Columns a target has beside those of its source."""
+_RESERVED: Final = frozenset(name for own in OWN_COLUMNS.values() for name in own)
 
 
 class TargetColumn:
@@ -89,21 +118,34 @@ class Places:
         """Return the target's columns.
 
         Raises:
-            TargetCollisionError: two would have one name.
+            TargetCollisionError: two would have one name, or one has a name of ours.
             UnsupportedTypeError: a name is too long.
         """
         names = column_names(
             [c.name for c in schema.columns], self._config.identifiers, where=str(schema.table)
         )
+        for source, name in names.items():
+            if name in _RESERVED:
+                raise TargetCollisionError(
+                    f"Column {source!r} of {schema.table} has a name this connector uses itself.",
+                    hint="Leave it out with `exclude_columns` in the task's table_mappings.",
+                    field="$.table_mappings",
+                )
         return [
             TargetColumn(c, names[c.name], key=c.name in schema.key and not c.nullable)
             for c in schema.columns
         ]
 
+    def shape(self, options: WriteOptions) -> Shape:
+        """Return what targets keep of deleted rows."""
+        if options.history:
+            return Shape.HISTORY
+        return Shape.SOFT if self.soft else Shape.PLAIN
+
     @property
     def soft(self) -> bool:
-        """Return whether deleted rows stay, marked."""
-        return self._config.deletes.value == "soft"
+        """Return whether deleted rows stay, marked, where no history is kept."""
+        return self._config.deletes is SnowflakeDeletes.SOFT
 
 
 def names_of(columns: Sequence[TargetColumn]) -> str:

@@ -6,8 +6,9 @@ import structlog
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.encode import FILE_BYTES, encoded_rows
-from dtaas.connectors.snowflake.evolution import evolve
-from dtaas.connectors.snowflake.layout import Places, key_of
+from dtaas.connectors.snowflake.evolution import evolve, keeps_history, require_history
+from dtaas.connectors.snowflake.history import first_values, merge_load
+from dtaas.connectors.snowflake.layout import DELETED, Places, Shape, key_of
 from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.errors import DestinationConflictError, OwnershipLostError
@@ -75,6 +76,7 @@ class Loader:
         self._places = places
         self._load = load
         self._columns = places.columns(load.schema)
+        self._shape = places.shape(load.options)
         self._what = f"Loading {load.target}"
 
     async def publish(self, session: Session, files: list[DataFile]) -> bool:
@@ -94,8 +96,7 @@ class Loader:
         rows = sum(file.rows for file in files)
         match self._load.options.mode:
             case WriteMode.OVERWRITE:
-                await self._replace(session, files, rows)
-                return False
+                return await self._overwrite(session, files, rows)
             case WriteMode.APPEND | WriteMode.TRUNCATE_INSERT:
                 return await self._insert(session, files, rows)
 
@@ -112,6 +113,17 @@ class Loader:
         table = self._places.load(self._load.target, self._load.load_id)
         await session.run(self._what, f"DROP TABLE IF EXISTS {table}")
         await session.run(self._what, f"REMOVE @{self._places.stage}/{self._load.load_id}/")
+
+    async def _overwrite(self, session: Session, files: list[DataFile], rows: int) -> bool:
+        """Put a new table in the place of the old one, or continue the old one's history."""
+        load = self._load
+        kept = await keeps_history(session, self._places, load.target, self._what)
+        if kept and load.options.history:
+            return await self._insert(session, files, rows)
+        if kept:
+            require_history(load.target, self._shape, kept=True)
+        await self._replace(session, files, rows)
+        return False
 
     async def _replace(self, session: Session, files: list[DataFile], rows: int) -> None:
         target = self._places.table(self._load.target)
@@ -130,15 +142,15 @@ class Loader:
         nobody can take the target over, nor can another life of the task record the same load.
         """
         target = self._places.table(self._load.target)
-        await evolve(session, self._places, self._load.target, self._load.schema)
+        load = self._load
+        await evolve(session, self._places, load.target, load.schema, self._shape)
         staging = self._places.staging(self._load.target, "STAGED")
         await session.run(self._what, statements.staged_table(staging, self._columns))
         await self._copy(session, staging, files, rows)
         await session.run(self._what, "BEGIN")
         if self._load.options.mode is WriteMode.TRUNCATE_INSERT:
             await session.run(self._what, f"DELETE FROM {target}")
-        cast = statements.insert_cast(target, staging, self._columns, soft=self._places.soft)
-        await session.run(self._what, cast)
+        await session.run(self._what, self._add(target, staging))
         hold = statements.hold(self._places, self._load.target, self._load.owner)
         await session.run(self._what, hold)
         await require_owner(session, self._places, self._load)
@@ -152,14 +164,14 @@ class Loader:
     async def _fill(self, session: Session, fresh: str, files: list[DataFile], rows: int) -> None:
         """Copy the files straight into a table, or by way of one in staged forms."""
         direct = all(c.stored.staged == c.stored.ddl for c in self._columns)
-        if direct and not self._places.soft:
+        if direct and self._shape is Shape.PLAIN:
             await self._copy(session, fresh, files, rows)
             return
         staging = self._places.staging(self._load.target, "STAGED")
         await session.run(self._what, statements.staged_table(staging, self._columns))
         await self._copy(session, staging, files, rows)
-        cast = statements.insert_cast(fresh, staging, self._columns, soft=self._places.soft)
-        await session.run(self._what, cast)
+        own = self._own_values()
+        await session.run(self._what, statements.insert_cast(fresh, staging, self._columns, own))
 
     async def _copy(self, session: Session, table: str, files: list[DataFile], rows: int) -> None:
         loaded = 0
@@ -173,7 +185,30 @@ class Loader:
             )
 
     def _create(self, create: str, table: str) -> str:
-        return statements.create_table(create, table, self._columns, soft=self._places.soft)
+        return statements.create_table(create, table, self._columns, self._shape)
+
+    def _add(self, target: str, staging: str) -> str:
+        """Return the statement that adds the staged rows to what stands."""
+        load = self._load
+        if self._shape is not Shape.HISTORY:
+            return statements.insert_cast(target, staging, self._columns, self._own_values())
+        return merge_load(
+            target,
+            staging,
+            self._columns,
+            load.schema.key,
+            at=load.planned_at,
+            position=load.source_position,
+        )
+
+    def _own_values(self) -> dict[str, str]:
+        match self._shape:
+            case Shape.PLAIN:
+                return {}
+            case Shape.SOFT:
+                return {DELETED: "FALSE"}
+            case Shape.HISTORY:
+                return first_values(self._load.planned_at, self._load.source_position)
 
     def _record(self, rows: int) -> str:
         return (

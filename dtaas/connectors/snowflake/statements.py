@@ -1,9 +1,17 @@
 """SQL text of loads, merges and our own records. Names are quoted before they come here."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from dtaas.connectors.snowflake.layout import DELETED, Places, TargetColumn, key_of, names_of
+from dtaas.connectors.snowflake.layout import (
+    DELETED,
+    OWN_COLUMNS,
+    POSITION,
+    Places,
+    Shape,
+    TargetColumn,
+    key_of,
+)
 from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.model.load import Owner, TargetTable
 
@@ -36,29 +44,32 @@ def make_records(places: Places) -> list[str]:
     ]
 
 
-def create_table(create: str, name: str, columns: Sequence[TargetColumn], *, soft: bool) -> str:
+def create_table(create: str, name: str, columns: Sequence[TargetColumn], shape: Shape) -> str:
     """Return the statement that makes a target.
 
     Args:
         create: its first words, such as CREATE TABLE IF NOT EXISTS.
     """
     definitions = [c.definition() for c in columns]
-    if soft:
-        definitions.append(f"{quoted(DELETED)} BOOLEAN")
-    key = [c for c in columns if c.key]
+    definitions += [f"{quoted(own)} {kind}" for own, kind in OWN_COLUMNS[shape].items()]
+    key = [c.name for c in columns if c.key]
     if key:
-        definitions.append(f"PRIMARY KEY ({names_of(key)})")
+        more = [quoted(POSITION)] if shape is Shape.HISTORY else []
+        definitions.append(f"PRIMARY KEY ({', '.join(key + more)})")
     return f"{create} {name} ({', '.join(definitions)})"
 
 
-def create_staging(name: str, columns: Sequence[TargetColumn], kept: Collection[str]) -> str:
+def create_staging(
+    name: str, columns: Sequence[TargetColumn], kept: Collection[str], more: Sequence[str] = ()
+) -> str:
     """Return the statement that makes the temporary table of a batch.
 
     Args:
         kept: source names of columns of which some rows keep the target's value.
+        more: definitions of further columns.
     """
     definitions = [f"{c.name} {c.stored.staged}" for c in columns]
-    definitions += [f"{OP} VARCHAR(1)"]
+    definitions += [f"{OP} VARCHAR(1)", *more]
     definitions += [f"{keep_flag(i)} BOOLEAN" for i, c in enumerate(columns) if c.source in kept]
     return f"CREATE OR REPLACE TEMPORARY TABLE {name} ({', '.join(definitions)})"
 
@@ -83,13 +94,16 @@ def copy(table: str, stage: str, files: Sequence[str]) -> str:
     )
 
 
-def insert_cast(table: str, staging: str, columns: Sequence[TargetColumn], *, soft: bool) -> str:
-    """Return INSERT of staged rows in the target's types."""
-    values = [c.stored.cast.format(c=f"S.{c.name}") for c in columns]
-    names = [c.name for c in columns]
-    if soft:
-        names.append(quoted(DELETED))
-        values.append("FALSE")
+def insert_cast(
+    table: str, staging: str, columns: Sequence[TargetColumn], own: Mapping[str, str]
+) -> str:
+    """Return INSERT of staged rows in the target's types.
+
+    Args:
+        own: values of our own columns.
+    """
+    values = [*(c.stored.cast.format(c=f"S.{c.name}") for c in columns), *own.values()]
+    names = [*(c.name for c in columns), *(quoted(name) for name in own)]
     return (
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {staging} AS S"
     )

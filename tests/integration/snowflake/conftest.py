@@ -1,18 +1,34 @@
 """A Snowflake destination in a database schema of the test's own."""
 
+import os
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from typing import Any
 
 import pytest
-from snowflake.connector import aio
+from msgspec.structs import replace
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
+from dtaas.connectors.snowflake.names import quoted, text
+from dtaas.connectors.snowflake.sessions import SessionPool
 from dtaas.model.connectors import SnowflakeAuthentication, SnowflakeConfig, SnowflakeNames
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+from tests.integration.snowflake.account import account_of
 
 Run = Callable[[str], Awaitable[list[tuple[Any, ...]]]]
+REAL = account_of(os.environ)
+"""The account to run on instead of the emulator."""
+_RUN = uuid.uuid4().hex[:8] if REAL else ""
 _numbers = count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what only the emulator can do, when a real account is named."""
+    emulated = pytest.mark.skip(reason="injects faults, which takes the emulator")
+    for item in items:
+        if REAL and "snowflake" in getattr(item, "fixturenames", ()):
+            item.add_marker(emulated)
 
 
 def config_of(emulator: SnowflakeEmulator, number: int) -> SnowflakeConfig:
@@ -31,11 +47,35 @@ def config_of(emulator: SnowflakeEmulator, number: int) -> SnowflakeConfig:
     )
 
 
-@pytest.fixture
-async def config(snowflake: SnowflakeEmulator) -> AsyncIterator[SnowflakeConfig]:
-    await snowflake.clear()
-    yield config_of(snowflake, next(_numbers))
-    await snowflake.clear()
+if REAL:
+
+    @pytest.fixture
+    async def config() -> AsyncIterator[SnowflakeConfig]:
+        assert REAL is not None
+        mark = f"{_RUN}_{next(_numbers)}"
+        config = replace(
+            REAL, schema=f"dtaas_test_{mark}_{{schema}}", metadata_schema=f"DTAAS_TEST_{mark}"
+        )
+        yield config
+        await drop_schemas(config, mark)
+
+else:
+
+    @pytest.fixture
+    async def config(snowflake: SnowflakeEmulator) -> AsyncIterator[SnowflakeConfig]:
+        await snowflake.clear()
+        yield config_of(snowflake, next(_numbers))
+        await snowflake.clear()
+
+
+async def drop_schemas(config: SnowflakeConfig, mark: str) -> None:
+    """Drop what a test made on a real account."""
+    database = quoted(config.database)
+    like = text(f"%dtaas_test_{mark}%")
+    pool = SessionPool(config)
+    for row in await pool.run("dtaas/test", "Looking", f"SHOW SCHEMAS LIKE {like} IN {database}"):
+        await pool.run("dtaas/test", "Dropping", f"DROP SCHEMA {database}.{quoted(row[1])}")
+    await pool.aclose()
 
 
 def destination_of(config: SnowflakeConfig) -> SnowflakeDestination:
@@ -50,14 +90,14 @@ async def destination(config: SnowflakeConfig) -> AsyncIterator[SnowflakeDestina
 
 
 @pytest.fixture
-async def run(snowflake: SnowflakeEmulator, config: SnowflakeConfig) -> AsyncIterator[Run]:
+def run(config: SnowflakeConfig) -> Run:
     """Run statements on a connection of the test's own, as any user would."""
-    connection = await aio.connect(**snowflake.connection, database=config.database)
 
     async def run_one(sql: str) -> list[tuple[Any, ...]]:
-        cursor = connection.cursor()
-        await cursor.execute(sql)
-        return list(await cursor.fetchall())
+        pool = SessionPool(config)  # each time: the emulator may have died between two
+        try:
+            return [tuple(row) for row in await pool.run("a reader", "Reading", sql)]
+        finally:
+            await pool.aclose()
 
-    yield run_one
-    await connection.close()
+    return run_one
