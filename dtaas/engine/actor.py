@@ -37,6 +37,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
+from dtaas.model.spending import spent_at
 from dtaas.model.task import Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
@@ -261,6 +262,7 @@ class TaskActor:
             list(task.spec.source_tables),
             current_time,
             job.shaping.rejected,
+            spent=spent_at(job.destination),
         )
         for recorded in job.tables:
             if recorded.table in known:

@@ -45,6 +45,7 @@ from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, ExecutionStore, LoadLedger, Source
 from dtaas.model.positions import NO_REVIEWS, PositionReviews
 from dtaas.model.schema import TableRef
+from dtaas.model.spending import spent_at
 from dtaas.model.task import Task
 
 log = structlog.get_logger()
@@ -121,7 +122,12 @@ class TaskExecution:
         if company is None:
             self.drain = Drain()
             self._meter = ExecutionMeter(
-                task.id, execution.id, self._tables, current_time, rejected
+                task.id,
+                execution.id,
+                self._tables,
+                current_time,
+                rejected,
+                spent=spent_at(destination),
             )
             for recorded in tables:
                 if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:

@@ -19,6 +19,7 @@ from dtaas.model.execution import (
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.load import ChunkReceipt, CommitResult, TableLoad
 from dtaas.model.schema import TableRef
+from dtaas.model.spending import SpentOn, nothing_spent
 
 _WINDOW_S = 10.0
 _MOVING = frozenset({TablePhase.LOADING, TablePhase.STREAMING})
@@ -234,9 +235,12 @@ class ExecutionMeter:
         tables: list[TableRef],
         clock: Clock,
         rejected: Callable[[TableRef], int] = none_rejected,
+        *,
+        spent: SpentOn = nothing_spent,
     ) -> None:
         self._clock = clock
         self._rejected = rejected
+        self._spent = spent
         self._began = clock()
         self._task_id = task_id
         self._execution_id = execution_id
@@ -246,14 +250,19 @@ class ExecutionMeter:
         """Count one more table."""
         self.tables.setdefault(table, TableMeter(table, self._clock))
 
-    def _with_rejected(self, table: TableRef, state: TableProgress) -> TableProgress:
-        count = self._rejected(table)
-        return msgspec.structs.replace(state, rejected=count) if count else state
+    def _with_others_figures(self, table: TableRef, state: TableProgress) -> TableProgress:
+        count, spent = self._rejected(table), self._spent(table)
+        if count:
+            state = msgspec.structs.replace(state, rejected=count)
+        if spent.queries:
+            state = msgspec.structs.replace(state, queries=spent.queries, credits=spent.credits)
+        return state
 
     def snapshot(self, status: ExecutionStatus) -> ExecutionProgress:
         """Return the totals as of now."""
         tables = tuple(
-            self._with_rejected(table, meter.snapshot()) for table, meter in self.tables.items()
+            self._with_others_figures(table, meter.snapshot())
+            for table, meter in self.tables.items()
         )
         totals = [t.rows_total for t in tables]
         known = [t for t in totals if t is not None]

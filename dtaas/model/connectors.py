@@ -201,6 +201,21 @@ class SnowflakeDeletes(StrEnum):
     SOFT = "soft"
 
 
+class SnowflakeSize(StrEnum):
+    """Sizes of warehouses: each costs twice the credits of the one before, beginning with 1."""
+
+    XS = "x-small"
+    S = "small"
+    M = "medium"
+    L = "large"
+    XL = "x-large"
+    XL2 = "2x-large"
+    XL3 = "3x-large"
+    XL4 = "4x-large"
+    XL5 = "5x-large"
+    XL6 = "6x-large"
+
+
 class SnowflakeConfig(ConnectionConfig, frozen=True, kw_only=True):
     """A Snowflake database written as a destination."""
 
@@ -215,6 +230,12 @@ class SnowflakeConfig(ConnectionConfig, frozen=True, kw_only=True):
     token: Annotated[Secret, Meta(description="OAuth or programmatic access token")] = ""
     role: str = ""
     warehouse: str = ""
+    warehouse_size: Annotated[
+        SnowflakeSize | None, Meta(description="For estimated credits; else Snowflake is asked")
+    ] = None
+    warehouse_auto_suspend_s: Annotated[
+        int, Meta(ge=0, description="Idle seconds until it is suspended, where its size is given")
+    ] = 60
     database: Annotated[str, Meta(min_length=1)]
     schema: Annotated[
         str, Meta(description="Template of the schema: {database}, {schema}, {table}, {task}")

@@ -65,6 +65,8 @@ class TableProgress(Struct, frozen=True, kw_only=True):
         destination_lag_s: age in seconds of the oldest change read that is not durable yet.
         retention_margin_h: hours until the source forgets the next change that is needed.
         warning: what will go wrong if nobody does anything, in words.
+        queries: statements run at the destination, where it bills its work.
+        credits: what they cost there, estimated; None where that is not known.
     """
 
     table: TableRef
@@ -94,6 +96,8 @@ class TableProgress(Struct, frozen=True, kw_only=True):
     inserts: int = 0
     updates: int = 0
     deletes: int = 0
+    queries: int = 0
+    credits: float | None = None
     source_lag_s: float | None = None
     read_lag_s: float | None = None
     destination_lag_s: float | None = None

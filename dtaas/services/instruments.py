@@ -45,7 +45,7 @@ class Instruments:
 
     def __init__(self, runner: TaskRunner) -> None:
         self.registry: Final = CollectorRegistry()
-        self._known: dict[tuple[ExecutionId, TableRef], tuple[int, int]] = {}
+        self._known: dict[tuple[ExecutionId, TableRef], tuple[float, ...]] = {}
         self._tables: set[tuple[str, str]] = set()
         self._counts: DashboardFigures | None = None
         registry = self.registry
@@ -65,6 +65,24 @@ class Instruments:
         self._bytes = Counter(
             "dtaas_table_bytes",
             "Bytes of Arrow data read of a table",
+            ["task", "table"],
+            registry=registry,
+        )
+        self._written = Counter(
+            "dtaas_table_written_bytes",
+            "Bytes made durable at the destination",
+            ["task", "table"],
+            registry=registry,
+        )
+        self._queries = Counter(
+            "dtaas_table_queries",
+            "Statements run at a destination that bills them",
+            ["task", "table"],
+            registry=registry,
+        )
+        self._credits = Counter(
+            "dtaas_table_credits",
+            "Estimated credits those statements cost",
             ["task", "table"],
             registry=registry,
         )
@@ -132,17 +150,27 @@ class Instruments:
         self._duration.labels(execution.status).observe(execution.duration_seconds or 0.0)
 
     def _count(self, execution: ExecutionId, task: str, table: TableProgress) -> None:
-        rows, size = self._known.get((execution, table.table), (0, 0))
-        self._known[execution, table.table] = (table.rows_done, table.bytes)
-        if table.rows_done <= rows and table.bytes <= size:
+        before = self._known.get((execution, table.table), (0, 0, 0, 0, 0.0))
+        now = (
+            table.rows_done,
+            table.bytes,
+            table.written_bytes,
+            table.queries,
+            table.credits or 0.0,
+        )
+        self._known[execution, table.table] = now
+        more = [max(0, new - old) for new, old in zip(now, before, strict=True)]
+        if not any(more):
             return  # a table that began anew moved nothing more yet
         labels = (task, str(table.table))
         if labels not in self._tables:
             if len(self._tables) >= _MOST_TABLES:
                 labels = (task, _REST)
             self._tables.add(labels)
-        self._rows.labels(*labels).inc(max(0, table.rows_done - rows))
-        self._bytes.labels(*labels).inc(max(0, table.bytes - size))
+        counters = (self._rows, self._bytes, self._written, self._queries, self._credits)
+        for counter, amount in zip(counters, more, strict=True):
+            if amount:
+                counter.labels(*labels).inc(amount)
 
 
 class _Present(Collector):

@@ -64,6 +64,9 @@ class Sampler:
         if streams:
             values["replication_lag_s"] = max(t.lag_s or 0.0 for t in streams)
             values["capture_lag_s"] = max(t.source_lag_s or 0.0 for t in streams)
+        spent = [t.credits for p in running for t in p.tables if t.credits is not None]
+        if spent:
+            values["credits"] = sum(spent)
         margins = [t.retention_margin_h for t in streams if t.retention_margin_h is not None]
         if margins:
             values["retention_margin_h"] = min(margins)

@@ -76,7 +76,8 @@ def _rules(
         yield partial(_check_own_write_mode, spec, mapping, at, destination)
         yield partial(_check_partitions, mapping, at, destination)
         yield partial(_check_watermark, mapping, at, spec.mode)
-    yield lambda: _check_write_mode(spec, destination)
+    mode = spec.options.write_mode
+    yield partial(_check_write_mode, mode, destination, "$.options.write_mode")
     yield lambda: _check_history(spec, destination)
     yield lambda: check_schedule(spec.schedule_type, spec.schedule_interval_seconds, spec.schedule)
 
@@ -90,17 +91,17 @@ def _check_watermark(mapping: TableMapping, at: str, mode: TaskMode) -> None:
         )
 
 
-def _check_write_mode(spec: TaskSpec, destination: Capabilities) -> None:
+def _check_write_mode(mode: WriteMode, destination: Capabilities, field: str) -> None:
     able = {
         WriteMode.OVERWRITE: destination.overwrite,
         WriteMode.APPEND: destination.append,
         WriteMode.TRUNCATE_INSERT: destination.truncate_insert,
     }
-    if not able[spec.options.write_mode]:
+    if not able[mode]:
         raise ValidationFailedError(
-            f"This destination cannot {spec.options.write_mode.replace('_', '-and-')}.",
-            hint=f"Use one of: {', '.join(mode for mode, can in able.items() if can)}.",
-            field="$.options.write_mode",
+            f"This destination cannot {mode.replace('_', ' and ')}.",
+            hint=f"Use one of: {', '.join(other for other, can in able.items() if can)}.",
+            field=field,
         )
 
 
@@ -119,7 +120,11 @@ def _check_history(spec: TaskSpec, destination: Capabilities) -> None:
             hint="Keep a history with mode cdc, full_load_then_cdc or full_load.",
             field=field,
         )
-    if spec.options.write_mode is not WriteMode.OVERWRITE:
+    modes = {spec.options.write_mode} if spec.options.history else set()
+    modes |= {
+        spec.write_mode(m.source) for m in spec.table_mappings if spec.keeps_history(m.source)
+    }
+    if modes - {WriteMode.OVERWRITE}:
         raise ValidationFailedError(
             "A load continues a history; it neither appends to it nor empties it.",
             hint="Use write_mode overwrite.",
@@ -230,15 +235,15 @@ def _check_types(rules: Sequence[ColumnTypeRule], at: str) -> None:
 def _check_own_write_mode(
     spec: TaskSpec, mapping: TableMapping, at: str, destination: Capabilities
 ) -> None:
-    if mapping.write_mode is WriteMode.APPEND and (
-        spec.mode is not TaskMode.FULL_LOAD or not destination.append
-    ):
+    field = f"{at}.write_mode"
+    if mapping.write_mode is None:
+        return
+    _check_write_mode(mapping.write_mode, destination, field)
+    if mapping.write_mode is WriteMode.APPEND and spec.mode is not TaskMode.FULL_LOAD:
         raise ValidationFailedError(
-            f"{mapping.source} cannot be appended to."
-            if spec.mode is TaskMode.FULL_LOAD
-            else f"Changes of {mapping.source} follow a load that replaces the one before.",
+            f"Changes of {mapping.source} follow a load that replaces the one before.",
             hint="Use write_mode overwrite.",
-            field=f"{at}.write_mode",
+            field=field,
         )
 
 

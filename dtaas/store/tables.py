@@ -210,6 +210,8 @@ table_executions = Table(
     Column("inserts", BigInteger, nullable=False, server_default="0"),
     Column("updates", BigInteger, nullable=False, server_default="0"),
     Column("deletes", BigInteger, nullable=False, server_default="0"),
+    Column("queries", BigInteger, nullable=False, server_default="0"),
+    Column("credits", Double),
     Column("source_lag_s", Double),
     Column("read_lag_s", Double),
     Column("destination_lag_s", Double),

@@ -41,6 +41,7 @@ from dtaas.model.load import (
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.spending import MetersSpending, Spending
 
 _ENCODERS: Final = 2
 _TAG: Final = "dtaas"
@@ -58,6 +59,7 @@ class SnowflakeDestination:
         self._places = Places(config, task_name=task_name, database=database)
         self._blocking = Blocking(_ENCODERS)
         self._streams: dict[TargetTable, SnowflakeStream] = {}
+        self._tags: dict[TableRef, str] = {}
         self._ready = False
         self._preparing = anyio.Lock()
 
@@ -121,6 +123,7 @@ class SnowflakeDestination:
     @asynccontextmanager
     async def write(self, load: TableLoad, chunk: Chunk) -> AsyncIterator[ChunkWriter]:
         """Open a writer; files without a receipt are never copied."""
+        self._tags[load.schema.table] = tag_of(load.owner, load.schema.table)
         yield StageWriter(self._pool, self._places, load, chunk, self._blocking)
 
     async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
@@ -138,6 +141,7 @@ class SnowflakeDestination:
     async def _publish(self, load: TableLoad, files: list[DataFile]) -> bool:
         """Publish, again where another table's load held our records for too long."""
         loader, tag = Loader(self._places, load), tag_of(load.owner, load.schema.table)
+        self._tags[load.schema.table] = tag
         tries = 0
         while True:
             try:
@@ -205,6 +209,8 @@ class SnowflakeDestination:
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position it stands at."""
         await self.claim(stream.target, stream.owner)
+        table = stream.tracked.table
+        self._tags[table] = tag_of(stream.owner, table)
         opened = self._streams.get(stream.target)
         if opened is None or opened.stream.generation != stream.generation:
             opened = SnowflakeStream(self._pool, self._places, stream, self._blocking)
@@ -234,6 +240,10 @@ class SnowflakeDestination:
         opened = self._streams[stream.target]
         yield FoldingWriter(window, opened.folded_by, self._blocking, opened.apply)
 
+    def spent(self, table: TableRef) -> Spending:
+        """Return what a table has cost since this life of the task began."""
+        return self._pool.meter.spent(self._tags.get(table, ""))
+
     async def aclose(self) -> None:
         """Close every session. Idempotent."""
         await self._pool.aclose()
@@ -244,9 +254,11 @@ class SnowflakeDestination:
             if not self._ready:
                 for sql in statements.make_records(self._places):
                     await self._pool.run(_TAG, "Preparing our own records", sql)
+                await self._pool.learn_warehouse(_TAG)
                 self._ready = True
 
 
 _: type[Destination] = SnowflakeDestination
 _changes: type[ChangeDestination] = SnowflakeDestination
 _positions: type[HoldsPositions] = SnowflakeDestination
+_spending: type[MetersSpending] = SnowflakeDestination

@@ -60,7 +60,7 @@ async def keeps_history(
 ) -> bool | None:
     """Return whether a table keeps every version of its rows, None where there is none."""
     schema, name = places.schema(target), target.path[-1]
-    like = text(name.replace("_", r"\_"))
+    like = text(name.replace("\\", "_"))  # a pattern: it finds more, and always the table itself
     found = await session.run(what, f"SHOW TABLES LIKE {like} IN SCHEMA {schema}")
     if all(row[1] != name for row in found):
         return None

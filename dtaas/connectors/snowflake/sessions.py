@@ -1,8 +1,8 @@
 """Sessions with Snowflake: a few, kept while they work, each used by one batch at a time."""
 
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -11,6 +11,8 @@ from anyio import CancelScope, CapacityLimiter, fail_after, move_on_after
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.snowflake.errors import to_dtaas_error
+from dtaas.connectors.snowflake.names import text
+from dtaas.connectors.snowflake.spending import SpendingMeter, now, warehouse_of
 from dtaas.model.connectors import SnowflakeAuthentication, SnowflakeConfig
 from dtaas.model.errors import AuthenticationError, DtaasError, TimedOutError
 
@@ -28,10 +30,13 @@ Row = Sequence[Any]
 class Session:
     """One session. Any trouble ends it: it is never used after an error."""
 
-    def __init__(self, connection: "SnowflakeConnection", tag: str, limit_s: float) -> None:
+    def __init__(
+        self, connection: "SnowflakeConnection", meter: SpendingMeter, limit_s: float
+    ) -> None:
         self._connection = connection
+        self._meter = meter
         self._limit_s = limit_s
-        self.tag = tag
+        self.tag = ""
 
     async def run(self, what: str, sql: str) -> list[Row]:
         """Run one statement and return its rows.
@@ -42,13 +47,31 @@ class Session:
         Raises:
             DtaasError: Snowflake refused, or did not answer.
         """
-        with _translated(what):
+        _, rows = await self._answer(what, sql)
+        return rows
+
+    async def run_named(self, what: str, sql: str) -> list[dict[str, Any]]:
+        """Run one statement and return its rows, with the names of their columns."""
+        names, rows = await self._answer(what, sql)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    async def _answer(self, what: str, sql: str) -> tuple[list[str], list[Row]]:
+        with _translated(what), self._metered(sql):
             with fail_after(self._limit_s):
                 cursor = self._connection.cursor()
                 await cursor.execute(sql, _statement_params={"QUERY_TAG": self.tag})
                 rows: list[Row] = list(await cursor.fetchall())
+                names = [column.name for column in cursor.description or ()]
                 cursor.close()
-                return rows
+                return names, rows
+
+    @contextmanager
+    def _metered(self, sql: str) -> Iterator[None]:
+        began = now()
+        try:
+            yield
+        finally:
+            self._meter.ran(self.tag, sql, began)
 
     async def put(self, what: str, data: bytes, name: str, folder: str) -> None:
         """Upload a file into a stage, in place of one of its name.
@@ -56,7 +79,7 @@ class Session:
         Args:
             folder: stage and path, such as `@"DB"."S"."STAGE"/load/`.
         """
-        with _translated(what):
+        with _translated(what), self._metered("PUT"):
             with fail_after(self._limit_s):
                 cursor = self._connection.cursor()
                 await cursor.execute(
@@ -69,7 +92,7 @@ class Session:
     async def visit(self, what: str, sql: str, visit: Callable[[pa.Table], None]) -> None:
         """Run a SELECT and hand its rows on in Arrow, piece by piece."""
         blocking = Blocking(1)
-        with _translated(what):
+        with _translated(what), self._metered(sql):
             cursor = self._connection.cursor()
             with fail_after(self._limit_s):
                 await cursor.execute(sql, _statement_params={"QUERY_TAG": self.tag})
@@ -94,6 +117,11 @@ class SessionPool:
         self._application = application
         self._idle: list[Session] = []
         self._turns = CapacityLimiter(_SESSIONS)
+        self._learned = False
+        warehouse = warehouse_of(config.account, config.host, config.warehouse)
+        if config.warehouse_size is not None:
+            warehouse.describe(config.warehouse_size, config.warehouse_auto_suspend_s)
+        self.meter = SpendingMeter(warehouse)
 
     @asynccontextmanager
     async def session(self, tag: str) -> AsyncIterator[Session]:
@@ -128,6 +156,32 @@ class SessionPool:
         async with self.session(tag) as session:
             return await session.run(what, sql)
 
+    async def learn_warehouse(self, tag: str) -> None:
+        """Ask once what the warehouse costs, where neither the connector nor anybody said it.
+
+        Costs are an estimate: a role that may not see the warehouse just has none.
+        """
+        warehouse = self.meter.warehouse
+        if self._learned or warehouse.is_known:
+            return
+        self._learned = True
+        what = "Looking at the warehouse"
+        try:
+            async with self.session(tag) as session:
+                name = self._config.warehouse
+                if not name:
+                    name = (await session.run(what, "SELECT CURRENT_WAREHOUSE()"))[0][0] or ""
+                like = f"SHOW WAREHOUSES LIKE {text(name)}"
+                found = await session.run_named(what, like) if name else []
+        except DtaasError as error:
+            log.info("warehouse_unknown", code=error.code, error=error.detail)
+            return
+        for row in found:
+            if row["name"].upper() == name.upper():
+                warehouse.describe(str(row["size"]), float(row["auto_suspend"] or 0))
+                return
+        log.info("warehouse_unknown", warehouse=name)
+
     async def drop_idle(self) -> None:
         """Close the sessions nobody uses."""
         while self._idle:
@@ -143,7 +197,7 @@ class SessionPool:
         with _translated(f"Logging in to Snowflake account {config.account}"):
             with fail_after(config.login_timeout_s + _GRACE_S):
                 connection = await connect(**_parameters(config, self._application))
-        return Session(connection, "", config.statement_timeout_s + _GRACE_S)
+        return Session(connection, self.meter, config.statement_timeout_s + _GRACE_S)
 
 
 def _connect() -> Any:

@@ -91,7 +91,7 @@ def _load(
     if spec.write_mode(schema.table) is WriteMode.APPEND:
         steps.append(PlanStep(kind="append", text=f"Add the rows to those at {place}."))
         return steps
-    emptied = spec.options.write_mode is WriteMode.TRUNCATE_INSERT
+    emptied = spec.write_mode(schema.table) is WriteMode.TRUNCATE_INSERT
     rows = "what stands" if standing.rows is None else f"the {standing.rows:,} rows"
     steps.append(
         PlanStep(

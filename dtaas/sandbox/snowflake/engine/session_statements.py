@@ -155,6 +155,17 @@ def show_parameters(session: Session, found: re.Match[str]) -> Answer:
     )
 
 
+def show_warehouses(session: Session, found: re.Match[str]) -> Answer:
+    """SHOW WAREHOUSES [LIKE '…']: the session's own, which is X-Small; no other is known."""
+    like = unquoted(found["like"]).replace("%", ".*").replace("_", ".") if found["like"] else ".*"
+    name = session.warehouse or ""
+    names = [name] if name and re.fullmatch(like, name, re.IGNORECASE) else []
+    fixed = {"state": "STARTED", "type": "STANDARD", "size": "X-Small", "auto_suspend": "60"}
+    return texts(
+        answer.SHOW, {"name": names} | {key: [value] * len(names) for key, value in fixed.items()}
+    )
+
+
 def show_transactions(session: Session, _found: re.Match[str]) -> Answer:
     """SHOW TRANSACTIONS [IN ACCOUNT]: the open ones, of every session."""
     found = [other for other in session.store.sessions.values() if other.transaction is not None]

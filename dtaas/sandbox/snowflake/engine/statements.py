@@ -102,6 +102,7 @@ def _patterns() -> list[tuple[str, Handler]]:
             session_statements.use,
         ),
         (rf"SHOW\s+PARAMETERS{_LIKE}(?:\s+IN\s+.+)?", session_statements.show_parameters),
+        (rf"SHOW\s+WAREHOUSES{_LIKE}", session_statements.show_warehouses),
         (_ACCOUNT_ONLY, session_statements.accept),
         (r"SHOW\s+TRANSACTIONS(?:\s+IN\s+ACCOUNT)?", session_statements.show_transactions),
         (r"SHOW\s+LOCKS(?:\s+IN\s+ACCOUNT)?", session_statements.show_locks),

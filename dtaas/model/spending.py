@@ -1,0 +1,45 @@
+"""What a table costs at a destination that bills its work."""
+
+from collections.abc import Callable
+from typing import Final, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from dtaas.model.schema import TableRef
+
+
+class Spending(Struct, frozen=True, kw_only=True):
+    """What was spent on one table by this life of its task.
+
+    Attributes:
+        queries: statements that were run.
+        billed_s: seconds a warehouse was awake because of them, as the product bills them.
+        credits: what that comes to; None while the warehouse's size is not known.
+    """
+
+    queries: int = 0
+    billed_s: float = 0.0
+    credits: float | None = None
+
+
+NOTHING: Final = Spending()
+SpentOn = Callable[[TableRef], Spending]
+
+
+@runtime_checkable
+class MetersSpending(Protocol):
+    """The part of a destination that knows what it costs."""
+
+    def spent(self, table: TableRef) -> Spending:
+        """Return what was spent on a table of the source so far. Pure and cheap."""
+        ...
+
+
+def nothing_spent(_: TableRef) -> Spending:
+    """Return nothing: the destination bills no work."""
+    return NOTHING
+
+
+def spent_at(destination: object) -> SpentOn:
+    """Return what asks a destination for its cost."""
+    return destination.spent if isinstance(destination, MetersSpending) else nothing_spent
