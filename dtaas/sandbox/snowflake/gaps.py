@@ -44,8 +44,8 @@ SNOWFLAKE_GAPS: Final = (
     "One session runs one statement at a time; more than one statement in a text is refused.",
     (
         "Roles, grants, warehouses, resource monitors, clustering, retention and cost are accepted "
-        "and mean nothing; SHOW WAREHOUSES knows the session's own, an X-Small. PRIMARY KEY, UNIQUE "
-        "and FOREIGN KEY are forgotten."
+        "and mean nothing; SHOW WAREHOUSES knows the session's own, an X-Small. PRIMARY KEY, "
+        "UNIQUE and FOREIGN KEY are forgotten."
     ),
     "SWAP WITH and RENAME stay within a schema. No UNDROP, time travel, streams or tasks.",
     (

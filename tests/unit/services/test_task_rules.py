@@ -95,6 +95,35 @@ def test_a_good_task_passes():
             "$.options.write_mode",
         ),
         (
+            {"options": TaskOptions(write_mode=WriteMode.TRUNCATE_INSERT)},
+            ALL,
+            "$.options.write_mode",
+        ),
+        (
+            {"table_mappings": (TableMapping(source=A, write_mode=WriteMode.TRUNCATE_INSERT),)},
+            ALL,
+            "$.table_mappings[0].write_mode",
+        ),
+        ({"options": TaskOptions(history=True)}, ALL, "$.options.history"),
+        (
+            {"table_mappings": (TableMapping(source=A), TableMapping(source=B, history=True))},
+            ALL,
+            "$.table_mappings[1].history",
+        ),
+        (
+            {"options": TaskOptions(history=True, write_mode=WriteMode.APPEND)},
+            msgspec.structs.replace(ALL, history=True),
+            "$.options.history",
+        ),
+        (
+            {
+                "options": TaskOptions(write_mode=WriteMode.APPEND),
+                "table_mappings": (TableMapping(source=A, history=True),),
+            },
+            msgspec.structs.replace(ALL, history=True),
+            "$.table_mappings[0].history",
+        ),
+        (
             {"table_rules": TableRules(column_names="{colum}")},
             ALL,
             "$.table_rules.column_names",
@@ -212,3 +241,16 @@ def test_tables_come_and_go_while_a_task_streams_but_do_not_move() -> None:
         table_mappings=(TableMapping(source=A, target=("elsewhere",)),),
     )
     assert fields_for_rest(old, moved, streaming=True) == ("source_tables", "table_mappings")
+
+
+def test_a_history_is_kept_by_table_and_not_of_increments():
+    able = msgspec.structs.replace(ALL, history=True, incremental=True, cdc=True)
+    one = spec(
+        options=TaskOptions(history=True),
+        table_mappings=(TableMapping(source=B, history=False, write_mode=WriteMode.APPEND),),
+    )
+    check_spec(one, able, able)
+    assert (one.keeps_history(A), one.keeps_history(B)) == (True, False)
+    with pytest.raises(ValidationFailedError, match="increment") as refused:
+        check_spec(spec(mode=TaskMode.INCREMENTAL, options=TaskOptions(history=True)), able, able)
+    assert refused.value.field == "$.options.history"
