@@ -149,6 +149,7 @@ class Setting:
                 streams=store.streams,
                 bus=EventBus(),
                 uniform=lambda _low, _high: 0.0,
+                data_dir=self.folder / "data",
             )
             supervisor = Supervisor(workshop, registry, shutdown_grace_s=10)
             async with anyio.create_task_group() as group:
