@@ -71,9 +71,11 @@ class ChunkCopy:
                     batch_bytes=self._batch_bytes,
                 ) as reader:
                     while (batch := await reader.next()) is not None:
+                        self._meter.read_by(reader.read_by)
                         await self._lease.take(batch.nbytes)
                         self._meter.read(self._chunk.index, batch.num_rows, batch.nbytes)
                         await out.send(batch)
+                    self._meter.read_by(reader.read_by)  # of a chunk without rows
                 self._complete = True
 
     async def _write(

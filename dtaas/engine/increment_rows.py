@@ -15,6 +15,7 @@ from dtaas.model.changes import (
     TrackedTable,
     change_schema,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.ports import BatchReader, Source
 
 _DIGITS: Final = 20
@@ -59,6 +60,11 @@ class _AsChanges:
         self._schema = schema
         self._window = window
         self._rows = 0
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the rows."""
+        return self._reader.read_by
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next batch, None after the last row."""

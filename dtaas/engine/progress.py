@@ -13,6 +13,7 @@ from dtaas.model.execution import (
     FINAL_PHASES,
     ExecutionProgress,
     ExecutionStatus,
+    ReadBy,
     TablePhase,
     TableProgress,
 )
@@ -116,6 +117,14 @@ class TableMeter:
         self._bytes.add(size_bytes)
         self._unfinished[chunk_index] = self._unfinished.get(chunk_index, 0) + rows
         self._set(bytes=self._state.bytes + size_bytes)
+
+    def read_by(self, way: ReadBy | None) -> None:
+        """Show what reads the table."""
+        if way is not None and (way.reader, way.reason or None) != (
+            self._state.reader,
+            self._state.reader_reason,
+        ):
+            self._set(reader=way.reader, reader_reason=way.reason or None)
 
     def touch(self) -> None:
         """Note that something moved which is not counted in rows."""

@@ -327,6 +327,7 @@ class TableStreamer:
             batch_bytes=context.spec.batch_size_mb * _MIB,
         ) as reader:
             while (batch := await reader.next()) is not None:
+                self._meter.read_by(reader.read_by)
                 await self._write(batch, writer, lease, watch, limit_s)
         moved = partial(self._moved, watch, limit_s)
         found = missed_rows(context.source, context.rows, self._state.stream, window, moved)

@@ -62,8 +62,20 @@ class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1, description="Host name or address")]
     port: Port = 1433
     database: Annotated[str, Meta(min_length=1)]
-    username: Annotated[str, Meta(min_length=1)]
+    username: Annotated[
+        str,
+        Meta(min_length=1, description="Login of SQL Server; with an access token only shown"),
+    ]
     password: Secret = ""
+    access_token: Annotated[
+        str,
+        Meta(
+            description="Entra ID token for https://database.windows.net/ instead of a password; "
+            "a reference such as ${file:/run/token} is read anew whenever a task starts",
+            extra={"secret": True},
+            extra_json_schema={"format": "password"},
+        ),
+    ] = ""
     encrypt: Encryption = Encryption.YES
     trust_server_certificate: bool = False
     host_name_in_certificate: str = ""
@@ -83,6 +95,19 @@ class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
     max_lob_bytes: Annotated[
         int, Meta(ge=1024, description="Longest LOB value accepted; a longer one is an error")
     ] = 256 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot log in, or would show the token to a server that is not verified.
+
+        Raises:
+            ValueError: the token does not go with another setting.
+        """
+        if self.access_token and self.password:
+            raise ValueError("give password or access_token, and make the other empty")
+        if self.access_token and self.encrypt is Encryption.NO:
+            raise ValueError("an access_token needs encrypt yes or strict")
+        if self.access_token and self.reader is Reader.ODBC:
+            raise ValueError("an access_token needs the native reader")
 
 
 _PLACEHOLDERS = ("database", "schema", "table", "task")

@@ -44,6 +44,18 @@ class TablePhase(StrEnum):
 FINAL_PHASES = frozenset({TablePhase.COMPLETED, TablePhase.FAILED, TablePhase.STOPPED})
 
 
+class ReadBy(Struct, frozen=True):
+    """What reads the rows of a table, where a source has several ways.
+
+    Attributes:
+        reader: its name, such as `native` or `odbc`.
+        reason: why it is not the first choice, in words; '' when it is.
+    """
+
+    reader: str
+    reason: str = ""
+
+
 class TableProgress(Struct, frozen=True, kw_only=True):
     """Live state of one table, as `/ws` and `table_executions` show it.
 
@@ -67,6 +79,9 @@ class TableProgress(Struct, frozen=True, kw_only=True):
         warning: what will go wrong if nobody does anything, in words.
         queries: statements run at the destination, where it bills its work.
         credits: what they cost there, estimated; None where that is not known.
+        reader: what reads the table, such as `native` or `odbc`; None before the first rows, and
+            where the source has one way only.
+        reader_reason: why it is not the first choice; None when it is.
     """
 
     table: TableRef
@@ -103,6 +118,8 @@ class TableProgress(Struct, frozen=True, kw_only=True):
     destination_lag_s: float | None = None
     retention_margin_h: float | None = None
     warning: str | None = None
+    reader: str | None = None
+    reader_reason: str | None = None
 
 
 class Execution(Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from dtaas.model.execution import (
     ExecutionProgress,
     ExecutionStatus,
     ExecutionType,
+    ReadBy,
     TableProgress,
 )
 from dtaas.model.ids import ConnectorId, ExecutionId, LoadId, TaskId
@@ -64,6 +65,11 @@ KEYS_AT_ONCE: Final = 200
 # --- sources --------------------------------------------------------------------------------------
 class BatchReader(Protocol):
     """A chunk being read. The engine decides when to ask for more."""
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the rows, known from the first `next` on; None where there is one way only."""
+        ...
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next rows, or None after the last.

@@ -217,6 +217,8 @@ table_executions = Table(
     Column("destination_lag_s", Double),
     Column("retention_margin_h", Double),
     Column("warning", Text),
+    Column("reader", String(20)),
+    Column("reader_reason", Text),
     UniqueConstraint("execution_id", "table_schema", "table_name"),
 )
 

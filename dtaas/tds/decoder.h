@@ -41,7 +41,8 @@ enum {
   AS_UTF16,
   AS_CODE_PAGE, /* one byte a character, through `table` */
   AS_UTF8,
-  AS_BYTES
+  AS_BYTES,
+  AS_DOUBLE_BYTE /* one or two bytes a character, through `table` */
 };
 
 /* Answers of tds_next; more than 0 is the number of rows of a full batch. */
@@ -52,8 +53,11 @@ enum {
   LONE_SURROGATE = -3,
   VALUE_TOO_LARGE = -4,
   OUT_OF_MEMORY = -5,
-  BAD_UTF8 = -6
+  BAD_UTF8 = -6,
+  BAD_TEXT = -7 /* bytes that are no character of their code page */
 };
+
+enum { NO_CHARACTER = 0xFFFF, LEAD_BYTE = 0xFFFE };
 
 typedef struct {
   uint8_t length, as;
@@ -61,7 +65,10 @@ typedef struct {
   uint8_t scale, unit;
   uint8_t wire;            /* bytes of a value on the wire where that is fixed */
   uint8_t reserved[2];
-  const uint16_t *table; /* 128 UTF-16 units for the upper half of a code page; the caller's */
+  /* UTF-16 units, the caller's. Of a code page of one byte: for the bytes from 128 on. Of one of
+   * two: for every byte, LEAD_BYTE where another follows, then for every byte behind a first one
+   * from 128 on; NO_CHARACTER where there is none. */
+  const uint16_t *table;
 } tds_column;
 
 typedef struct tds_decoder tds_decoder;

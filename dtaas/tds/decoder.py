@@ -8,15 +8,15 @@ from typing import Final, Self
 
 import pyarrow as pa
 
-from dtaas.tds.code_pages import upper_half
+from dtaas.tds.code_pages import double_byte, upper_half
 from dtaas.tds.errors import BadValueError, ProtocolError
 from dtaas.tds.library import CArrowArray, CColumn, load, why_missing
-from dtaas.tds.plan import ColumnPlan, Length
+from dtaas.tds.plan import As, ColumnPlan, Length
 
 _NEED_BYTES: Final = 0
 _OTHER_TOKEN: Final = -1
 _BAD_STREAM: Final = -2
-_REASONS: Final = {-3: "lone_surrogate", -4: "too_large", -6: "bad_utf8"}
+_REASONS: Final = {-3: "lone_surrogate", -4: "too_large", -6: "bad_utf8", -7: "bad_text"}
 _OUT_OF_MEMORY: Final = -5
 _LOOK_BYTES: Final = 64 * 1024
 """Tokens between rows are short: errors and counts."""
@@ -160,5 +160,5 @@ class Decoder:
 def _table(plan: ColumnPlan) -> "ctypes.Array[ctypes.c_uint16] | None":
     if not plan.codec:
         return None
-    units = upper_half(plan.codec)
+    units = double_byte(plan.codec) if plan.how is As.DOUBLE_BYTE else upper_half(plan.codec)
     return (ctypes.c_uint16 * len(units))(*units)

@@ -40,7 +40,7 @@ class BadValueError(Exception):
 
     Attributes:
         column: its position in the result, from 0.
-        reason: `lone_surrogate`, `too_large` or `bad_utf8`.
+        reason: `lone_surrogate`, `too_large`, `bad_utf8` or `bad_text`.
         value: its bytes on the wire, of a long one only a part.
     """
 

@@ -73,6 +73,8 @@ int set_null(tds_decoder *d, column *c);
 /* text.c */
 int64_t utf16_to_utf8(uint8_t **out, const uint8_t *s, size_t size, int last);
 uint8_t *code_page_to_utf8(uint8_t *to, const uint8_t *p, size_t size, const uint16_t *table);
+int64_t double_byte_to_utf8(uint8_t **out, const uint8_t *p, size_t size, int last,
+                            const uint16_t *table);
 int is_utf8(const uint8_t *p, size_t size);
 int64_t put_text(column *c, const uint8_t *p, size_t size, int last);
 

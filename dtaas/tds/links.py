@@ -2,9 +2,11 @@
 
 import socket
 import ssl
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from dtaas.tds.errors import EncryptionError, LinkError
+from dtaas.tds.host_names import is_for
 from dtaas.tds.packets import HEADER_BYTES, PacketType, parse_header, split
 
 _RECEIVE_BYTES: Final = 256 * 1024
@@ -55,9 +57,19 @@ class TlsStream:
     """TLS over a socket. With `within_packets` the handshake travels inside PRELOGIN packets."""
 
     def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext, host: str, *, within_packets: bool
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        host: str,
+        *,
+        names: Collection[str],
+        within_packets: bool,
     ) -> None:
         """Shake hands.
+
+        Args:
+            host: the server that is wanted, of those that share an address.
+            names: what the certificate may be for; empty when it is not looked at.
 
         Raises:
             EncryptionError: the certificate is not trusted or names another host.
@@ -68,6 +80,10 @@ class TlsStream:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
         self._shake_hands(within_packets=within_packets)
+        if names and not is_for(self._tls.getpeercert() or {}, names):
+            raise EncryptionError(
+                "certificate verify failed: it is not for " + " or ".join(sorted(set(names)))
+            )
 
     def send(self, data: bytes) -> None:
         """Send all of `data`."""

@@ -14,14 +14,18 @@ _FLAGS_2: Final = 0x03  # ODBC's session settings; a bad language is an error
 _READ_ONLY_INTENT: Final = 0x20
 _EXTENSION: Final = 0x10
 _TABLE_BYTES: Final = 58
-_UTF8_SUPPORT: Final = b"\x0a\x01\x00\x00\x00\x01\xff"
-"""Feature UTF8_SUPPORT and the terminator: text of UTF-8 collations comes as it is."""
+_UTF8_SUPPORT: Final = b"\x0a\x01\x00\x00\x00\x01"
+"""Feature UTF8_SUPPORT: text of UTF-8 collations comes as it is."""
+_FEDERATED: Final = 0x02
+_SECURITY_TOKEN: Final = 0x01 << 1
+_FEATURES_END: Final = b"\xff"
 
 
 class Login(Struct, frozen=True, kw_only=True):
-    """A login with a name and password of SQL Server.
+    """A login with a name and password of SQL Server, or with an access token of Entra ID.
 
     Attributes:
+        token: what is sent instead of name and password, '' for these.
         packet_size: bytes of a packet we ask for; the server may answer with fewer.
         read_only: read-only intent, for a readable secondary.
     """
@@ -32,10 +36,15 @@ class Login(Struct, frozen=True, kw_only=True):
     server: str
     application: str
     packet_size: int
+    token: str = ""
     read_only: bool = False
 
-    def encode(self) -> bytes:
-        """Return the payload of the message."""
+    def __repr__(self) -> str:
+        """Show neither password nor token."""
+        return f"Login(user={self.user!r}, database={self.database!r})"
+
+    def encode(self, *, token_required: bool = False) -> bytes:
+        """Return the payload of the message; `token_required` as the server's PRELOGIN said."""
         data = bytearray()
         table = bytearray()
         start = _FIXED.size + _TABLE_BYTES
@@ -64,7 +73,7 @@ class Login(Struct, frozen=True, kw_only=True):
             add(b"", 0)
         table.extend(bytes(4))
         struct.pack_into("<I", data, extension_at, start + len(data))
-        data.extend(_UTF8_SUPPORT)
+        data.extend(self._features(token_required=token_required))
         fixed = _FIXED.pack(
             start + len(data),
             _TDS_74,
@@ -80,6 +89,15 @@ class Login(Struct, frozen=True, kw_only=True):
             0,
         )
         return fixed + bytes(table) + bytes(data)
+
+    def _features(self, *, token_required: bool) -> bytes:
+        """Return the feature extensions: MS-TDS 2.2.6.4, FEDAUTH with a security token."""
+        features = _UTF8_SUPPORT
+        if self.token:
+            token = self.token.encode("utf-16-le")
+            data = struct.pack("<BI", _SECURITY_TOKEN | token_required, len(token)) + token
+            features += struct.pack("<BI", _FEDERATED, len(data)) + data
+        return features + _FEATURES_END
 
 
 def _scramble(password: str) -> bytes:

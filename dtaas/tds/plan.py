@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 from msgspec import Struct
 
-from dtaas.tds.code_pages import UTF8, codec_of
+from dtaas.tds.code_pages import DOUBLE_BYTES, UTF8, codec_of
 from dtaas.tds.errors import NotDecodableError
 from dtaas.tds.metadata import WireColumn
 
@@ -40,6 +40,7 @@ class As(IntEnum):
     CODE_PAGE = 13
     UTF8 = 14
     BYTES = 15
+    DOUBLE_BYTE = 16
 
 
 class ColumnPlan(Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ class ColumnPlan(Struct, frozen=True, kw_only=True):
         width: bytes of a fixed-length value in Arrow, 0 for bits, text and bytes.
         scale: fractional digits on the wire; unit: those of the Arrow type.
         wire: bytes on the wire of a fixed-length value.
-        codec: code page of `As.CODE_PAGE`.
+        codec: code page of `As.CODE_PAGE` and `As.DOUBLE_BYTE`.
     """
 
     length: Length
@@ -87,7 +88,7 @@ def plan_column(column: WireColumn, target: pa.DataType) -> ColumnPlan | None:
     """Return how `column` becomes exactly `target`, None when it is not of such a type.
 
     Raises:
-        NotDecodableError: text in a code page of several bytes a character, or an unknown one.
+        NotDecodableError: text in a code page that is not known here.
     """
     if column.token in _FIXED_TOKENS or column.token in _SHORTS or column.token in _POINTERS:
         length = _length(column)
@@ -164,7 +165,8 @@ def _text(column: WireColumn, target: pa.DataType, length: Length) -> ColumnPlan
         raise NotDecodableError(f"the code page of collation 0x{column.collation.hex()}")
     if codec == UTF8:
         return ColumnPlan(length=length, how=As.UTF8)
-    return ColumnPlan(length=length, how=As.CODE_PAGE, codec=codec)
+    how = As.DOUBLE_BYTE if codec in DOUBLE_BYTES else As.CODE_PAGE
+    return ColumnPlan(length=length, how=how, codec=codec)
 
 
 def _width(target: pa.DataType) -> int:

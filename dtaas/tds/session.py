@@ -29,6 +29,7 @@ _SOCKET_BUFFER: Final = 2 * 1024 * 1024
 _HEADERS: Final = bytes.fromhex("16000000 12000000 0200 0000000000000000 01000000")
 """ALL_HEADERS of a request outside transactions: MS-TDS 2.2.5.3."""
 _MOST_ROUTES: Final = 3
+_STRICT_PROTOCOL: Final = "tds/8.0"
 
 
 class Encryption(StrEnum):
@@ -39,11 +40,18 @@ class Encryption(StrEnum):
     STRICT = "strict"
 
 
+_OPTIONS: Final = {
+    Encryption.YES: EncryptionOption.ON,
+    Encryption.NO: EncryptionOption.OFF,
+    Encryption.STRICT: EncryptionOption.NOT_SUPPORTED,  # there is TLS already
+}
+
+
 class Target(Struct, frozen=True, kw_only=True):
     """Where to connect and how.
 
     Attributes:
-        certificate_host: name the certificate must carry, '' for `host`.
+        certificate_host: name the certificate may carry instead of `host`, '' for none.
         trust_certificate: take any certificate; ignored when strict.
         connect_timeout_s: limit of each step of connecting.
     """
@@ -74,12 +82,15 @@ class Session:
             LinkError, EncryptionError, ProtocolError, ServerError: it did not come to that.
         """
         target = self._target
+        if target.login.token and target.encryption is Encryption.NO:
+            raise EncryptionError("an access token is sent through a verified connection only")
         host, port = target.host, target.port
         for _ in range(_MOST_ROUTES):
             route = self._connect_to(host, port)
             if route is None:
                 return
             self.close()
+            self._packet_size = _FIRST_PACKET
             host, port = route.host, route.port
         raise LinkError(f"the server redirected the connection {_MOST_ROUTES} times")
 
@@ -126,8 +137,9 @@ class Session:
         self._socket = self._dial(host, port)
         if self._aborted:
             raise LinkError("the connection was given up")
-        login_stream = self._negotiate(self._socket, host)
-        payload = self._target.login.encode()
+        login_stream, answer = self._negotiate(self._socket, host)
+        login = self._target.login
+        payload = login.encode(token_required=answer.token_required)
         for packet in split(PacketType.LOGIN7, payload, _FIRST_PACKET):
             login_stream.send(packet)
         assert self._stream is not None  # noqa: S101 - _negotiate sets it
@@ -139,6 +151,8 @@ class Session:
                 return token.route
         if not any(token.login_ack for token in found):
             raise ProtocolError("the server neither accepted nor refused the login")
+        if login.token and not any(tokens.FEDERATED in token.features for token in found):
+            raise ProtocolError("the server let us in without regard to the access token")
         self._socket.settimeout(None)
         return None
 
@@ -152,42 +166,46 @@ class Session:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
         return sock
 
-    def _negotiate(self, sock: socket.socket, host: str) -> Stream:
-        """Agree on encryption. Sets the session's stream and returns the login's."""
+    def _negotiate(self, sock: socket.socket, host: str) -> tuple[Stream, prelogin.Answer]:
+        """Agree on encryption. Sets the session's stream; returns the login's, and the answer."""
         wanted = self._target.encryption
         clear: Stream = ClearStream(sock)
         if wanted is Encryption.STRICT:
             context = self._context(verify=True)
-            context.set_alpn_protocols(["tds/8.0"])
-            clear = TlsStream(sock, context, self._name(host), within_packets=False)
-        option = EncryptionOption.OFF if wanted is Encryption.NO else EncryptionOption.ON
-        for packet in split(PacketType.PRELOGIN, prelogin.request(option), _FIRST_PACKET):
+            context.set_alpn_protocols([_STRICT_PROTOCOL])
+            names = self._names(host)
+            clear = TlsStream(sock, context, host, names=names, within_packets=False)
+        request = prelogin.request(_OPTIONS[wanted], with_token=bool(self._target.login.token))
+        for packet in split(PacketType.PRELOGIN, request, _FIRST_PACKET):
             clear.send(packet)
-        answer = prelogin.parse_encryption(read_message(clear))
+        answer = prelogin.parse(read_message(clear))
         self._stream = clear
         if wanted is Encryption.STRICT:
-            return clear
-        if answer is EncryptionOption.NOT_SUPPORTED:
+            return clear, answer
+        if answer.encryption is EncryptionOption.NOT_SUPPORTED:
             if wanted is Encryption.YES:
                 raise EncryptionError("the server does not support encryption")
-            return clear
-        whole = wanted is Encryption.YES or answer is not EncryptionOption.OFF
-        context = self._context(verify=whole and not self._target.trust_certificate)
+            return clear, answer
+        whole = wanted is Encryption.YES or answer.encryption is not EncryptionOption.OFF
+        verify = whole and not self._target.trust_certificate
+        context = self._context(verify=verify)
         context.maximum_version = ssl.TLSVersion.TLSv1_2  # later ones need TDS 8.0
-        encrypted = TlsStream(sock, context, self._name(host), within_packets=True)
+        names = self._names(host) if verify else ()
+        encrypted = TlsStream(sock, context, host, names=names, within_packets=True)
         if whole:
             self._stream = encrypted
-        return encrypted
+        return encrypted, answer
 
-    def _name(self, host: str) -> str:
-        return self._target.certificate_host or host
+    def _names(self, host: str) -> tuple[str, ...]:
+        told = self._target.certificate_host
+        return (host, told) if told else (host,)
 
     @staticmethod
     def _context(*, verify: bool) -> ssl.SSLContext:
         context = ssl.create_default_context()
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+        context.check_hostname = False  # names are compared as the driver does: host_names.py
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which the driver does not ask for either
+        context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
         return context
 
     def _open_stream(self) -> Stream:

@@ -124,6 +124,7 @@ static void begin_long(tds_decoder *d, const column *c, int in_chunk, uint64_t l
 static int end_long(tds_decoder *d, column *c) {
   int64_t size = c->used - d->value_start;
   d->in_value = 0;
+  if (d->carried && c->how.as == AS_DOUBLE_BYTE) return BAD_TEXT;
   if (d->carried) return d->carried & 1 ? BAD_STREAM : LONE_SURROGATE;
   if (c->how.as == AS_UTF8 && !is_utf8(c->data + d->value_start, (size_t)size)) return BAD_UTF8;
   c->offsets[d->rows + 1] = (int32_t)c->used;

@@ -83,6 +83,34 @@ uint8_t *code_page_to_utf8(uint8_t *to, const uint8_t *p, size_t size,
   return to;
 }
 
+/* Bytes of `size` taken; one fewer when the first of two is the last and `last` is not set. */
+int64_t double_byte_to_utf8(uint8_t **out, const uint8_t *s, size_t size, int last,
+                            const uint16_t *table) {
+  const uint8_t *p = s, *stop = s + size;
+  uint8_t *to = *out;
+  while (p < stop) {
+    if (*p < 0x80) {
+      *to++ = *p++;
+      continue;
+    }
+    uint16_t unit = table[*p];
+    size_t taken = 1;
+    if (unit == LEAD_BYTE) {
+      if (stop - p < 2) {
+        if (last) return BAD_TEXT;
+        break;
+      }
+      unit = table[256 + (*p - 0x80) * 256 + p[1]];
+      taken = 2;
+    }
+    if (unit == NO_CHARACTER) return BAD_TEXT;
+    to = put_utf8(to, unit);
+    p += taken;
+  }
+  *out = to;
+  return p - s;
+}
+
 int is_utf8(const uint8_t *p, size_t size) {
   const uint8_t *stop = p + size;
   while (p < stop) {
@@ -118,6 +146,10 @@ int64_t put_text(column *c, const uint8_t *p, size_t size, int last) {
       break;
     case AS_CODE_PAGE:
       to = code_page_to_utf8(to, p, size, c->how.table);
+      break;
+    case AS_DOUBLE_BYTE:
+      taken = double_byte_to_utf8(&to, p, size, last, c->how.table);
+      if (taken < 0) return taken;
       break;
     default:
       memcpy(to, p, size);

@@ -21,13 +21,15 @@ _FEATUREEXTACK: Final = 0xAE
 _RETURNSTATUS: Final = 0x79
 _DONE: Final = frozenset({0xFD, 0xFE, 0xFF})
 _WITH_SHORT_LENGTH: Final = frozenset({ERROR, _INFO, _LOGINACK, _ENVCHANGE, 0xA9, 0xA4, 0xA5})
-_WITH_LONG_LENGTH: Final = frozenset({0xE4})  # SESSIONSTATE
+_WITH_LONG_LENGTH: Final = frozenset({0xE4, 0xEE})  # SESSIONSTATE, FEDAUTHINFO
 _MORE: Final = 0x01
 _ATTENTION: Final = 0x20
 _SERVER_ERROR: Final = 0x100
 _DONE_BYTES: Final = 13
 _PACKET_SIZE_CHANGE: Final = 4
 _ROUTING_CHANGE: Final = 20
+FEDERATED: Final = 0x02
+"""Feature id of the login by access token."""
 
 
 class Done(Struct, frozen=True):
@@ -58,6 +60,7 @@ class Token(Struct, frozen=True):
         size: its bytes, with the first.
         done, error, packet_size, route: what it said, None for what it does not say.
         login_ack: whether it accepts the login.
+        features: the extensions of ours it acknowledges.
     """
 
     size: int
@@ -66,6 +69,7 @@ class Token(Struct, frozen=True):
     packet_size: int | None = None
     route: Route | None = None
     login_ack: bool = False
+    features: frozenset[int] = frozenset()
 
 
 def parse(data: bytes) -> Token | None:
@@ -120,11 +124,13 @@ def _parse_done(data: bytes) -> Token | None:
 
 def _parse_features(data: bytes) -> Token | None:
     at = 1
+    found = set()
     while at < len(data) and data[at] != 0xFF:  # noqa: PLR2004 - the terminator
         if at + 5 > len(data):
             return None
+        found.add(data[at])
         at += 5 + int(struct.unpack_from("<I", data, at + 1)[0])
-    return Token(size=at + 1) if at < len(data) else None
+    return Token(size=at + 1, features=frozenset(found)) if at < len(data) else None
 
 
 def _parse_error(body: bytes) -> ServerError:

@@ -327,7 +327,7 @@ class ChangeEngine:
         self._counts = {"polls": 0, "others": 0}
 
     async def login(
-        self, *, user: str, password: str, database: str, application: str, host: str
+        self, *, user: str, password: str | None, database: str, application: str, host: str
     ) -> Session:
         return ChangeReplay(self._feed, self._rows, self._tables, self._counts)
 

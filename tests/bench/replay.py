@@ -189,7 +189,7 @@ class ReplayEngine:
         ]
 
     async def login(
-        self, *, user: str, password: str, database: str, application: str, host: str
+        self, *, user: str, password: str | None, database: str, application: str, host: str
     ) -> Session:
         return Replay(self._rows, self._slices)
 

@@ -176,6 +176,8 @@ class ExecutionStoreContract:
             chunks_done=3,
             chunks_total=9,
             rejected=2,
+            reader="odbc",
+            reader_reason="a type of its own",
             retries=1,
             error_code="timed_out",
             error="No ünswer.",

@@ -19,6 +19,7 @@ from dtaas.model.errors import (
     TableNotFoundError,
     UnsupportedTypeError,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.load import Chunk
 from dtaas.model.ports import Source
 from dtaas.model.schema import Column, TableRef, TableSchema
@@ -56,9 +57,14 @@ KEYS: dict[str, tuple[ColumnType, st.SearchStrategy[list[Any]]]] = {
 
 
 class House(ABC):
-    """A source under test, with the other side in our hands."""
+    """A source under test, with the other side in our hands.
+
+    Attributes:
+        read_by: what reads its tables; None where there is one way only.
+    """
 
     source: Source
+    read_by: ReadBy | None = None
 
     @abstractmethod
     async def create(self, schema: TableSchema, rows: pa.Table) -> None:
@@ -184,6 +190,18 @@ class SourceContract:
         small = await read_chunk(house.source, described, chunk, size=256)
         assert all(batch.nbytes <= 256 for batch in small)
         assert numbers(few) == numbers(small) == list(range(500))
+
+    @pytest.mark.parametrize("rows", [0, 3])
+    async def test_a_reader_says_what_it_is(self, house: House, rows: int) -> None:
+        schema = key_schema(Integer(64))
+        await house.create(schema, rows_of(schema, range(rows)))
+        described = await house.source.describe(schema.table)
+        (chunk,) = await house.source.plan(described, chunk_rows=1000)
+        async with house.source.read(
+            described, chunk, batch_rows=1000, batch_bytes=1 << 20
+        ) as reader:
+            await reader.next()
+            assert reader.read_by == house.read_by
 
     async def test_empty_table_is_one_chunk_without_rows(self, house: House) -> None:
         schema = key_schema(Integer(64))

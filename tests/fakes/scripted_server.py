@@ -190,9 +190,9 @@ class ScriptedEngine:
         self.transactions = 0
 
     async def login(
-        self, *, user: str, password: str, database: str, application: str, host: str
+        self, *, user: str, password: str | None, database: str, application: str, host: str
     ) -> Session:
-        if (user, password) != (USER, PASSWORD):
+        if user != USER or password not in (PASSWORD, None):
             raise SqlError(18456, f"Login failed for user '{user}'.", severity=14)
         if database not in {"", "testdb", "master"}:
             text = f'Cannot open database "{database}" requested by the login. The login failed.'

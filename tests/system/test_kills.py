@@ -80,3 +80,5 @@ async def test_sigterm_drains_and_the_next_start_goes_on(servers: Sandbox, make_
     assert proof.verified, proof.differs()
     listed = await daemon.get(f"/api/tasks/{task_id}/executions")
     assert listed["total"] == 1  # the same execution went on
+    (table,) = (await daemon.newest(task_id))["tables"]
+    assert (table["reader"], table["reader_reason"]) == ("native", None)

@@ -20,6 +20,7 @@ from dtaas.model.errors import (
     CaptureStoppedError,
     TableNotFoundError,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef
 
@@ -41,6 +42,11 @@ class MemoryChangeReader:
         self._tracked = tracked
         self._window = window
         self._batches = iter(batches)
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """None: there is one way only."""
+        return None
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next batch, None after the last."""

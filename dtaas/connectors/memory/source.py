@@ -11,6 +11,7 @@ from dtaas.connectors.memory.datasets import Dataset, MemoryTable, dataset
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
 from dtaas.model.connectors import MemorySourceConfig
 from dtaas.model.errors import SchemaChangedError, TableNotFoundError
+from dtaas.model.execution import ReadBy
 from dtaas.model.key_text import key_texts
 from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader, Source
@@ -24,6 +25,11 @@ class MemoryReader:
         self._data = data
         self._table = table
         self._batches = iter(batches)
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """None: there is one way only."""
+        return None
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next batch, None after the last."""

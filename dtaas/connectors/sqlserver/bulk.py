@@ -9,7 +9,7 @@ from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.errors import to_dtaas_error
 from dtaas.connectors.sqlserver.odbc import arrow_odbc
 from dtaas.connectors.sqlserver.sockets import Link, SocketWatch
-from dtaas.model.errors import DtaasError
+from dtaas.model.errors import DriverMissingError, DtaasError
 
 T = TypeVar("T")
 GRACE_S = 5.0
@@ -32,8 +32,16 @@ class BulkSession:
         """Connect, log in and run `settings` besides those of every session.
 
         Raises:
+            DriverMissingError: the login is by access token, which arrow-odbc cannot hand on.
             DtaasError: by the server's or driver's error number.
         """
+        if self._endpoint.config.access_token:
+            raise DriverMissingError(
+                f"{self._what} failed: only the native reader can log in by access token, and it "
+                "cannot read this here.",
+                hint="Use a login with username and password for such tables.",
+                field="$.connection_config.access_token",
+            )
         limit_s = self._endpoint.config.login_timeout_s + GRACE_S
         async with self._endpoint.opening() as watch:
             self._watch = watch

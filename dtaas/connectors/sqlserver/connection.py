@@ -1,8 +1,12 @@
 """The ODBC connection string of a configuration."""
 
+import struct
+
 from dtaas.model.connectors import Encryption, SqlServerConfig
 from dtaas.model.errors import ValidationFailedError
 
+_ACCESS_TOKEN = 1256
+"""SQL_COPT_SS_ACCESS_TOKEN of msodbcsql.h."""
 SESSION_SETTINGS = "SET NOCOUNT ON; SET LOCK_TIMEOUT 30000; SET DEADLOCK_PRIORITY LOW;"
 """First batch of every session: the source's own work goes before ours, and no wait is endless."""
 
@@ -21,8 +25,7 @@ def connection_string(config: SqlServerConfig, *, driver: str, application: str)
         "Driver": driver,
         "Server": f"{config.host},{config.port}",
         "Database": config.database,
-        "UID": config.username,
-        "PWD": config.password,
+        **({} if config.access_token else {"UID": config.username, "PWD": config.password}),
         "Encrypt": config.encrypt.value,
         "APP": application[:128],
         "Language": "us_english",
@@ -35,6 +38,17 @@ def connection_string(config: SqlServerConfig, *, driver: str, application: str)
     if config.application_intent_read_only:
         values["ApplicationIntent"] = "ReadOnly"
     return "".join(f"{key}={_braced(key, value)};" for key, value in values.items())
+
+
+def connection_attributes(config: SqlServerConfig) -> dict[int, bytes]:
+    """Return what the driver must be told before it connects: the access token, if there is one.
+
+    The driver takes it as a length and UTF-16, and only so: not in the connection string.
+    """
+    if not config.access_token:
+        return {}
+    token = config.access_token.encode("utf-16-le")
+    return {_ACCESS_TOKEN: struct.pack("<I", len(token)) + token}
 
 
 def _braced(key: str, value: str) -> str:

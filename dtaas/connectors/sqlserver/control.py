@@ -127,6 +127,7 @@ async def open_session(endpoint: Endpoint) -> ControlSession:
                     dsn=endpoint.string,
                     autocommit=True,
                     timeout=config.login_timeout_s,
+                    attrs_before=endpoint.attributes,
                     executor=executor,
                     after_created=limit_statements,
                 )

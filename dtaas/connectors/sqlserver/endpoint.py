@@ -7,7 +7,7 @@ from functools import cache
 
 import anyio
 
-from dtaas.connectors.sqlserver.connection import connection_string
+from dtaas.connectors.sqlserver.connection import connection_attributes, connection_string
 from dtaas.connectors.sqlserver.sockets import SocketWatch
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import ConnectionLostError, HostNotFoundError
@@ -24,6 +24,7 @@ class Endpoint:
         self.config = config
         self.application = application
         self.string = connection_string(config, driver=driver, application=application)
+        self.attributes = connection_attributes(config)
 
     @asynccontextmanager
     async def opening(self) -> AsyncIterator[SocketWatch]:

@@ -14,12 +14,14 @@ from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.surrogates import first_invalid
 from dtaas.connectors.sqlserver.transit import refuse_nulls, type_changed
 from dtaas.connectors.sqlserver.types import SqlColumn
+from dtaas.model.connectors import Reader
 from dtaas.model.errors import (
     ConnectionLostError,
     DtaasError,
     UnsupportedTypeError,
     ValueTooLargeError,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.schema import TableSchema
 from dtaas.tds.errors import BadValueError, NotDecodableError
 from dtaas.tds.login import Login
@@ -54,7 +56,7 @@ class NativeReader:
         self._batch_bytes = batch_bytes
         self._batch_rows = max(1, min(batch_rows, batch_bytes // _fixed_bytes(self._final)))
         self._rate = rate
-        self._session = Session(_target(endpoint))
+        self._session = Session(target_of(endpoint))
         self._calls = BreakableCalls(
             f"Reading {schema.table}", abort=self._session.abort, to_error=self._to_error
         )
@@ -85,6 +87,11 @@ class NativeReader:
         reason = await self._calls.call(self._start, limit_s=limit_s)
         if reason:
             raise NotDecodableError(reason)
+
+    @property
+    def read_by(self) -> ReadBy:
+        """The native decoder, which is the first choice."""
+        return ReadBy(Reader.NATIVE.value)
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next batch, None after the last row. `start` comes first."""
@@ -163,17 +170,23 @@ class NativeReader:
                 f"Column {name} of {self._schema.table} holds a value longer than {most}.",
                 hint=f"The limit is max_lob_bytes = {most} of the connector; raise it.",
             )
+        where = f"Column {identifier(name)} of {self._schema.table}"
+        if bad.reason == "bad_text":
+            return UnsupportedTypeError(
+                f"{where} holds bytes that are no character of its collation's code page.",
+                hint="Correct the value in the source, or set the connector's reader to odbc: the "
+                "driver puts another character in their place.",
+            )
         what = "bytes that are not UTF-8"
         if bad.reason == "lone_surrogate":
             what = f"a lone surrogate in {first_invalid([bad.value])!r}"
         return UnsupportedTypeError(
-            f"Column {identifier(name)} of {self._schema.table} holds text that is not Unicode: "
-            f"{what}.",
+            f"{where} holds text that is not Unicode: {what}.",
             hint="Correct the value in the source; no file format could hold it.",
         )
 
 
-def _target(endpoint: Endpoint) -> Target:
+def target_of(endpoint: Endpoint) -> Target:
     config = endpoint.config
     return Target(
         host=config.host,
@@ -186,6 +199,7 @@ def _target(endpoint: Endpoint) -> Target:
             server=config.host,
             application=endpoint.application,
             packet_size=_PACKET_BYTES,
+            token=config.access_token,
             read_only=config.application_intent_read_only,
         ),
         certificate_host=config.host_name_in_certificate,

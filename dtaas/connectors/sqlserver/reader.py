@@ -15,7 +15,9 @@ from dtaas.connectors.sqlserver.rechunk import Rechunker
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
 from dtaas.connectors.sqlserver.transit import Transit
 from dtaas.connectors.sqlserver.types import SqlColumn
+from dtaas.model.connectors import Reader
 from dtaas.model.errors import ConnectionLostError, SourceBusyError
+from dtaas.model.execution import ReadBy
 from dtaas.model.schema import TableSchema
 
 
@@ -44,12 +46,15 @@ class ChunkReader:
         batch_bytes: int,
         rate: RateLimit,
         guard: SurrogateGuard,
+        reason: str = "",
     ) -> None:
+        """Prepare; `reason` says why the native reader does not do it."""
         self._session = session
         self._query = query
         self._schema = schema
         self._rate = rate
         self._guard = guard
+        self.read_by = ReadBy(Reader.ODBC.value, reason)
         self._transit = Transit(query.columns, schema)
         self._cutter = Rechunker(batch_rows=batch_rows, batch_bytes=batch_bytes)
         self._ready: deque[pa.RecordBatch] = deque()

@@ -90,7 +90,7 @@ class SqlServerSource:
         self._isolation: Isolation | None = None
         self._deciding = anyio.Lock()
         self._readers: set[ChunkReader | AdaptiveReader] = set()
-        self._reads_natively = reads_natively(config)
+        self._why_odbc = why_not_natively(config)
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test the connection step by step."""
@@ -140,7 +140,7 @@ class SqlServerSource:
             yield reader
 
     def _opened(self, work: "_Work") -> AbstractAsyncContextManager[BatchReader]:
-        return self._native(work) if self._reads_natively else self._odbc(work)
+        return self._odbc(work, self._why_odbc) if self._why_odbc else self._native(work)
 
     async def position(self) -> str:
         """Return the highest captured LSN as 20 hex digits, '' without change data capture."""
@@ -171,8 +171,8 @@ class SqlServerSource:
         )
         async with AsyncExitStack() as stack:
 
-            async def fall_back() -> BatchReader:
-                return await stack.enter_async_context(self._odbc(work))
+            async def fall_back(reason: str) -> BatchReader:
+                return await stack.enter_async_context(self._odbc(work, reason))
 
             reader = AdaptiveReader(native, fall_back, table=str(work.schema.table))
             with self._breakable(reader):
@@ -183,8 +183,8 @@ class SqlServerSource:
                     await reader.aclose()
 
     @asynccontextmanager
-    async def _odbc(self, work: "_Work") -> AsyncIterator[BatchReader]:
-        """Open a reader on ODBC."""
+    async def _odbc(self, work: "_Work", reason: str) -> AsyncIterator[BatchReader]:
+        """Open a reader on ODBC; `reason` says why."""
         query = await self._chunk_query(work)
         settings = isolation_statement(await self._isolation_level())
         what = f"Reading {work.schema.table}"
@@ -202,6 +202,7 @@ class SqlServerSource:
                 settings=settings,
                 where=str(work.schema.table),
             ),
+            reason=reason,
         )
         with self._breakable(reader):
             try:
@@ -247,8 +248,8 @@ class SqlServerSource:
             return self._isolation
 
 
-def reads_natively(config: SqlServerConfig) -> bool:
-    """Return whether tables are read by our own decoder.
+def why_not_natively(config: SqlServerConfig) -> str:
+    """Return why tables are not read by our own decoder, '' when they are.
 
     Raises:
         DriverMissingError: it is demanded and this installation has none.
@@ -260,7 +261,7 @@ def reads_natively(config: SqlServerConfig) -> bool:
             hint="Install DTaaS where there is a C compiler, or set reader to auto or odbc.",
             field="$.connection_config.reader",
         )
-    return config.reader is not Reader.ODBC and not missing
+    return "the connector's reader is odbc" if config.reader is Reader.ODBC else missing
 
 
 _: type[Source] = SqlServerSource

@@ -18,6 +18,7 @@ from dtaas.model.changes import (
     TrackedTable,
     TrackingMethod,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader, Source
 from dtaas.model.schema import TableRef
@@ -181,6 +182,11 @@ class _ShapedChanges:
         self._letters = letters
         self._blocking = blocking
         self._new = inserts_are_new
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the rows."""
+        return self._reader.read_by
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next change rows, None after the last."""

@@ -9,6 +9,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.shaping.dead_letters import DeadLetters, LetGo, Letters, NotAgain
 from dtaas.engine.shaping.shapes import Shapes, source_columns
 from dtaas.model.check import CheckReport, OnStep
+from dtaas.model.execution import ReadBy
 from dtaas.model.load import Chunk
 from dtaas.model.ports import BatchReader, Source
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
@@ -97,6 +98,11 @@ class ShapedReader:
         self._program = program
         self._letters = letters
         self._blocking = blocking
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the rows."""
+        return self._reader.read_by
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next rows that arrive, None after the last."""

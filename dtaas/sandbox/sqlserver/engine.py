@@ -59,9 +59,9 @@ class SimulatedEngine:
         return engine
 
     async def login(
-        self, *, user: str, password: str, database: str, application: str, host: str
+        self, *, user: str, password: str | None, database: str, application: str, host: str
     ) -> Session:
-        """Open a session.
+        """Open a session; without a password for a login an access token vouches for.
 
         Raises:
             SqlError: 18456 wrong user or password, 4060 database does not exist or is closed to
@@ -159,7 +159,7 @@ class SimulatedEngine:
         """Close what the engine itself keeps open; sessions close themselves."""
         await self._storage.aclose()
 
-    async def _access(self, user: str, password: str) -> Access:
+    async def _access(self, user: str, password: str | None) -> Access:
         record = await self._storage.fetchrow(
             "SELECT principal_id, name, salt, password_hash, is_sysadmin, is_disabled"
             " FROM meta.logins WHERE store.name_key(name) = $1",
@@ -167,12 +167,11 @@ class SimulatedEngine:
         )
         # an unknown user costs the same time as a wrong password
         salt = record["salt"] if record else bytes(_SALT_BYTES)
-        hashed = await self._hash(password, salt)
-        if (
-            record is None
-            or record["is_disabled"]
-            or not hmac.compare_digest(hashed, record["password_hash"])
-        ):
+        known = password is None
+        if password is not None:
+            hashed = await self._hash(password, salt)
+            known = record is not None and hmac.compare_digest(hashed, record["password_hash"])
+        if record is None or record["is_disabled"] or not known:
             raise SqlError(18456, f"Login failed for user '{user}'.", severity=14)
         return Access(
             login=record["name"],

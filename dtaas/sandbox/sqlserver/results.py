@@ -214,9 +214,12 @@ class Engine(Protocol):
     server_name: str
 
     async def login(
-        self, *, user: str, password: str, database: str, application: str, host: str
+        self, *, user: str, password: str | None, database: str, application: str, host: str
     ) -> Session:
         """Open a session.
+
+        Args:
+            password: None when an access token already said who the user is.
 
         Raises:
             SqlError: 18456 wrong user or password, 4060 database does not exist; the wire sends

@@ -15,10 +15,12 @@ from dtaas.sandbox.sqlserver.results import Engine
 from dtaas.sandbox.sqlserver.wire.certificate import Certificate, self_signed
 from dtaas.sandbox.sqlserver.wire.channel import Channel, InjectedResetError
 from dtaas.sandbox.sqlserver.wire.connection import Connection, Shared
+from dtaas.sandbox.sqlserver.wire.directory import TokenDirectory
 from dtaas.sandbox.sqlserver.wire.faults import Faults
 from dtaas.sandbox.sqlserver.wire.protocol import ProtocolError
+from dtaas.sandbox.sqlserver.wire.routing import Routes
 from dtaas.sandbox.sqlserver.wire.sockets import TcpSocket
-from dtaas.sandbox.sqlserver.wire.tls import server_context
+from dtaas.sandbox.sqlserver.wire.tls import server_context, strict_context
 
 _BACKLOG: Final = 128
 _FIRST_SPID: Final = 51
@@ -34,6 +36,8 @@ class TdsServer:
         port: where it listens.
         certificate_pem: what clients must trust to verify it; also in `SSL_CERT_FILE` for ODBC.
         faults: what shall go wrong, settable at any time.
+        routes: where clients are sent instead, settable at any time.
+        directory: issues access tokens, which open a login without its password.
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class TdsServer:
         self.port: int = listener.getsockname()[1]
         self.certificate_pem = certificate.certificate_pem
         self.faults = shared.faults
+        self.routes = shared.routes
+        self.directory = shared.directory
         self._listener = listener
         self._shared = shared
         self._group = group
@@ -71,7 +77,15 @@ class TdsServer:
         if not ip_address(host).is_loopback:
             raise ValueError(f"{host} is no loopback address")
         certificate = certificate or self_signed()
-        shared = Shared(engine, server_context(certificate), faults or Faults(), require_encryption)
+        shared = Shared(
+            engine,
+            server_context(certificate),
+            strict_context(certificate),
+            faults or Faults(),
+            require_encryption,
+            Routes(),
+            TokenDirectory(),
+        )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.create_server((host, port), family=family, backlog=_BACKLOG) as listener:
             listener.setblocking(False)

@@ -122,7 +122,7 @@ async def reading(
         await reader.aclose()
 
 
-async def no_fall_back() -> BatchReader:
+async def no_fall_back(_reason: str) -> BatchReader:
     raise AssertionError("the native decoder should know these types")
 
 

@@ -1,5 +1,6 @@
 """Reading in bulk on a real wire: broken off, broken, slow, too long, not Unicode."""
 
+import struct
 import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -25,13 +26,25 @@ from dtaas.model.errors import (
     UnsupportedTypeError,
     ValueTooLargeError,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.schema import TableRef
-from dtaas.sandbox.sqlserver.results import Columns, Done, Item, Parameter, Rows, SqlError
+from dtaas.sandbox.sqlserver.results import (
+    Columns,
+    Done,
+    Item,
+    PackedRows,
+    Parameter,
+    ResultColumn,
+    Rows,
+    SqlError,
+)
 from dtaas.sandbox.sqlserver.server import TdsServer
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
 from dtaas.sandbox.sqlserver.wire.collations import collation_named
 from dtaas.sandbox.sqlserver.wire.faults import StreamError
-from tests.fakes.scripted_server import Hang, ScriptedEngine, rows
+from dtaas.tds import plan
+from dtaas.tds.code_pages import double_byte
+from tests.fakes.scripted_server import Hang, ScriptedEngine, items, rows
 from tests.integration.sqlserver_source import scripted
 from tests.integration.sqlserver_source.database import Database, column_of
 from tests.integration.sqlserver_source.scripted import Reading, drain, endpoint, wire_column
@@ -326,18 +339,95 @@ async def test_every_byte_of_a_code_page_reads_the_same_on_both(name: str) -> No
     assert found[0] == found[1] == texts
 
 
-async def test_a_code_page_of_several_bytes_is_left_to_odbc(
-    database: Database, table: TableRef
+DOUBLE_BYTES = {
+    "cp932": "Japanese_CI_AS",
+    "cp936": "Chinese_PRC_CI_AS",
+    "cp949": "Korean_Wansung_CI_AS",
+    "cp950": "Chinese_Taiwan_Stroke_CI_AS",
+}
+EVERY_VALUE = [bytes((a,)) for a in range(256)]
+EVERY_VALUE += [bytes((a, b)) for a in range(0x80, 256) for b in range(256)]
+
+
+def raw(column: ResultColumn, values: Sequence[bytes]) -> ScriptedEngine:
+    """Serve values of a text column as these bytes, whatever they mean."""
+    tokens = [b"\xd1" + struct.pack("<H", len(v)) + v for v in values]
+    parts = [tokens[i : i + 500] for i in range(0, len(tokens), 500)]
+    engine = ScriptedEngine()
+    packed = [PackedRows(b"".join(part), len(part)) for part in parts]
+    engine.scripts["SELECT"] = items(Columns((column,)), *packed, Done(len(tokens)))
+    return engine
+
+
+@pytest.mark.parametrize("codec", DOUBLE_BYTES)
+async def test_every_pair_of_bytes_is_the_drivers_character_or_a_loud_error(codec: str) -> None:
+    kind = SqlType("varchar", length=10, collation=DOUBLE_BYTES[codec])
+    column = wire_column("c", kind, nullable=False)
+    units = double_byte(codec)
+    taken = [v for v in EVERY_VALUE if unit_of(units, v) is not None]
+    async with (
+        TdsServer.listen(raw(column, [v + b"Z" for v in taken])) as server,
+        scripted.reading(server, [column], kind="odbc") as odbc,
+        scripted.reading(server, [column], kind="native") as native,
+    ):
+        theirs = (await drain(odbc)).column(0).to_pylist()
+        ours = (await drain(native)).column(0).to_pylist()
+    assert len(ours) == len(taken) > 8_000
+    for value, text, other in zip(taken, ours, theirs, strict=True):
+        # where the driver says that it does not know it, it is a character of one's own, or €
+        not_known = other in ("?Z", "?") and ("\ue000" <= text[0] <= "\uf8ff" or text[0] == "€")
+        assert text == other or not_known, value
+        assert text == chr(unit_of(units, value) or 0) + "Z", value
+
+
+def unit_of(units: Sequence[int], value: bytes) -> int | None:
+    """Return the UTF-16 unit of one character, None when it is none."""
+    unit = units[value[0]]
+    if (unit == 0xFFFE) is not (len(value) == 2):
+        return None
+    if len(value) == 2:
+        unit = units[256 + (value[0] - 0x80) * 256 + value[1]]
+    return None if unit == 0xFFFF else unit
+
+
+async def test_bytes_that_are_no_character_are_an_error_that_names_the_column() -> None:
+    kind = SqlType("varchar", length=10, collation="Japanese_CI_AS")
+    column = wire_column("c", kind, nullable=False)
+    async with (
+        TdsServer.listen(raw(column, [b"ok", b"a\x93"])) as server,
+        scripted.reading(server, [column], kind="native") as reader,
+    ):
+        with pytest.raises(UnsupportedTypeError, match=r"Column \[c\] of dbo.t .* code page"):
+            await drain(reader)
+
+
+async def test_double_bytes_are_read_natively(database: Database, table: TableRef) -> None:
+    columns = "a int PRIMARY KEY, b varchar(20) COLLATE Japanese_CI_AS, c varchar(max)"
+    await database.create(table, f"{columns} COLLATE Chinese_PRC_CI_AS", "1, N'日本', N'中文'")
+    source = SqlServerSource(replace(database.config, reader=Reader.NATIVE))
+    assert await column_of(source, table, "b") == ["日本"]
+    assert await column_of(source, table, "c") == ["中文"]
+    await source.aclose()
+
+
+async def test_a_code_page_that_is_not_known_is_left_to_odbc(
+    database: Database, table: TableRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(plan, "codec_of", lambda _collation: None)
     await database.create(
         table, "a int PRIMARY KEY, b varchar(20) COLLATE Japanese_CI_AS", "1, N'日本'"
     )
     source = SqlServerSource(database.config, application="dtaas/tests")
+    schema = await source.describe(table)
+    (chunk,) = await source.plan(schema, chunk_rows=10)
     with capture_logs() as logs:
-        assert await column_of(source, table, "b") == ["日本"]
+        async with source.read(schema, chunk, batch_rows=10, batch_bytes=1 << 20) as reader:
+            assert (await drain(reader)).column("b").to_pylist() == ["日本"]
+            way = reader.read_by
     await source.aclose()
     chosen = [log for log in logs if log["event"] == "reader_chosen"]
     assert [(log["reader"], log["table"]) for log in chosen] == [("odbc", str(table))]
+    assert way == ReadBy("odbc", chosen[0]["reason"])
     assert "code page" in chosen[0]["reason"]
 
 

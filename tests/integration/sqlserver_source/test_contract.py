@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from dtaas.connectors.sqlserver.quoting import identifier, text_literal
 from dtaas.connectors.sqlserver.source import SqlServerSource
+from dtaas.model.connectors import Reader
+from dtaas.model.execution import ReadBy
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Decimal, Integer, String, Uuid
 from dtaas.sandbox.sqlserver.server import TdsServer
@@ -37,8 +39,9 @@ def literal(value: object) -> str:
 
 
 class SqlServerHouse(House):
-    def __init__(self, source: SqlServerSource, database: Database) -> None:
+    def __init__(self, source: SqlServerSource, database: Database, read_by: ReadBy) -> None:
         self.source = source
+        self.read_by = read_by
         self._database = database
 
     async def create(self, schema: TableSchema, rows: pa.Table) -> None:
@@ -93,5 +96,9 @@ async def _keep_dropping(server: TdsServer) -> None:
 @BOTH_READERS
 class TestSqlServerSource(SourceContract):
     @pytest.fixture
-    def house(self, source: SqlServerSource, database: Database) -> House:
-        return SqlServerHouse(source, database)
+    def house(
+        self, request: pytest.FixtureRequest, source: SqlServerSource, database: Database
+    ) -> House:
+        reader = request.node.callspec.params["source"]
+        why = "the connector's reader is odbc" if reader is Reader.ODBC else ""
+        return SqlServerHouse(source, database, ReadBy(reader.value, why))

@@ -179,7 +179,7 @@ async def test_products_come_with_the_schema_of_their_form(http: httpx.AsyncClie
     items = (await http.get("/api/connectors/types")).json()["items"]
     sqlserver = next(item for item in items if item["kind"] == "sqlserver")
     assert sqlserver["connector_type"] == "source"
-    assert sqlserver["secret_fields"] == ["password"]
+    assert sqlserver["secret_fields"] == ["access_token", "password"]
     assert sqlserver["capabilities"]["full_load"] is True
     form = sqlserver["config_schema"]["$defs"]["SqlServerConfig"]["properties"]
     assert form["password"]["format"] == "password"

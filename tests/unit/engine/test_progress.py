@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtaas.engine.progress import ExecutionMeter, Rate, TableMeter
-from dtaas.model.execution import ExecutionStatus, TablePhase
+from dtaas.model.execution import ExecutionStatus, ReadBy, TablePhase
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.load import (
     Chunk,
@@ -80,6 +80,17 @@ def test_a_table_from_plan_to_commit():
     assert (state.rows_done, state.rows_total, state.total_is_estimate) == (1003, 1003, False)
     assert state.rows_s == 0
     assert state.completed_at is not None
+
+
+def test_what_reads_a_table_is_shown():
+    meter = TableMeter(TABLE, Clock())
+    meter.read_by(None)
+    assert meter.snapshot().reader is None
+    meter.read_by(ReadBy("odbc", "there is no compiler"))
+    state = meter.snapshot()
+    assert (state.reader, state.reader_reason) == ("odbc", "there is no compiler")
+    meter.read_by(ReadBy("native"))
+    assert (meter.snapshot().reader, meter.snapshot().reader_reason) == ("native", None)
 
 
 def test_a_lost_chunk_takes_its_rows_back():

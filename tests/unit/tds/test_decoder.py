@@ -169,3 +169,53 @@ def test_a_packet_shorter_than_its_header_is_refused() -> None:
         pytest.raises(ProtocolError, match="shorter than its header"),
     ):
         feed(decoder, bytes((4, 1, 0, 7, 0, 0, 1, 0)))
+
+
+def one_text(length: Length, codec: str, value: bytes, cuts: list[int]) -> list[str]:
+    """Decode one row of one column of text, a long one in chunks of three bytes."""
+    plan = ColumnPlan(length=length, how=As.DOUBLE_BYTE, codec=codec)
+    chunks = [value[i : i + 3] for i in range(0, len(value), 3)]
+    encoded = len(value).to_bytes(2, "little") + value
+    if length is Length.PARTIAL:
+        encoded = len(value).to_bytes(8, "little")
+        encoded += b"".join(len(c).to_bytes(4, "little") + c for c in chunks) + bytes(4)
+    stream = packets(b"\xd1" + encoded + DONE, 5)
+    edges = sorted({min(c, len(stream)) for c in cuts} | {0, len(stream)})
+    with Decoder([plan], pa.schema([("t", pa.string())]), most_value_bytes=1000) as decoder:
+        for begin, end in pairwise(edges):
+            feed(decoder, stream[begin:end])
+            decoder.next(most_rows=7, most_bytes=1000)
+        rest = decoder.rest()
+    assert rest is not None
+    rest.validate(full=True)
+    return list(rest.column(0).to_pylist())
+
+
+@given(
+    text=st.text("aZ7日本語テスト、ｱｲｳ表ソ", max_size=12),
+    length=st.sampled_from([Length.SHORT, Length.PARTIAL]),
+    cuts=st.lists(st.integers(0, 120), max_size=8),
+)
+@settings(max_examples=200, deadline=None)
+def test_characters_of_two_bytes_may_be_cut_anywhere(
+    text: str, length: Length, cuts: list[int]
+) -> None:
+    assert one_text(length, "cp932", text.encode("cp932"), cuts) == [text]
+
+
+@pytest.mark.parametrize("length", [Length.SHORT, Length.PARTIAL])
+@pytest.mark.parametrize(
+    ("codec", "value"),
+    [
+        ("cp932", b"ab\x93"),
+        ("cp932", b"\x93\x01"),
+        ("cp932", b"\xff"),
+        ("cp936", b"a\xa2\xab"),
+        ("cp949", b"\xc9\x40"),
+        ("cp950", b"\xa1"),
+    ],
+)
+def test_what_is_no_character_is_refused(length: Length, codec: str, value: bytes) -> None:
+    with pytest.raises(BadValueError) as refused:
+        one_text(length, codec, value, [])
+    assert (refused.value.reason, refused.value.column) == ("bad_text", 0)

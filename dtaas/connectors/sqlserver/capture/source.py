@@ -25,7 +25,7 @@ from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
-from dtaas.connectors.sqlserver.source import reads_natively
+from dtaas.connectors.sqlserver.source import why_not_natively
 from dtaas.model.change_ports import ChangeSource, FollowsDdl
 from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
 from dtaas.model.connectors import SqlServerConfig
@@ -33,6 +33,7 @@ from dtaas.model.errors import (
     CaptureGapError,
     CaptureStoppedError,
 )
+from dtaas.model.execution import ReadBy
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef
 
@@ -71,7 +72,7 @@ class SqlServerChangeSource:
         self._poller = Poller(self._pool)
         rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
         self._reading = WindowReading(
-            self._endpoint, self._pool, rate, natively=reads_natively(config)
+            self._endpoint, self._pool, rate, why_odbc=why_not_natively(config)
         )
         self._turns = CapacityLimiter(_READERS)
         self._blocking = Blocking(_THREADS)
@@ -204,6 +205,11 @@ class _WindowReader:
         self._reader = reader
         self._convert = convert
         self._check = check
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the rows."""
+        return self._reader.read_by
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next batch; after the last row make sure that none was cleaned away."""

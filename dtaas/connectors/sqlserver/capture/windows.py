@@ -87,21 +87,22 @@ class WindowReading:
     """Opens readers over windows."""
 
     def __init__(
-        self, endpoint: Endpoint, pool: ControlPool, rate: RateLimit, *, natively: bool
+        self, endpoint: Endpoint, pool: ControlPool, rate: RateLimit, *, why_odbc: str
     ) -> None:
-        """Prepare; `natively` only where there is a native reader."""
+        """Prepare; `why_odbc` says why the native reader is not used, '' when it is."""
         self._endpoint = endpoint
         self._pool = pool
         self._rate = rate
-        self._natively = natively
+        self._why_odbc = why_odbc
 
     @asynccontextmanager
     async def opened(
         self, query: WindowQuery, *, batch_rows: int, batch_bytes: int
     ) -> AsyncIterator[BatchReader]:
         """Open a reader in a session of its own. Its batches have `query.schema`."""
-        if not self._natively:
-            async with self._odbc(query, batch_rows, batch_bytes) as reader:
+        why = self._why_odbc
+        if why:
+            async with self._odbc(query, batch_rows, batch_bytes, why) as reader:
                 yield reader
             return
         native = NativeReader(
@@ -115,8 +116,10 @@ class WindowReading:
         )
         async with AsyncExitStack() as stack:
 
-            async def fall_back() -> BatchReader:
-                return await stack.enter_async_context(self._odbc(query, batch_rows, batch_bytes))
+            async def fall_back(reason: str) -> BatchReader:
+                return await stack.enter_async_context(
+                    self._odbc(query, batch_rows, batch_bytes, reason)
+                )
 
             adaptive = AdaptiveReader(native, fall_back, table=str(query.schema.table))
             try:
@@ -127,7 +130,7 @@ class WindowReading:
 
     @asynccontextmanager
     async def _odbc(
-        self, query: WindowQuery, batch_rows: int, batch_bytes: int
+        self, query: WindowQuery, batch_rows: int, batch_bytes: int, reason: str
     ) -> AsyncIterator[BatchReader]:
         chunk = await self._chunk_query(query, batch_rows)
         what = f"Reading changes of {query.schema.table}"
@@ -146,6 +149,7 @@ class WindowReading:
             batch_bytes=batch_bytes,
             rate=self._rate,
             guard=guard,
+            reason=reason,
         )
         try:
             await session.open(_ISOLATION)

@@ -39,6 +39,7 @@ from dtaas.model.change_ports import ChangeSource
 from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import CaptureGapError, DriverMissingError
+from dtaas.model.execution import ReadBy
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef
 from dtaas.tds.library import why_missing
@@ -231,6 +232,11 @@ class _WindowReader:
         self._rows = rows
         self._tracked = tracked
         self._window = window
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the rows."""
+        return self._reader.read_by
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next batch; after the last row make sure that none was cleaned away."""

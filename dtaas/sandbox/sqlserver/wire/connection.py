@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from dtaas.sandbox.sqlserver.results import Engine, Session, SqlError
 from dtaas.sandbox.sqlserver.wire.channel import Channel
+from dtaas.sandbox.sqlserver.wire.directory import TokenDirectory
 from dtaas.sandbox.sqlserver.wire.dispatch import Dispatch
 from dtaas.sandbox.sqlserver.wire.faults import Faults
 from dtaas.sandbox.sqlserver.wire.handshake import receive_login
 from dtaas.sandbox.sqlserver.wire.login import Login
-from dtaas.sandbox.sqlserver.wire.login_reply import accept_login, refuse_login
+from dtaas.sandbox.sqlserver.wire.login_reply import accept_login, refuse_login, send_on
 from dtaas.sandbox.sqlserver.wire.outbox import Outbox
 from dtaas.sandbox.sqlserver.wire.packets import Message, PacketWriter
 from dtaas.sandbox.sqlserver.wire.protocol import (
@@ -23,6 +24,7 @@ from dtaas.sandbox.sqlserver.wire.protocol import (
     PacketType,
 )
 from dtaas.sandbox.sqlserver.wire.reply import Reply
+from dtaas.sandbox.sqlserver.wire.routing import Routes
 from dtaas.sandbox.sqlserver.wire.tokens import done
 
 _LOGIN_S: Final = 30
@@ -34,8 +36,11 @@ class Shared(Struct, frozen=True):
 
     engine: Engine
     context: ssl.SSLContext
+    strict_context: ssl.SSLContext
     faults: Faults
     require_encryption: bool
+    routes: Routes
+    directory: TokenDirectory
 
 
 class Connection:
@@ -65,6 +70,7 @@ class Connection:
             login = await receive_login(
                 self._channel,
                 self._shared.context,
+                self._shared.strict_context,
                 require_encryption=self._shared.require_encryption,
             )
             if login is None:
@@ -73,7 +79,10 @@ class Connection:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(outbox.pump, name="tds-send")
-                if session is not None:
+                route = self._shared.routes.of(login)
+                if session is not None and route is not None:
+                    send_on(login, route, reply)
+                elif session is not None:
                     accept_login(login, session, reply, writer, encrypted=self._channel.encrypted)
                     await self._serve_session(Dispatch(session, reply, login, self._shared.faults))
                 outbox.close()
@@ -88,9 +97,10 @@ class Connection:
         try:
             if fault is not None:
                 raise fault
+            token = login.token
             return await self._shared.engine.login(
-                user=login.user,
-                password=login.password,
+                user=self._shared.directory.user_of(token) if token else login.user,
+                password=None if token else login.password,
                 database=login.database,
                 application=login.application,
                 host=login.host,

@@ -5,17 +5,18 @@ from typing import Final
 WIRE_GAPS: Final = (
     "It listens on loopback addresses only.",
     (
-        "SQL logins by password only: no Windows, Entra ID or certificate login, no change of an "
-        "expired password."
+        "Logins by password, or by an access token of its own directory in the way of Entra ID: no "
+        "Windows or certificate login, no directory to ask for tokens, no change of an expired "
+        "password."
     ),
     "MARS is refused: one statement at a time on a connection.",
     (
-        "TLS is 1.2; Encrypt=strict (TDS 8.0) is understood. Under TLS packets are at most 16352 "
+        "TLS is 1.2, with Encrypt=strict (TDS 8.0) also 1.3. Under TLS packets are at most 16352 "
         "bytes, the most ODBC Driver 18 sends."
     ),
     (
         "No bulk load messages (bcp, SqlBulkCopy), table-valued parameters, server cursors, Always "
-        "Encrypted, session recovery, read-only routing or distributed transactions."
+        "Encrypted, session recovery or distributed transactions."
     ),
     (
         "The types json and vector are not known. Clients that do not negotiate UTF-8 get columns "

@@ -17,25 +17,29 @@ from dtaas.sandbox.sqlserver.wire.protocol import (
     PacketType,
     ProtocolError,
 )
-from dtaas.sandbox.sqlserver.wire.tls import TlsTunnel
+from dtaas.sandbox.sqlserver.wire.tls import STRICT_PROTOCOL, TlsTunnel
 
 _NO_SPID: Final = 0
 
 
 async def receive_login(
-    channel: Channel, context: ssl.SSLContext, *, require_encryption: bool
+    channel: Channel,
+    context: ssl.SSLContext,
+    strict_context: ssl.SSLContext,
+    *,
+    require_encryption: bool,
 ) -> Login | None:
     """Speak PRELOGIN and TLS and return the client's LOGIN7; None when it left before.
 
     TLS comes inside of PRELOGIN packets, or before them when the client begins so (TDS 8.0,
-    `Encrypt=strict`).
+    `Encrypt=strict`, for which `strict_context` is).
 
     Raises:
         ProtocolError: the client does not speak TDS 7.2 or later, or broke TLS off.
         OSError: the connection broke.
     """
     hello = await channel.client_hello()
-    if hello and not await _start_bare_tls(channel, TlsTunnel(context), hello):
+    if hello and not await _start_bare_tls(channel, TlsTunnel(strict_context), hello):
         return None
     first = await channel.receive()
     if first is None:
@@ -85,6 +89,8 @@ async def _start_bare_tls(channel: Channel, tunnel: TlsTunnel, hello: bytes) -> 
             return False
         finished, records = _step(tunnel, received)
         await channel.send_records(records)
+    if tunnel.protocol != STRICT_PROTOCOL:
+        raise ProtocolError(f"the client began with TLS and did not ask for {STRICT_PROTOCOL}")
     channel.start_tls(tunnel)
     return True
 

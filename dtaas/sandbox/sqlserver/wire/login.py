@@ -9,6 +9,9 @@ from dtaas.sandbox.sqlserver.wire.protocol import ProtocolError
 _FIXED_BYTES = 36
 _EXTENSION_FLAG = 0x10
 _FEATURE_END = 0xFF
+_READ_ONLY_INTENT = 0x20
+_SECURITY_TOKEN = 0x01
+FEATURE_FED_AUTH = 0x02
 FEATURE_UTF8 = 0x0A
 
 
@@ -18,6 +21,8 @@ class Login(Struct, frozen=True, kw_only=True):
     Attributes:
         packet_bytes: what it asked for, 0 when the server may choose.
         features: ids of the feature extensions it offers.
+        token: access token, empty for a login by name and password.
+        read_only: it only means to read.
     """
 
     tds_version: int
@@ -28,6 +33,8 @@ class Login(Struct, frozen=True, kw_only=True):
     application: str
     database: str
     features: frozenset[int]
+    token: str = ""
+    read_only: bool = False
 
     def __repr__(self) -> str:
         return f"Login(user={self.user!r}, database={self.database!r})"
@@ -56,6 +63,8 @@ def parse_login(payload: bytes) -> Login:
     def text(index: int) -> str:
         return raw(index).decode("utf-16-le", "surrogatepass")
 
+    has_features = payload[27] & _EXTENSION_FLAG
+    features = _features(payload, field(5)) if has_features else {}
     return Login(
         tds_version=version,
         packet_bytes=packet_bytes,
@@ -64,7 +73,9 @@ def parse_login(payload: bytes) -> Login:
         password=_reveal(raw(2)).decode("utf-16-le", "surrogatepass"),
         application=text(3),
         database=text(8),
-        features=_features(payload, field(5)) if payload[27] & _EXTENSION_FLAG else frozenset(),
+        features=frozenset(features),
+        token=_token(features.get(FEATURE_FED_AUTH, b"")),
+        read_only=bool(payload[26] & _READ_ONLY_INTENT),
     )
 
 
@@ -73,15 +84,32 @@ def _reveal(hidden: bytes) -> bytes:
     return bytes(((b ^ 0xA5) >> 4) | (((b ^ 0xA5) & 0x0F) << 4) for b in hidden)
 
 
-def _features(payload: bytes, field: tuple[int, int]) -> frozenset[int]:
+def _token(data: bytes) -> str:
+    """Read the access token of the feature FEDAUTH, empty when there is none.
+
+    Raises:
+        ProtocolError: the client wants to be told where to get a token, or the token is cut off.
+    """
+    if not data:
+        return ""
+    if data[0] >> 1 != _SECURITY_TOKEN:
+        raise ProtocolError("only logins with a token the client already has are understood")
+    size = int.from_bytes(data[1:5], "little")
+    token = data[5 : 5 + size]
+    if not size or len(token) < size or size % 2:
+        raise ProtocolError("the access token of the LOGIN7 is cut off")
+    return token.decode("utf-16-le", "surrogatepass")
+
+
+def _features(payload: bytes, field: tuple[int, int]) -> dict[int, bytes]:
     """Read the feature extensions: the field holds the offset of their block."""
     try:
         (at,) = struct.unpack_from("<I", payload, field[0])
-        found = set()
+        found = {}
         while payload[at] != _FEATURE_END:
-            found.add(payload[at])
             (length,) = struct.unpack_from("<I", payload, at + 1)
+            found[payload[at]] = payload[at + 5 : at + 5 + length]
             at += 5 + length
     except (struct.error, IndexError) as exc:
         raise ProtocolError("the feature extensions of the LOGIN7 are cut off") from exc
-    return frozenset(found)
+    return found

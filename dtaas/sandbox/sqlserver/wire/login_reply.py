@@ -5,7 +5,7 @@ from typing import Final
 from dtaas.sandbox.sqlserver.results import Message, Session, SqlError
 from dtaas.sandbox.sqlserver.wire import tokens
 from dtaas.sandbox.sqlserver.wire.collations import collation_named
-from dtaas.sandbox.sqlserver.wire.login import FEATURE_UTF8, Login
+from dtaas.sandbox.sqlserver.wire.login import FEATURE_FED_AUTH, FEATURE_UTF8, Login
 from dtaas.sandbox.sqlserver.wire.packets import PacketWriter
 from dtaas.sandbox.sqlserver.wire.protocol import (
     DEFAULT_PACKET_BYTES,
@@ -17,6 +17,7 @@ from dtaas.sandbox.sqlserver.wire.protocol import (
     EnvChange,
 )
 from dtaas.sandbox.sqlserver.wire.reply import Reply
+from dtaas.sandbox.sqlserver.wire.routing import Route
 
 _CONTEXT_CHANGED: Final = 5701
 _LANGUAGE_CHANGED: Final = 5703
@@ -46,10 +47,18 @@ def accept_login(
     reply.write(tokens.login_ack(min(login.tds_version, TDS_7_4)))
     sizes = str(packet_bytes), str(DEFAULT_PACKET_BYTES)
     reply.write(tokens.env_text(EnvChange.PACKET_SIZE, *sizes))
-    if FEATURE_UTF8 in login.features:
-        reply.write(tokens.utf8_ack())
+    answers = {FEATURE_FED_AUTH: b"", FEATURE_UTF8: b"\1"}
+    if acknowledged := {kind: answers[kind] for kind in answers if kind in login.features}:
+        reply.write(tokens.features_ack(acknowledged))
     reply.end(DoneStatus.FINAL)
     writer.packet_bytes = packet_bytes
+
+
+def send_on(login: Login, route: Route, reply: Reply) -> None:
+    """Send the client to another server."""
+    reply.write(tokens.login_ack(min(login.tds_version, TDS_7_4)))
+    reply.write(tokens.route(route.host, route.port))
+    reply.end(DoneStatus.FINAL)
 
 
 def refuse_login(login: Login, error: SqlError, reply: Reply) -> None:

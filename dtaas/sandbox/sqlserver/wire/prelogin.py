@@ -38,6 +38,7 @@ class Prelogin(Struct, frozen=True):
 
     encryption: Encryption
     options: frozenset[int]
+    fed_auth_required: bool = False
 
 
 def parse_prelogin(payload: bytes) -> Prelogin:
@@ -58,8 +59,9 @@ def parse_prelogin(payload: bytes) -> Prelogin:
         at += 5
     # The high bit asks for a client certificate, which no SQL Server login uses.
     wish = (options.get(Option.ENCRYPTION) or bytes([Encryption.NOT_SUPPORTED]))[0] & 0x7F
+    required = options.get(Option.FED_AUTH_REQUIRED) == b"\1"
     try:
-        return Prelogin(Encryption(wish), frozenset(options))
+        return Prelogin(Encryption(wish), frozenset(options), required)
     except ValueError as exc:
         raise ProtocolError(f"{wish} is no encryption mode") from exc
 
@@ -77,7 +79,10 @@ def agree(wish: Encryption, *, required: bool) -> Encryption:
 
 
 def prelogin_reply(prelogin: Prelogin, encryption: Encryption) -> bytes:
-    """Build the payload of the answer: the options the client named, MARS always off."""
+    """Build the payload of the answer: the options the client named, MARS always off.
+
+    A client that wants a login by token is told that this is well: both kinds are taken here.
+    """
     major, minor, build, sub_build = SERVER_VERSION
     answers = {
         Option.VERSION: struct.pack(">BBHH", major, minor, build, sub_build),
@@ -85,7 +90,7 @@ def prelogin_reply(prelogin: Prelogin, encryption: Encryption) -> bytes:
         Option.INSTANCE: b"\0",
         Option.THREAD_ID: b"",
         Option.MARS: b"\0",
-        Option.FED_AUTH_REQUIRED: b"\0",
+        Option.FED_AUTH_REQUIRED: bytes([prelogin.fed_auth_required]),
     }
     always = {Option.VERSION, Option.ENCRYPTION}
     chosen = {k: v for k, v in answers.items() if k in prelogin.options or k in always}

@@ -15,6 +15,7 @@ class PacketType(IntEnum):
     REPLY = 0x04
     ATTENTION = 0x06
     BULK_LOAD = 0x07
+    FED_AUTH_TOKEN = 0x08
     TRANSACTION_MANAGER = 0x0E
     LOGIN7 = 0x10
     PRELOGIN = 0x12
@@ -70,6 +71,7 @@ class EnvChange(IntEnum):
     COMMIT_TRANSACTION = 9
     ROLLBACK_TRANSACTION = 10
     RESET_CONNECTION = 18
+    ROUTING = 20
 
 
 class Type(IntEnum):

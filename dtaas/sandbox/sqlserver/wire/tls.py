@@ -11,16 +11,27 @@ STRICT_PROTOCOL = "tds/8.0"
 
 
 def server_context(certificate: Certificate) -> ssl.SSLContext:
-    """Build the server's TLS settings.
+    """Build the settings of TLS inside PRELOGIN packets.
 
     TLS 1.2 without tickets: 1.3 sends tickets after the handshake, when the client no longer
     looks for them inside PRELOGIN packets.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = _context(certificate)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_TICKET
+    return context
+
+
+def strict_context(certificate: Certificate) -> ssl.SSLContext:
+    """Build the settings of TDS 8.0, where TLS 1.3 is welcome, too."""
+    context = _context(certificate)
     context.set_alpn_protocols([STRICT_PROTOCOL])
+    return context
+
+
+def _context(certificate: Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     with tempfile.TemporaryDirectory() as folder:
         chain = Path(folder, "chain.pem")
         chain.write_bytes(certificate.key_pem + certificate.certificate_pem)
@@ -48,6 +59,11 @@ class TlsTunnel:
         except ssl.SSLWantReadError:
             return False, self._outgoing.read()
         return True, self._outgoing.read()
+
+    @property
+    def protocol(self) -> str | None:
+        """What both sides agreed to speak (ALPN), None when the client did not ask."""
+        return self._tls.selected_alpn_protocol()
 
     def decrypt(self, records: bytes) -> bytes:
         """Return the plain bytes of all whole records received.

@@ -1,7 +1,7 @@
 """Tokens of a reply (MS-TDS 2.2.7). Each function returns the bytes of one token."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dtaas.sandbox.sqlserver.results import OutputValue, ResultColumn
@@ -19,7 +19,8 @@ _USER_TYPE_TIMESTAMP: Final = 80
 _OUTPUT_PARAMETER: Final = 0x01
 _PROGRAM: Final = "Microsoft SQL Server\0\0"
 _MAX_TEXT_UNITS: Final = 16_000
-_FEATURE_UTF8_ON: Final = b"\x0a\x01\0\0\0\x01\xff"
+_ROUTED_BY_TCP: Final = 0
+_FEATURES_END: Final = b"\xff"
 _HIGHEST_INFO_CLASS: Final = 10
 
 
@@ -92,9 +93,17 @@ def login_ack(tds_version: int) -> bytes:
     return _counted(Token.LOGIN_ACK, body + struct.pack(">BBH", major, minor, build))
 
 
-def utf8_ack() -> bytes:
-    """Acknowledge the feature extension UTF8_SUPPORT."""
-    return bytes([Token.FEATURE_EXT_ACK]) + _FEATURE_UTF8_ON
+def route(host: str, port: int) -> bytes:
+    """Send the client to another server."""
+    value = struct.pack("<BH", _ROUTED_BY_TCP, port) + _us_varchar(host)
+    body = struct.pack("<BH", EnvChange.ROUTING, len(value)) + value + bytes(2)
+    return _counted(Token.ENV_CHANGE, body)
+
+
+def features_ack(answers: Mapping[int, bytes]) -> bytes:
+    """Acknowledge feature extensions, each by its id and what it answers."""
+    written = (struct.pack("<BI", kind, len(data)) + data for kind, data in answers.items())
+    return bytes([Token.FEATURE_EXT_ACK]) + b"".join(written) + _FEATURES_END
 
 
 def return_status(value: int) -> bytes:
