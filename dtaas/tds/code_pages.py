@@ -168,7 +168,7 @@ def _character(decode: Callable[[bytes], tuple[str, int]], value: bytes) -> str:
 
 def _own_characters(codec: str) -> dict[bytes, int]:
     """Return the places for characters of one's own."""
-    found = {}
+    found: dict[bytes, int] = {}
     for first, last, seconds, unit in _OWN_CHARACTERS.get(codec, ()):
         places = (bytes((a, b)) for a in range(first[0], last[0] + 1) for b in seconds)
         inside = [place for place in places if first <= place <= last]

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import SchemaChangedError
+from dtaas.model.execution import ReadBy
 from dtaas.model.ports import KEYS_AT_ONCE, BatchReader, Source
 from dtaas.model.schema import TableSchema
 from dtaas.transforms.frame import Places
@@ -48,6 +49,11 @@ class WholeChanges:
         wanted = program.reread.union(source.key)
         columns = (replace(c, nullable=True) for c in source.columns if c.name in wanted)
         self._schema = replace(source, columns=tuple(columns))
+
+    @property
+    def read_by(self) -> ReadBy | None:
+        """What reads the change rows."""
+        return self._reader.read_by
 
     async def next(self) -> pa.RecordBatch | None:
         """Return the next change rows, None after the last."""
