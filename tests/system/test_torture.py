@@ -32,6 +32,8 @@ async def test_histories_under_faults_and_kills_arrive_whole() -> None:
     assert tally["seed"] == SEED
     assert (tally["histories"], tally["kills"]) == (3, 2)
     assert (tally["lost"], tally["doubled"]) == (0, 0)
+    if SEED == 1:
+        assert tally["alterations"] > 0
 
 
 @pytest.mark.timeout(300)

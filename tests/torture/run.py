@@ -33,6 +33,7 @@ class Tally(Struct):
     seed: int
     histories: int = 0
     kills: int = 0
+    alterations: int = 0
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
@@ -45,6 +46,7 @@ class Tally(Struct):
         """Add the histories of a storm."""
         for one in judged:
             self.histories += 1
+            self.alterations += one.alterations
             self.lost += one.verdict.lost
             self.doubled += one.verdict.doubled
             self.wrong += one.verdict.wrong

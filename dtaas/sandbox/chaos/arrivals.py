@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
-from dtaas.sandbox.chaos.lake_reader import METADATA, LakeReader
+from dtaas.sandbox.chaos.lake_reader import METADATA, READ_AGAIN, LakeReader
 from dtaas.sandbox.workload.history import Change, Row
 from dtaas.sandbox.workload.names import ID
 from dtaas.sandbox.workload.tables import Table
@@ -35,10 +35,14 @@ class LakeArrivals:
         return {key: _plain(_named(row, table), table) for (key,), row in state.items()}
 
     def transactions(self, table: Table) -> Sequence[Sequence[Change]]:
-        """Return the changes by commit LSN, as they lie in the files."""
+        """Return the changes by commit LSN, as they lie in the files.
+
+        Rows read again for the sake of new columns are no transactions.
+        """
+        changes = [row for row in self._reader.changes() if row["_command_id"] != READ_AGAIN]
         return [
             [_change(row, table) for row in rows]
-            for _, rows in groupby(self._reader.changes(), key=lambda row: row["_lsn"])
+            for _, rows in groupby(changes, key=lambda row: row["_lsn"])
         ]
 
 
@@ -55,7 +59,7 @@ def _change(row: Mapping[str, Any], table: Table) -> Change:
 
 def _plain(row: Row, table: Table) -> Row:
     """Return a row as the server's own driver would give it."""
-    guids = {c.name for c in table.extra if c.declaration == "uniqueidentifier"}
+    guids = {c.name for c in (*table.extra, *table.dropped) if c.declaration == "uniqueidentifier"}
     return {n: v.upper() if n in guids and isinstance(v, str) else v for n, v in row.items()}
 
 

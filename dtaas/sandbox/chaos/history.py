@@ -25,6 +25,13 @@ _STOP_LIMIT_S: Final = 60.0
 _TABLES: Final = 2
 _SESSIONS: Final = 3
 _STREAMING: Final = "streaming"
+_UNCAPTURED: Final = (
+    "SELECT COUNT(*) FROM sys.columns AS c"
+    " WHERE c.object_id IN (SELECT t.source_object_id FROM cdc.change_tables AS t)"
+    " AND NOT EXISTS (SELECT 1 FROM cdc.change_tables AS n"
+    " JOIN cdc.captured_columns AS k ON k.object_id = n.object_id"
+    " WHERE n.source_object_id = c.object_id AND k.column_name = c.name)"
+)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -151,17 +158,26 @@ class History:
         """Return the position of the last commit, captured by now."""
         while await self._server.capture.scan_now():
             continue
-        value = await self._value("SELECT MAX(m.start_lsn) FROM cdc.lsn_time_mapping AS m")
-        return bytes(value) if value is not None else b""
+        return await self._high()
 
-    async def arrived(self, daemon: Daemon, position: bytes, limit_s: float) -> str:
-        """Wait until every table stands at `position`. Returns why it does not, '' when it does."""
+    async def arrived(self, daemon: Daemon, limit_s: float) -> str:
+        """Wait until every table stands where all of its rows and columns have arrived.
+
+        That is behind the last commit, and where every column that was added is captured and what
+        it held before was read again.
+
+        Returns:
+            Why it does not come to that, '' when it does.
+        """
         found: dict[str, Any] = {}
+        position = await self.high()
         with anyio.move_on_after(limit_s):
             while True:
                 found = await self.progress(daemon)
                 if stands_at(found, position.hex()):
-                    return ""
+                    before, position = position, await self._settled()
+                    if position == before:
+                        return ""
                 if await self.status(daemon) == "failed":
                     break
                 await anyio.sleep(_LOOK_EVERY_S)
@@ -234,7 +250,22 @@ class History:
         if seen is None:
             return verdict
         committed = commits_of(self.workload.history[self._loaded :], name)
-        return verdict.with_(of_changes(name, committed, seen, since_load=self.loads_again))
+        # Without a key, what new columns held before they were captured takes a load anew.
+        since_load = self.loads_again or (table.is_altered and not table.has_key)
+        return verdict.with_(of_changes(name, committed, seen, since_load=since_load))
+
+    async def _high(self) -> bytes:
+        value = await self._value(
+            "SELECT MAX(m.start_lsn) FROM cdc.lsn_time_mapping AS m WHERE m.tran_id <> 0x00"
+        )
+        return bytes(value) if value is not None else b""
+
+    async def _settled(self) -> bytes:
+        """Return the position at which the newest instances took over, b"" while one is missing."""
+        if await self._value(_UNCAPTURED):
+            return b""
+        begun = await self._value("SELECT MAX(c.start_lsn) FROM cdc.change_tables AS c")
+        return max(await self._high(), bytes(begun or b""))
 
     async def _instance(self, table: str) -> str:
         sql = (

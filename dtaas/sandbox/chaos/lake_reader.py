@@ -13,6 +13,8 @@ Fetch = Callable[[str], bytes | None]
 
 ORDER: Final = ("_lsn", "_command_id", "_seqval", "_op")
 METADATA: Final = frozenset({*ORDER, "_commit_time", "_unchanged"})
+READ_AGAIN: Final = 2_147_483_647
+"""`_command_id` of rows that came again because the table got columns."""
 
 
 class BrokenLakeError(Exception):

@@ -20,6 +20,7 @@ from dtaas.sandbox.workload.workload import Mix
 
 _ARRIVAL_LIMIT_S: Final = 180.0
 _HUGE_ROWS: Final = (300, 300, 3_000)
+_ALTERS: Final = (0, 0.5, 2)
 _WINDOW_ROWS: Final = (20, 60, 200_000, 200_000)
 _PARTS: Final = 4
 _LATEST_KILL_S: Final = 2.5
@@ -43,12 +44,17 @@ class Weather(Struct, frozen=True, kw_only=True):
 
 
 class Judged(Struct, frozen=True, kw_only=True):
-    """How one history ended."""
+    """How one history ended.
+
+    Attributes:
+        alterations: columns that were added or dropped in it.
+    """
 
     plan: Plan
     kind: str
     verdict: Verdict
     seconds: float
+    alterations: int = 0
 
 
 Tamper = Callable[[History], None]
@@ -144,13 +150,19 @@ class Storm:
 
     async def _judge(self, history: History) -> Judged:
         began = monotonic()
-        stuck = await history.arrived(self._daemon, await history.high(), _ARRIVAL_LIMIT_S)
+        stuck = await history.arrived(self._daemon, _ARRIVAL_LIMIT_S)
         # What is still under way is neither lost nor doubled; that it stays there is told apart.
         verdict = Verdict(stuck=stuck) if stuck else await self._read_back(history)
         seconds = monotonic() - began
         await history.aclose(self._daemon)
         kind = self._kinds[history.plan.name]
-        return Judged(plan=history.plan, kind=kind, verdict=verdict, seconds=seconds)
+        return Judged(
+            plan=history.plan,
+            kind=kind,
+            verdict=verdict,
+            seconds=seconds,
+            alterations=sum(t.alterations for t in history.workload.tables.values()),
+        )
 
     async def _read_back(self, history: History) -> Verdict:
         if self._tamper is not None:
@@ -170,7 +182,7 @@ class Storm:
         return Plan(
             seed=self._seed * self._weather.histories + number,
             name=f"h{self._seed}_{number}",
-            mix=Mix(alter=0, huge=0.2, huge_rows=dice.choice(_HUGE_ROWS)),
+            mix=Mix(alter=dice.choice(_ALTERS), huge=0.2, huge_rows=dice.choice(_HUGE_ROWS)),
             early_steps=dice.randint(10, 60),
             quiet_load=dice.random() < self._weather.quiet_share,
             options={

@@ -25,6 +25,7 @@ class Table:
         has_part: whether the key is (part, id).
         has_reference: whether there is a unique column besides the key.
         extra: the random columns.
+        dropped: random columns it had once.
         rows: by id.
         owners: ids that an open transaction wrote, with its session.
         users: sessions whose open transaction wrote to the table.
@@ -45,12 +46,13 @@ class Table:
         self.has_part = has_part
         self.has_reference = has_reference
         self.extra = list(extra)
+        self.dropped: list[Column] = []
         self.rows: dict[int, Row] = {}
         self.next_id = 1
         self.owners: dict[int, int] = {}
         self.users: set[int] = set()
         self.sole_user: int | None = None
-        self._columns_made = len(self.extra)
+        self._first_columns = self._columns_made = len(self.extra)
 
     @classmethod
     def random(cls, rng: Random, name: str) -> "Table":
@@ -69,6 +71,16 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         """Return the names of all columns, the fixed ones first."""
         return (*self._fixed, *(c.name for c in self.extra))
+
+    @property
+    def is_altered(self) -> bool:
+        """Return whether columns were added or dropped."""
+        return self.alterations > 0
+
+    @property
+    def alterations(self) -> int:
+        """Return how many columns were added or dropped."""
+        return len(self.dropped) + self._columns_made - self._first_columns
 
     @property
     def key(self) -> tuple[str, ...]:

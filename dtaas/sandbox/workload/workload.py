@@ -254,6 +254,7 @@ class Workload:
     def _drop_column(self, table: Table, session: int) -> Step:
         column = self._rng.choice(table.extra)
         table.extra.remove(column)
+        table.dropped.append(column)
         table.rows = {
             id_: {name: value for name, value in row.items() if name != column.name}
             for id_, row in table.rows.items()

@@ -25,7 +25,7 @@ from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
 FIRST = int(os.environ.get("DTAAS_TEST_SEED", "1"))
 SEEDS = range(FIRST, FIRST + int(os.environ.get("DTAAS_TEST_HISTORIES", "3")))
 LIVES = 3
-# Another capture instance after DDL is a story of its own.
+# DDL is among what storms do: tests/system/test_torture.py.
 MIX = Mix(alter=0, huge=0.2, huge_rows=300)
 
 

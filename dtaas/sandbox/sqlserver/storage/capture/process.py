@@ -1,7 +1,7 @@
 """The capture process as a background task: when it scans, and what tests make of it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 import anyio
@@ -109,7 +109,9 @@ class CaptureProcess:
             captured = 0
             for database in await connection.fetch(_ENABLED):
                 if database["is_running"]:
-                    captured += await self._scan(connection, database)
+                    # A database may be dropped under the scan: there is nothing left to note then.
+                    with suppress(asyncpg.ForeignKeyViolationError):
+                        captured += await self._scan(connection, database)
             return captured
 
     async def clean(self, instance: str, *, keep: int) -> None:
