@@ -49,7 +49,7 @@ STORAGE_GAPS: Final = (
         "holds, as id = id + 1 does, is refused with error 2627."
     ),
     (
-        "Change data capture: no gating roles. The capture process is part of the server and scans "
+        "Change data capture: the capture process is part of the server and scans "
         "four times a second while its job runs, whatever the polling interval; the cleanup job "
         "works when it is started and has no schedule."
     ),
@@ -64,9 +64,10 @@ STORAGE_GAPS: Final = (
         "statements in one transaction are slower than in SQL Server."
     ),
     (
-        "Of rights there are sysadmin, db_owner, and SELECT, INSERT, UPDATE, DELETE on single "
-        "tables and views; roles, DENY over a GRANT, and rights on schemas or columns do not "
-        "exist."
+        "Of rights there are sysadmin, db_owner, SELECT, INSERT, UPDATE, DELETE on single tables "
+        "and views, and SELECT on schema cdc, for users and for roles of one's own; members of "
+        "fixed roles, roles in roles, DENY over a GRANT, and rights on other schemas or on columns "
+        "do not exist."
     ),
     (
         "No triggers, sequences, synonyms, stored modules of users, full-text, XML or "

@@ -16,8 +16,11 @@ _VIEW_SCHEMAS: Final = {
     "sys": "sys",
     "info": "INFORMATION_SCHEMA",
     "capture": "cdc",
+    "captured": "cdc_procedures",
     "msdb": "dbo",
 }
+_CAPTURE: Final = frozenset({"capture", "captured"})
+"""The second has what the procedures may show of the first to everybody."""
 _MSDB: Final = 4
 _COMPATIBILITY: Final = frozenset({"sysdatabases", "sysobjects", "systypes"})
 """Views of SQL Server 2000, found without a schema and in dbo."""
@@ -47,7 +50,7 @@ SELECT n.nspname AS schema, p.proname AS name, p.proargnames[2:] AS names,
   ARRAY(SELECT t.typname FROM unnest(p.proallargtypes[2:]) WITH ORDINALITY AS a(oid, i)
     JOIN pg_type t ON t.oid = a.oid ORDER BY a.i) AS types
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('sys', 'info', 'capture', 'msdb') AND p.proretset AND p.pronargs = 1
+WHERE n.nspname IN ('sys', 'info', 'capture', 'captured', 'msdb') AND p.proretset AND p.pronargs = 1
 """
 _PLAIN_TYPES: Final = {"int2": "smallint", "int4": "int", "int8": "bigint"}
 
@@ -196,7 +199,9 @@ def _system_views(
     found = {}
     for object_id, view in enumerate(sorted(views, key=lambda v: (v["schema"], v["name"])), 1):
         schema = _VIEW_SCHEMAS[view["schema"]]
-        if (schema == "cdc" and not captured) or (schema == "dbo" and database_id != _MSDB):
+        if (view["schema"] in _CAPTURE and not captured) or (
+            schema == "dbo" and database_id != _MSDB
+        ):
             continue
         upper = view["schema"] == "info"
         found[name_key(schema), view["name"]] = TableDef(

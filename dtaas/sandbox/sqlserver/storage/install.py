@@ -101,7 +101,8 @@ async def _fill(carrier: asyncpg.Connection, scripts: list[str], digest: str) ->
         for database_id, name in enumerate(SYSTEM_DATABASES, start=1):
             await create_database(carrier, database_id, name, DEFAULT_COLLATION)
         await carrier.execute(
-            "GRANT USAGE ON SCHEMA meta, store, sys, info, capture, msdb, coll, t TO PUBLIC;"
+            "GRANT USAGE ON SCHEMA meta, store, sys, info, capture, captured, msdb, coll, t"
+            " TO PUBLIC;"
             "GRANT SELECT ON ALL TABLES IN SCHEMA meta TO PUBLIC;"
             "REVOKE SELECT ON meta.logins FROM PUBLIC;"
             "GRANT SELECT (principal_id, name, is_sysadmin, is_disabled, default_database,"

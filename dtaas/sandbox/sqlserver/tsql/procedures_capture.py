@@ -33,12 +33,12 @@ SELECT s.name AS source_schema, o.name AS source_table, c.capture_instance, c.ob
   c.source_object_id, c.start_lsn, c.end_lsn, c.supports_net_changes, c.has_drop_pending,
   c.role_name, c.index_name, c.filegroup_name, c.create_date,
   CAST((SELECT STRING_AGG(CAST(QUOTENAME(i.column_name) AS nvarchar(max)), N', ')
-      WITHIN GROUP (ORDER BY i.index_ordinal) FROM cdc.index_columns AS i
+      WITHIN GROUP (ORDER BY i.index_ordinal) FROM cdc_procedures.index_columns AS i
     WHERE i.object_id = c.object_id) AS nvarchar(max)) AS index_column_list,
   CAST((SELECT STRING_AGG(CAST(QUOTENAME(k.column_name) AS nvarchar(max)), N', ')
-      WITHIN GROUP (ORDER BY k.column_ordinal) FROM cdc.captured_columns AS k
+      WITHIN GROUP (ORDER BY k.column_ordinal) FROM cdc_procedures.captured_columns AS k
     WHERE k.object_id = c.object_id) AS nvarchar(max)) AS captured_column_list
-FROM cdc.change_tables AS c
+FROM cdc_procedures.change_tables AS c
 JOIN sys.objects AS o ON o.object_id = c.source_object_id
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE (@source_schema IS NULL OR s.name = @source_schema)

@@ -27,7 +27,8 @@ SELECT j.job_id, j.job_type, CAST(N'cdc.' + DB_NAME() + N'_' + j.job_type AS sys
 FROM msdb.dbo.cdc_jobs AS j WHERE j.database_id = DB_ID() ORDER BY j.job_type
 """
 _KNOWN_INSTANCE: Final = f"""{ENABLED}
-IF NOT EXISTS (SELECT 1 FROM cdc.change_tables WHERE capture_instance = @capture_instance)
+IF NOT EXISTS (
+  SELECT 1 FROM cdc_procedures.change_tables WHERE capture_instance = @capture_instance)
 BEGIN
   RAISERROR (22981, 16, 1);
   RETURN 1;
@@ -37,8 +38,8 @@ _CAPTURED_COLUMNS: Final = f"""{_KNOWN_INSTANCE}
 SELECT s.name AS source_schema, o.name AS source_table, t.capture_instance, c.column_name,
   c.column_id, c.column_ordinal, c.column_type AS data_type, k.character_maximum_length,
   k.numeric_precision, k.numeric_precision_radix, k.numeric_scale, k.datetime_precision
-FROM cdc.change_tables AS t
-JOIN cdc.captured_columns AS c ON c.object_id = t.object_id
+FROM cdc_procedures.change_tables AS t
+JOIN cdc_procedures.captured_columns AS c ON c.object_id = t.object_id
 JOIN sys.objects AS o ON o.object_id = t.source_object_id
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 LEFT JOIN INFORMATION_SCHEMA.COLUMNS AS k ON k.TABLE_SCHEMA = N'cdc'
@@ -48,8 +49,8 @@ WHERE t.capture_instance = @capture_instance ORDER BY c.column_ordinal
 _DDL_HISTORY: Final = f"""{_KNOWN_INSTANCE}
 SELECT s.name AS source_schema, o.name AS source_table, t.capture_instance,
   h.required_column_update, h.ddl_command, h.ddl_lsn, h.ddl_time
-FROM cdc.ddl_history AS h
-JOIN cdc.change_tables AS t ON t.object_id = h.object_id
+FROM cdc_procedures.ddl_history AS h
+JOIN cdc_procedures.change_tables AS t ON t.object_id = h.object_id
 JOIN sys.objects AS o ON o.object_id = h.source_object_id
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE t.capture_instance = @capture_instance ORDER BY h.ddl_lsn

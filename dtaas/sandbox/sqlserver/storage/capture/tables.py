@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.access import role_name
 from dtaas.sandbox.sqlserver.storage.capture.triggers import (
     CapturedColumn,
     Instance,
@@ -19,12 +20,14 @@ from dtaas.sandbox.sqlserver.storage.column_types import type_text
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, storage_table
 from dtaas.sandbox.sqlserver.storage.ddl.parser import parse_ddl
+from dtaas.sandbox.sqlserver.storage.ddl.roles import create_role, has_role
 from dtaas.sandbox.sqlserver.storage.ddl.tables import create_table
 from dtaas.sandbox.sqlserver.storage.one_value import one_row, one_value
 from dtaas.sandbox.sqlserver.tsql.capture_orders import EnableTable
 from dtaas.sandbox.sqlserver.types import MAX
 
 _MOST_INSTANCES: Final = 2
+_READERS: Final = "SELECT principal_id FROM meta.capture_grants WHERE database_id = $1"
 _LONGEST_NAME: Final = 100
 _LONG_TYPES: Final = frozenset({"text", "ntext", "image", "xml"})
 _NAME: Final = re.compile(r'\s*(?:\[((?:[^\]]|\]\])*)\]|"((?:[^"]|"")*)"|([^,\[\]"]+?))\s*(?:,|$)')
@@ -48,6 +51,8 @@ async def enable_table(context: Context, order: EnableTable) -> None:
     await _check_instance(context, source, instance)
     columns = await _captured(context, source, order)
     index, keys = await _row_identifier(context, source, order, columns)
+    if order.role and not await has_role(context, order.role):
+        await create_role(context, order.role)
     if order.net_changes and not keys:
         raise SqlError(
             22939,
@@ -338,6 +343,11 @@ async def _create_change_table(
         f" (c1, c{6 + len(columns)}, c3, c4);"
         f"UPDATE meta.objects SET is_ms_shipped = 1 WHERE object_id = {object_id}"
     )
+    for reader in await context.connection.fetch(_READERS, database):
+        await context.connection.execute(
+            f"GRANT SELECT ON {storage_table(database, object_id)}"
+            f" TO {role_name(reader['principal_id'])}"
+        )
     return object_id
 
 

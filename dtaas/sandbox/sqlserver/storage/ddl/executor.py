@@ -10,6 +10,7 @@ from dtaas.sandbox.sqlserver.storage.ddl import (
     partitions,
     renames,
     rights,
+    roles,
     schemas,
     tables,
     tracking,
@@ -114,5 +115,7 @@ async def _change_names_and_rights(context: Context, statement: ddl.Statement) -
             await renames.rename(context, statement)
         case ddl.ChangeRights():
             await rights.change_rights(context, statement)
+        case ddl.ChangeRole():
+            await roles.change_role(context, statement)
         case _:  # UPDATE STATISTICS, ALTER INDEX, DBCC: they change no answer here
             return

@@ -78,11 +78,18 @@ def _alter(cursor: Cursor) -> ddl.Statement:
         return _view(cursor, replace=True, must_exist=True)
     if cursor.accept("INDEX"):
         return _rest(cursor, "ALTER INDEX")
+    if cursor.accept("ROLE"):
+        return _alter_role(cursor)
     raise cursor.error()
 
 
+_DROPPED: Final = (
+    "TABLE", "VIEW", "INDEX", "SCHEMA", "TYPE", "ROLE", "DATABASE", "PARTITION",
+)  # fmt: skip
+
+
 def _drop(cursor: Cursor) -> ddl.Statement:
-    word = cursor.accept_any("TABLE", "VIEW", "INDEX", "SCHEMA", "TYPE", "DATABASE", "PARTITION")
+    word = cursor.accept_any(*_DROPPED)
     if word is None:
         raise cursor.error()
     if word == "PARTITION":
@@ -100,6 +107,8 @@ def _drop(cursor: Cursor) -> ddl.Statement:
             return ddl.DropSchema(cursor.name(), if_exists)
         case "TYPE":
             return ddl.DropType(cursor.parts(), if_exists)
+        case "ROLE":
+            return ddl.ChangeRole(word="DROP", name=cursor.name(), if_exists=if_exists)
         case _:
             names = [cursor.name()]
             while cursor.accept(","):
@@ -215,11 +224,13 @@ def _rights(cursor: Cursor, word: str) -> ddl.ChangeRights:
         if token.word != ",":
             permissions.append(token.word)
     table: Parts = ()
+    schema = ""
     if cursor.accept("ON"):
         cursor.accept("OBJECT", "::")
         table = cursor.parts()
         if cursor.accept("::"):  # SCHEMA::name, DATABASE::name
-            cursor.parts()
+            named = cursor.parts()[-1]
+            schema = named if table[-1].upper() == "SCHEMA" else ""
             table = ()
     cursor.accept_any("TO", "FROM")
     principals = [cursor.name()]
@@ -227,7 +238,26 @@ def _rights(cursor: Cursor, word: str) -> ddl.ChangeRights:
         principals.append(cursor.name())
     _rest(cursor, "")
     return ddl.ChangeRights(
-        word=word, permissions=tuple(permissions), table=table, principals=tuple(principals)
+        word=word,
+        permissions=tuple(permissions),
+        table=table,
+        principals=tuple(principals),
+        schema=schema,
+    )
+
+
+def _create_role(cursor: Cursor) -> ddl.ChangeRole:
+    role = ddl.ChangeRole(word="CREATE", name=cursor.name())
+    _rest(cursor, "")  # AUTHORIZATION owner
+    return role
+
+
+def _alter_role(cursor: Cursor) -> ddl.ChangeRole:
+    name = cursor.name()
+    word = cursor.accept_any("ADD", "DROP")
+    cursor.expect("MEMBER")
+    return ddl.ChangeRole(
+        word="ADD" if word == "ADD" else "REMOVE", name=name, member=cursor.name()
     )
 
 
@@ -260,6 +290,7 @@ def _rest(cursor: Cursor, word: str) -> ddl.Nothing:
 _CREATE: Final[Mapping[str, Callable[[Cursor], ddl.Statement]]] = {
     "TABLE": parse_create_table,
     "VIEW": _view,
+    "ROLE": _create_role,
     "SCHEMA": _create_schema,
     "TYPE": _create_type,
     "DATABASE": _create_database,

@@ -262,12 +262,26 @@ class DropPartitioning(Struct, frozen=True):
 
 
 class ChangeRights(Struct, frozen=True, kw_only=True):
-    """GRANT, DENY or REVOKE of rights on an object; `table` empty for other securables."""
+    """GRANT, DENY or REVOKE of rights on an object; `table` empty for other securables.
+
+    Attributes:
+        schema: the securable is a schema, of this name.
+    """
 
     word: str
     permissions: tuple[str, ...]
     table: Parts
     principals: tuple[str, ...]
+    schema: str = ""
+
+
+class ChangeRole(Struct, frozen=True, kw_only=True):
+    """CREATE, DROP or ALTER ROLE; `word` is CREATE, DROP, or ADD or REMOVE for a member."""
+
+    word: str
+    name: str
+    member: str = ""
+    if_exists: bool = False
 
 
 class Rename(Struct, frozen=True, kw_only=True):
@@ -291,6 +305,7 @@ Statement = (
     | DropFromTable
     | CheckConstraints
     | DropObjects
+    | ChangeRole
     | Index
     | DropIndex
     | Truncate

@@ -62,10 +62,30 @@ CREATE TABLE meta.users (
   PRIMARY KEY (database_id, principal_id)
 );
 
+-- A role of one database. Its rights are those of a role in PostgreSQL that members inherit.
+CREATE TABLE meta.roles (
+  principal_id int PRIMARY KEY GENERATED ALWAYS AS IDENTITY (START 1000000),
+  database_id int NOT NULL REFERENCES meta.databases ON DELETE CASCADE,
+  name text NOT NULL
+);
+CREATE UNIQUE INDEX ON meta.roles (database_id, store.name_key(name));
+
+CREATE TABLE meta.role_members (
+  role_id int NOT NULL REFERENCES meta.roles ON DELETE CASCADE,
+  member_id int NOT NULL REFERENCES meta.logins ON DELETE CASCADE,
+  PRIMARY KEY (role_id, member_id)
+);
+
+-- Rights of users and roles on a table or view, and on all of schema cdc of a database.
 CREATE TABLE meta.grants (
-  principal_id int NOT NULL REFERENCES meta.logins ON DELETE CASCADE,
+  principal_id int NOT NULL,
   object_id int NOT NULL,
   PRIMARY KEY (principal_id, object_id)
+);
+CREATE TABLE meta.capture_grants (
+  principal_id int NOT NULL,
+  database_id int NOT NULL REFERENCES meta.databases ON DELETE CASCADE,
+  PRIMARY KEY (principal_id, database_id)
 );
 
 CREATE TABLE meta.schemas (
@@ -295,6 +315,18 @@ RETURN store.variant('nvarchar,128,0,0,SQL_Latin1_General_CP1_CI_AS', value);
 CREATE FUNCTION store.int_variant(value int) RETURNS bytea
 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN store.variant('int,0,0,0,', value::text);
 
+-- The session's login, and the roles it has in a database.
+CREATE FUNCTION store.principals(database int) RETURNS SETOF int
+STABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$
+  SELECT l.principal_id FROM meta.logins l
+  WHERE store.name_key(l.name) = store.name_key(store.login())
+  UNION ALL
+  SELECT r.principal_id FROM meta.role_members m
+    JOIN meta.roles r ON r.principal_id = m.role_id AND r.database_id = database
+    JOIN meta.logins l ON l.principal_id = m.member_id
+  WHERE store.name_key(l.name) = store.name_key(store.login())
+$$;
+
 -- May the session see an object? sysadmins and owners see all, others what they were granted.
 CREATE FUNCTION store.visible(object int, database int) RETURNS bool
 STABLE STRICT PARALLEL SAFE LANGUAGE sql
@@ -303,8 +335,13 @@ RETURN current_setting('store.restricted') = 'off'
     SELECT FROM meta.users u JOIN meta.logins l USING (principal_id)
     WHERE u.database_id = database AND u.is_owner AND store.name_key(l.name) = store.name_key(store.login()))
   OR EXISTS (
-    SELECT FROM meta.grants g JOIN meta.logins l USING (principal_id)
-    WHERE g.object_id = object AND store.name_key(l.name) = store.name_key(store.login()));
+    SELECT FROM meta.grants g
+    WHERE g.object_id = object AND g.principal_id IN (SELECT store.principals(database)))
+  OR EXISTS (
+    SELECT FROM meta.capture_grants g JOIN meta.objects o ON o.object_id = object
+      JOIN meta.schemas s ON s.database_id = o.database_id AND s.schema_id = o.schema_id
+    WHERE g.database_id = database AND s.name = 'cdc'
+      AND g.principal_id IN (SELECT store.principals(database)));
 
 -- The database's rowversion counter, and the one row of a transaction that says where it began.
 CREATE FUNCTION store.next_rowversion(database int) RETURNS bytea

@@ -258,7 +258,7 @@ CREATE FUNCTION sys.database_principals(db int) RETURNS TABLE (
 STABLE LANGUAGE sql AS $$
   SELECT p.name, p.id, p.type, CASE p.type WHEN 'R' THEN 'DATABASE_ROLE' ELSE 'SQL_USER' END,
     CASE p.type WHEN 'S' THEN 'dbo' END, d.create_date, d.create_date, CASE p.type WHEN 'R' THEN 1 END,
-    int4send(p.id), (p.id >= 16384)::int::smallint
+    int4send(p.id), (p.id BETWEEN 16384 AND 16393)::int::smallint
   FROM (
     VALUES ('public', 0, 'R'), ('dbo', 1, 'S'), ('guest', 2, 'S'), ('INFORMATION_SCHEMA', 3, 'S'),
       ('sys', 4, 'S'), ('db_owner', 16384, 'R'), ('db_accessadmin', 16385, 'R'),
@@ -267,7 +267,9 @@ STABLE LANGUAGE sql AS $$
       ('db_denydatawriter', 16393, 'R')
     UNION ALL
     SELECT l.name, l.principal_id, 'S' FROM meta.users u JOIN meta.logins l USING (principal_id)
-    WHERE u.database_id = db) AS p(name, id, type)
+    WHERE u.database_id = db
+    UNION ALL
+    SELECT r.name, r.principal_id, 'R' FROM meta.roles r WHERE r.database_id = db) AS p(name, id, type)
   JOIN meta.databases d ON d.database_id = db
 $$;
 
@@ -277,6 +279,9 @@ STABLE LANGUAGE sql AS $$
   SELECT 16384, 1
   UNION ALL
   SELECT 16384, u.principal_id FROM meta.users u WHERE u.database_id = db AND u.is_owner
+  UNION ALL
+  SELECT m.role_id, m.member_id FROM meta.role_members m JOIN meta.roles r ON r.principal_id = m.role_id
+  WHERE r.database_id = db
 $$;
 
 CREATE FUNCTION sys.server_principals(db int) RETURNS TABLE (
@@ -299,6 +304,18 @@ STABLE LANGUAGE sql AS $$
 $$;
 
 -- Sessions of the CDC capture process and their errors: there even while nothing is captured.
+-- True, or error 297. Of those who may, there are only owners.
+CREATE FUNCTION store.may_view_state(db int) RETURNS bool STABLE STRICT LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('store.restricted') = 'on' AND NOT EXISTS (
+      SELECT FROM meta.users u WHERE u.database_id = db AND u.is_owner
+        AND u.principal_id IN (SELECT store.principals(db))) THEN
+    RAISE EXCEPTION USING ERRCODE = 'TS001', MESSAGE =
+      'TSQL|297|16|1|The user does not have permission to perform this action.';
+  END IF;
+  RETURN true;
+END $$;
+
 CREATE FUNCTION sys.dm_cdc_log_scan_sessions(db int) RETURNS TABLE (
   session_id int, start_time t.datetime, end_time t.datetime, duration int,
   scan_phase t.nvarchar_256, error_count int, start_lsn t.nvarchar_23, current_lsn t.nvarchar_23,
@@ -311,7 +328,7 @@ STABLE LANGUAGE sql AS $$
     s.error_count, NULL::text, NULL::text, NULL::text, s.tran_count, NULL::text, NULL::bigint,
     0::bigint, 0, s.tran_count, NULL::text, NULL::text, s.end_time, 0,
     (s.tran_count = 0)::int, 0
-  FROM meta.capture_sessions s WHERE s.database_id = db
+  FROM meta.capture_sessions s WHERE s.database_id = db AND store.may_view_state(db)
 $$;
 
 CREATE FUNCTION sys.dm_cdc_errors(db int) RETURNS TABLE (

@@ -184,7 +184,13 @@ RETURN CASE
     ELSE (SELECT u.is_owner::int FROM meta.users u JOIN meta.logins l USING (principal_id)
       WHERE u.database_id = store.database_id() AND store.name_key(l.name) = store.name_key(principal)) END
   WHEN lower(role) IN ('db_accessadmin', 'db_securityadmin', 'db_ddladmin', 'db_backupoperator',
-    'db_datareader', 'db_datawriter', 'db_denydatareader', 'db_denydatawriter') THEN 0 END;
+    'db_datareader', 'db_datawriter', 'db_denydatareader', 'db_denydatawriter') THEN 0
+  ELSE (SELECT EXISTS (
+      SELECT FROM meta.role_members m JOIN meta.logins l ON l.principal_id = m.member_id
+      WHERE m.role_id = r.principal_id
+        AND store.name_key(l.name) = store.name_key(coalesce(principal, store.login())))::int
+    FROM meta.roles r
+    WHERE r.database_id = store.database_id() AND store.name_key(r.name) = store.name_key(role)) END;
 CREATE FUNCTION meta.is_rolemember(role text) RETURNS int STABLE LANGUAGE sql
 RETURN meta.is_rolemember(role, NULL);
 
@@ -215,6 +221,11 @@ BEGIN
     RETURN NULL;
   END IF;
   IF kind = 'OBJECT' THEN
+    IF lower((store.name_parts(securable))[2]) = 'cdc' AND to_regprocedure(
+        format('capture.%I(int)', lower((store.name_parts(securable))[1]))) IS NOT NULL THEN
+      RETURN (SELECT store.may_read_capture(db)::int FROM meta.databases d
+        WHERE d.database_id = db AND d.is_cdc_enabled = 1);
+    END IF;
     object := meta.object_id(securable);
     IF object IS NULL THEN
       RETURN NULL;

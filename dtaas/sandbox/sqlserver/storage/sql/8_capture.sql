@@ -120,14 +120,41 @@ END $$;
 CREATE CONSTRAINT TRIGGER commits AFTER INSERT ON meta.captured_transactions
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION store.draw_commit_lsn();
 
--- May the session read a capture instance? Owners may; others by their gating role, which does not
--- exist here, or by SELECT on the source table when there is none.
+-- Owns the session a database? sysadmins own every one.
+CREATE FUNCTION store.owns(database int) RETURNS bool
+STABLE STRICT LANGUAGE sql
+RETURN current_setting('store.restricted') = 'off' OR EXISTS (
+  SELECT FROM meta.users u WHERE u.database_id = database AND u.is_owner
+    AND u.principal_id IN (SELECT store.principals(database)));
+
+-- May the session read a capture instance through its functions? Owners may; others with SELECT on
+-- the source table, and with its gating role where it has one.
 CREATE FUNCTION store.may_read_changes(instance int) RETURNS bool
 STABLE STRICT LANGUAGE sql
 RETURN EXISTS (SELECT FROM meta.capture_instances i WHERE i.object_id = instance
   AND store.visible(i.source_object_id, i.database_id)
-  AND (i.role_name IS NULL OR current_setting('store.restricted') = 'off'
-    OR store.visible(i.object_id, i.database_id)));
+  AND (i.role_name IS NULL OR store.owns(i.database_id) OR EXISTS (
+    SELECT FROM meta.roles r JOIN store.principals(i.database_id) AS p(id) ON p.id = r.principal_id
+    WHERE r.database_id = i.database_id AND store.name_key(r.name) = store.name_key(i.role_name))));
+
+-- May the session read the tables of schema cdc themselves?
+CREATE FUNCTION store.may_read_capture(database int) RETURNS bool
+STABLE STRICT LANGUAGE sql
+RETURN store.owns(database) OR EXISTS (
+  SELECT FROM meta.capture_grants g
+  WHERE g.database_id = database AND g.principal_id IN (SELECT store.principals(database)));
+
+-- One row, or error 229.
+CREATE FUNCTION store.granted(database int, object text) RETURNS bool
+STABLE STRICT LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT store.may_read_capture(database) THEN
+    RAISE EXCEPTION USING ERRCODE = 'TS001', MESSAGE = format('TSQL|229|14|5|The SELECT permission '
+      'was denied on the object ''%s'', database ''%s'', schema ''cdc''.', object,
+      (SELECT d.name FROM meta.databases d WHERE d.database_id = database));
+  END IF;
+  RETURN true;
+END $$;
 
 CREATE FUNCTION meta.fn_cdc_get_max_lsn() RETURNS bytea
 STABLE LANGUAGE sql
@@ -205,10 +232,10 @@ CREATE FUNCTION meta.fn_cdc_has_column_changed(instance text, wanted text, mask 
 RETURNS smallint STABLE STRICT LANGUAGE sql
 RETURN meta.fn_cdc_is_bit_set(meta.fn_cdc_get_column_ordinal(instance, wanted), mask);
 
--- The views of schema cdc, there in databases where capture is enabled.
-CREATE SCHEMA capture;
+-- What the views of schema cdc show, as far as the session may ask for it through procedures.
+CREATE SCHEMA captured;
 
-CREATE FUNCTION capture.change_tables(db int) RETURNS TABLE (
+CREATE FUNCTION captured.change_tables(db int) RETURNS TABLE (
   object_id int, version int, source_object_id int, capture_instance t.sysname,
   start_lsn t.binary_10, end_lsn t.binary_10, supports_net_changes t.bit, has_drop_pending t.bit,
   role_name t.sysname, index_name t.sysname, filegroup_name t.sysname, create_date t.datetime,
@@ -218,9 +245,10 @@ STABLE LANGUAGE sql AS $$
     i.supports_net_changes, NULL::smallint, i.role_name, i.index_name, i.filegroup_name,
     i.create_date, i.partition_switch
   FROM meta.capture_instances i WHERE i.database_id = db
+    AND (store.may_read_capture(db) OR store.may_read_changes(i.object_id))
 $$;
 
-CREATE FUNCTION capture.captured_columns(db int) RETURNS TABLE (
+CREATE FUNCTION captured.captured_columns(db int) RETURNS TABLE (
   object_id int, column_name t.sysname, column_id int, column_type t.sysname, column_ordinal int,
   is_computed t.bit)
 STABLE LANGUAGE sql AS $$
@@ -229,7 +257,7 @@ STABLE LANGUAGE sql AS $$
   WHERE i.database_id = db
 $$;
 
-CREATE FUNCTION capture.index_columns(db int) RETURNS TABLE (
+CREATE FUNCTION captured.index_columns(db int) RETURNS TABLE (
   object_id int, column_name t.sysname, index_ordinal t.tinyint, column_id int)
 STABLE LANGUAGE sql AS $$
   SELECT c.object_id, c.column_name, c.index_ordinal, c.column_id
@@ -237,7 +265,7 @@ STABLE LANGUAGE sql AS $$
   WHERE i.database_id = db
 $$;
 
-CREATE FUNCTION capture.ddl_history(db int) RETURNS TABLE (
+CREATE FUNCTION captured.ddl_history(db int) RETURNS TABLE (
   source_object_id int, object_id int, required_column_update t.bit, ddl_command t.nvarchar_max,
   ddl_lsn t.binary_10, ddl_time t.datetime)
 STABLE LANGUAGE sql AS $$
@@ -247,10 +275,50 @@ STABLE LANGUAGE sql AS $$
   WHERE i.database_id = db
 $$;
 
-CREATE FUNCTION capture.lsn_time_mapping(db int) RETURNS TABLE (
+CREATE FUNCTION captured.lsn_time_mapping(db int) RETURNS TABLE (
   start_lsn t.binary_10, tran_begin_time t.datetime, tran_end_time t.datetime,
   tran_id t.varbinary_10, tran_begin_lsn t.binary_10)
 STABLE LANGUAGE sql AS $$
   SELECT m.start_lsn, m.tran_begin_time, m.tran_end_time, m.tran_id, m.tran_begin_lsn
   FROM meta.capture_times m WHERE m.database_id = db
+$$;
+
+-- The views of schema cdc, there in databases where capture is enabled: for owners, and who was
+-- granted SELECT on the schema.
+CREATE SCHEMA capture;
+
+CREATE FUNCTION capture.change_tables(db int) RETURNS TABLE (
+  object_id int, version int, source_object_id int, capture_instance t.sysname,
+  start_lsn t.binary_10, end_lsn t.binary_10, supports_net_changes t.bit, has_drop_pending t.bit,
+  role_name t.sysname, index_name t.sysname, filegroup_name t.sysname, create_date t.datetime,
+  partition_switch t.bit)
+STABLE LANGUAGE sql AS $$
+  SELECT v.* FROM captured.change_tables(db) AS v WHERE store.granted(db, 'change_tables')
+$$;
+
+CREATE FUNCTION capture.captured_columns(db int) RETURNS TABLE (
+  object_id int, column_name t.sysname, column_id int, column_type t.sysname, column_ordinal int,
+  is_computed t.bit)
+STABLE LANGUAGE sql AS $$
+  SELECT v.* FROM captured.captured_columns(db) AS v WHERE store.granted(db, 'captured_columns')
+$$;
+
+CREATE FUNCTION capture.index_columns(db int) RETURNS TABLE (
+  object_id int, column_name t.sysname, index_ordinal t.tinyint, column_id int)
+STABLE LANGUAGE sql AS $$
+  SELECT v.* FROM captured.index_columns(db) AS v WHERE store.granted(db, 'index_columns')
+$$;
+
+CREATE FUNCTION capture.ddl_history(db int) RETURNS TABLE (
+  source_object_id int, object_id int, required_column_update t.bit, ddl_command t.nvarchar_max,
+  ddl_lsn t.binary_10, ddl_time t.datetime)
+STABLE LANGUAGE sql AS $$
+  SELECT v.* FROM captured.ddl_history(db) AS v WHERE store.granted(db, 'ddl_history')
+$$;
+
+CREATE FUNCTION capture.lsn_time_mapping(db int) RETURNS TABLE (
+  start_lsn t.binary_10, tran_begin_time t.datetime, tran_end_time t.datetime,
+  tran_id t.varbinary_10, tran_begin_lsn t.binary_10)
+STABLE LANGUAGE sql AS $$
+  SELECT v.* FROM captured.lsn_time_mapping(db) AS v WHERE store.granted(db, 'lsn_time_mapping')
 $$;
