@@ -225,12 +225,13 @@ def _rights(cursor: Cursor, word: str) -> ddl.ChangeRights:
             permissions.append(token.word)
     table: Parts = ()
     schema = ""
-    if cursor.accept("ON"):
+    if cursor.accept("ON", "SCHEMA", "::"):
+        schema = cursor.name()
+    elif cursor.accept("ON"):
         cursor.accept("OBJECT", "::")
         table = cursor.parts()
-        if cursor.accept("::"):  # SCHEMA::name, DATABASE::name
-            named = cursor.parts()[-1]
-            schema = named if table[-1].upper() == "SCHEMA" else ""
+        if cursor.accept("::"):  # DATABASE::name
+            cursor.parts()
             table = ()
     cursor.accept_any("TO", "FROM")
     principals = [cursor.name()]
