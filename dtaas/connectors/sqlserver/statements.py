@@ -40,9 +40,15 @@ class KeyRange:
         return rows
 
     @classmethod
-    def matching(cls, table: TableRef, condition: str) -> "KeyRange":
-        """Return the rows that meet a condition, in no order."""
+    def matching(cls, table: TableRef, condition: str, *, call: str = "") -> "KeyRange":
+        """Return the rows that meet a condition, in no order.
+
+        Args:
+            call: of a function that gives the rows instead of the table.
+        """
         rows = cls(table)
+        if call:
+            rows._from = f"FROM {call}"
         rows._limit_to(condition)
         return rows
 

@@ -6,22 +6,18 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable, usable_key
+from dtaas.connectors.sqlserver.capture.metadata import InstanceRow
+from dtaas.connectors.sqlserver.capture.rights import Rights
+from dtaas.connectors.sqlserver.catalog import SqlTable, usable_key
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.types import SqlColumn, to_column
 from dtaas.model.changes import Missed
 from dtaas.model.errors import SchemaChangedError
-from dtaas.model.schema import Column, TableRef, TableSchema
+from dtaas.model.schema import Column, TableSchema
 
-_CAPTURED: Final = """
-SELECT k.column_name, k.column_id, k.is_computed, k.column_ordinal
-FROM cdc.captured_columns AS k WHERE k.object_id = ? ORDER BY k.column_ordinal"""
 _COLUMNS: Final = """
 SELECT c.name, c.column_id, c.is_computed, c.is_nullable FROM sys.columns AS c
 WHERE c.object_id = ?"""
-_HISTORY: Final = """
-SELECT h.ddl_lsn, h.ddl_command FROM cdc.ddl_history AS h
-WHERE h.object_id = ? ORDER BY h.ddl_lsn"""
 
 
 class Logged(Struct, frozen=True, kw_only=True):
@@ -70,28 +66,28 @@ class Added(Struct, frozen=True, kw_only=True):
 class Describer:
     """Describes change tables."""
 
-    def __init__(self, pool: ControlPool, catalog: Catalog) -> None:
+    def __init__(self, pool: ControlPool, rights: Rights) -> None:
         self._pool = pool
-        self._catalog = catalog
+        self._rights = rights
 
-    async def logged(self, table: SqlTable, instance: str, object_id: int) -> Logged:
+    async def logged(self, table: SqlTable, row: InstanceRow) -> Logged:
         """Return what an instance logs.
 
         Raises:
             UnsupportedTypeError: a column cannot be moved without loss.
         """
         what = f"Describing {table.ref}"
-        captured = await self._pool.fetch(what, _CAPTURED, object_id)
-        change_table = await self._catalog.table(TableRef("cdc", f"{instance}_CT"))
-        held = {c.name: c for c in change_table.columns}
+        metadata = await self._rights.metadata()
+        captured = await metadata.captured(table, row)
+        held = await metadata.held(table, row)
         ids = {row[0]: row[1] for row in await self._pool.fetch(what, _COLUMNS, table.object_id)}
         present = {ids[c.name]: c for c in table.columns if c.name in ids}
-        kept = [row for row in captured if not row[2]]
+        kept = [c for c in captured if not c.computed and c.name in held]
         return Logged(
-            columns=tuple(held[name] for name, *_ in kept),
-            ordinals=tuple(int(row[3]) for row in kept),
-            ids=frozenset(row[1] for row in captured),
-            schema=tuple(_column(held[name], present.get(number)) for name, number, *_ in kept),
+            columns=tuple(held[c.name] for c in kept),
+            ordinals=tuple(c.ordinal for c in kept),
+            ids=frozenset(c.column_id for c in captured),
+            schema=tuple(_column(held[c.name], present.get(c.column_id)) for c in kept),
             own_key=usable_key(table.columns, table.indexes),
         )
 
@@ -104,13 +100,11 @@ class Describer:
             if number not in logged.ids and not computed
         ]
 
-    async def missed(
-        self, table: SqlTable, object_id: int, start: bytes, added: Sequence[Added]
-    ) -> Missed:
+    async def missed(self, table: SqlTable, row: InstanceRow, added: Sequence[Added]) -> Missed:
         """Return which values an instance missed of columns that came later."""
-        found = await self._pool.fetch(f"Describing {table.ref}", _HISTORY, object_id)
-        history = {bytes(lsn): str(command or "").casefold() for lsn, command in found}
-        return missed(history, start, added)
+        history = await (await self._rights.metadata()).history(table, row)
+        folded = {at: command.casefold() for at, command in history.items()}
+        return missed(folded, row.start, added)
 
 
 def missed(history: Mapping[bytes, str], start: bytes, added: Sequence[Added]) -> Missed:

@@ -5,10 +5,11 @@ from typing import Final
 
 import anyio
 import structlog
-from msgspec import Struct
 from msgspec.structs import replace
 
 from dtaas.connectors.sqlserver.capture.described import Added, Describer, Logged
+from dtaas.connectors.sqlserver.capture.metadata import InstanceRow
+from dtaas.connectors.sqlserver.capture.rights import Rights
 from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.quoting import text_literal
@@ -23,9 +24,6 @@ from dtaas.model.errors import (
 from dtaas.model.schema import TableRef, TableSchema
 
 _IS_ENABLED: Final = "SELECT is_cdc_enabled FROM sys.databases WHERE name = DB_NAME()"
-_INSTANCES: Final = """
-SELECT c.capture_instance, c.object_id, CONVERT(varchar(23), c.create_date, 121), c.start_lsn
-FROM cdc.change_tables AS c WHERE c.source_object_id = ? ORDER BY c.start_lsn, c.create_date"""
 _PREFIX: Final = "dtaas_"
 _SECOND: Final = "_2"
 _ENABLE_DATABASE: Final = "EXEC sys.sp_cdc_enable_db;"
@@ -37,20 +35,6 @@ _START_LIMIT_S: Final = 120.0
 _START_PAUSE_S: Final = 0.2
 
 log = structlog.get_logger()
-
-
-class InstanceRow(Struct, frozen=True, kw_only=True):
-    """A row of cdc.change_tables.
-
-    Attributes:
-        identity: tells it from a later one of the same name.
-        start: b"" until the capture process has come to it.
-    """
-
-    name: str
-    object_id: int
-    identity: str
-    start: bytes
 
 
 def enable_statement(table: TableRef, name: str) -> str:
@@ -84,10 +68,11 @@ def instance_names(table: TableRef, object_id: int) -> tuple[str, str]:
 class Instances:
     """Finds and makes the capture instances of one database."""
 
-    def __init__(self, pool: ControlPool, catalog: Catalog) -> None:
+    def __init__(self, pool: ControlPool, catalog: Catalog, rights: Rights) -> None:
         self._pool = pool
         self._catalog = catalog
-        self._describer = Describer(pool, catalog)
+        self._rights = rights
+        self._describer = Describer(pool, rights)
         self._logged: dict[str, Logged] = {}
 
     async def track(
@@ -108,7 +93,7 @@ class Instances:
                 hint="Enable change data capture again and load the table anew.",
                 tables=(tracked.table,),
             )
-        logged = await self._describer.logged(table, mine.name, mine.object_id)
+        logged = await self._describer.logged(table, mine)
         self._logged[mine.identity] = logged
         tracked = replace(tracked, schema=replace(tracked.schema, columns=logged.schema))
         added = await self._describer.added(table, logged)
@@ -126,7 +111,7 @@ class Instances:
             for c in await self._describer.added(table, logged)
             if c.column_id in ids and c.name not in tracked.left_out
         ]
-        missed = await self._describer.missed(table, mine.object_id, mine.start, added)
+        missed = await self._describer.missed(table, mine, added)
         return replace(tracked, successor=Succession(tracked=taken, missed=missed))
 
     async def logged(self, tracked: TrackedTable) -> Logged:
@@ -138,8 +123,13 @@ class Instances:
         found = self._logged.get(tracked.instance_id)
         if found is None:
             table = await self._catalog.table(tracked.table)
-            object_id = int(tracked.instance_id.split()[0])
-            found = await self._describer.logged(table, tracked.instance, object_id)
+            row = InstanceRow(
+                name=tracked.instance,
+                object_id=int(tracked.instance_id.split()[0]),
+                identity=tracked.instance_id,
+                start=tracked.start,
+            )
+            found = await self._describer.logged(table, row)
             self._logged[tracked.instance_id] = found
         return found
 
@@ -171,6 +161,13 @@ class Instances:
         rows = await self._rows(table)
         if not rows:
             statement = enable_statement(ref, instance_names(ref, table.object_id)[0])
+            if await self._rights.gated():
+                raise CaptureNotEnabledError(
+                    f"The login sees no capture instance of table {ref}.",
+                    hint="Ask a DBA to run: GRANT SELECT ON SCHEMA::cdc TO [the_user]; or to make "
+                    "the user a member of the instance's role. Without any instance: "
+                    f"{statement}",
+                )
             if not enable:
                 raise CaptureNotEnabledError(
                     f"Table {ref} is not tracked by change data capture.",
@@ -217,7 +214,7 @@ class Instances:
                 f"{what} of {table.ref} is not captured, and the table has two capture instances.",
                 hint=f"Once nobody reads {others[0]}, run as db_owner: {drop} {statement}",
             )
-        if not enable:
+        if not enable or await self._rights.gated():
             raise CaptureNotEnabledError(
                 f"{what} of {table.ref} is not captured.", hint=f"Run as db_owner: {statement}"
             )
@@ -243,7 +240,7 @@ class Instances:
         for row in rows:
             if row.identity == mine.identity or (row.start and row.start < mine.start):
                 continue
-            logged = await self._describer.logged(table, row.name, row.object_id)
+            logged = await self._describer.logged(table, row)
             if len(wanted & logged.ids) > most:
                 most, found = len(wanted & logged.ids), row
         return found
@@ -251,7 +248,7 @@ class Instances:
     async def _tracked(
         self, table: SqlTable, row: InstanceRow, key: tuple[str, ...]
     ) -> TrackedTable:
-        logged = await self._describer.logged(table, row.name, row.object_id)
+        logged = await self._describer.logged(table, row)
         self._logged[row.identity] = logged
         made_by_us = row.name in instance_names(table.ref, table.object_id)
         left_out: tuple[str, ...] = ()
@@ -290,13 +287,7 @@ class Instances:
         )
 
     async def _rows(self, table: SqlTable) -> list[InstanceRow]:
-        found = await self._pool.fetch(f"Describing {table.ref}", _INSTANCES, table.object_id)
-        return [
-            InstanceRow(
-                name=name, object_id=number, identity=f"{number} {made}", start=bytes(start or b"")
-            )
-            for name, number, made, start in found
-        ]
+        return await (await self._rights.metadata()).instances(table)
 
     async def _enable(self, what: str, statement: str) -> None:
         try:

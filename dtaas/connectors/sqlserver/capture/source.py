@@ -12,11 +12,13 @@ from anyio import CapacityLimiter
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.sqlserver.capture.instances import Instances
-from dtaas.connectors.sqlserver.capture.polling import Poller, lost
+from dtaas.connectors.sqlserver.capture.lost import lost
+from dtaas.connectors.sqlserver.capture.rights import Rights
 from dtaas.connectors.sqlserver.capture.rows import ChangeRows
 from dtaas.connectors.sqlserver.capture.windows import (
     WindowQuery,
     WindowReading,
+    change_function,
     change_table,
     spelled_ordinals,
 )
@@ -44,6 +46,11 @@ FROM (SELECT TOP ({rows}) ct.[__$start_lsn] AS lsn FROM {table} AS ct
   WHERE ct.[__$start_lsn] > ? AND ct.[__$start_lsn] <= ? ORDER BY ct.[__$start_lsn]) AS t
 LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = t.lsn
 WHERE t.lsn < ?"""
+_NEXT_BY_FUNCTION: Final = """
+SELECT COUNT(*), MAX(t.lsn), sys.fn_cdc_map_lsn_to_time(MAX(t.lsn))
+FROM (SELECT TOP ({rows}) ct.[__$start_lsn] AS lsn FROM {call} AS ct
+  ORDER BY ct.[__$start_lsn]) AS t
+WHERE t.lsn < ?"""
 _BEYOND: Final = b"\xff" * 10
 _ANCHOR_LIMIT_S: Final = 120.0
 _ANCHOR_PAUSE_S: Final = 0.2
@@ -68,8 +75,8 @@ class SqlServerChangeSource:
         self._endpoint = Endpoint(config, driver=find_driver(driver), application=application)
         self._pool = ControlPool(self._endpoint)
         self._catalog = Catalog(self._pool)
-        self._instances = Instances(self._pool, self._catalog)
-        self._poller = Poller(self._pool)
+        self._rights = Rights(self._pool, self._catalog)
+        self._instances = Instances(self._pool, self._catalog, self._rights)
         rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
         self._reading = WindowReading(
             self._endpoint, self._pool, rate, why_odbc=why_not_natively(config)
@@ -110,7 +117,7 @@ class SqlServerChangeSource:
 
     async def poll(self, tracked: Sequence[TrackedTable]) -> SourceState:
         """Ask once, for all tables, what is new."""
-        state = await self._poller.poll(tracked)
+        state = await (await self._rights.metadata()).poll(tracked)
         self._zone_s = state.zone_s
         return state
 
@@ -131,8 +138,12 @@ class SqlServerChangeSource:
         self, tracked: TrackedTable, after: bytes, to: bytes, rows: int, below: bytes
     ) -> tuple[int, bytes, datetime | None]:
         """Count at most `rows` changes up to `to` and below `below`; return the last's LSN too."""
-        sql = _NEXT.format(table=change_table(tracked.instance), rows=int(rows))
         what = f"Looking for changes of {tracked.table}"
+        if await self._rights.gated():
+            call = change_function(tracked.instance, "sys.fn_cdc_increment_lsn(?)", "?")
+            sql = _NEXT_BY_FUNCTION.format(call=call, rows=int(rows))
+        else:
+            sql = _NEXT.format(table=change_table(tracked.instance), rows=int(rows))
         found = await self._pool.fetch(what, sql, after, to, below)
         count, last, at = found[0]
         return int(count), bytes(last or b""), at
@@ -165,6 +176,7 @@ class SqlServerChangeSource:
             columns=columns,
             before=before,
             spelled=spelled_ordinals(tracked.schema.key, columns, ordinals),
+            gated=await self._rights.gated(),
         )
         opened = self._reading.opened(query, batch_rows=batch_rows, batch_bytes=batch_bytes)
         async with self._turns, opened as reader:

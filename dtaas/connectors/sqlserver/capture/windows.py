@@ -20,7 +20,7 @@ from dtaas.connectors.sqlserver.reader import ChunkReader
 from dtaas.connectors.sqlserver.statements import KeyRange, longest_values
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
 from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded, value_expression
-from dtaas.model.changes import ChangeWindow
+from dtaas.model.changes import POSITION_BYTES, ChangeWindow
 from dtaas.model.ports import BatchReader
 from dtaas.model.schema import TableRef, TableSchema
 
@@ -38,6 +38,7 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
         before: images before updates come too.
         spelled: ordinals of key columns whose text may change and yet be the same key: where one
             did, the image before comes too, for targets tell spellings apart.
+        gated: read through the function that checks rights, which knows no `__$command_id`.
     """
 
     instance: str
@@ -46,6 +47,7 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
     columns: Sequence[SqlColumn]
     before: bool
     spelled: Sequence[int] = ()
+    gated: bool = False
 
     @property
     def every_column(self) -> list[SqlColumn]:
@@ -56,20 +58,44 @@ class WindowQuery(Struct, frozen=True, kw_only=True):
     def rows(self) -> KeyRange:
         """Return the rows of the change table, for further statements about them."""
         table = TableRef("cdc", f"{self.instance}_CT")
-        return KeyRange.matching(table, self._condition(""))
+        call = self._call if self.gated else ""
+        return KeyRange.matching(table, self._condition(""), call=call)
 
     @property
     def sql(self) -> str:
         """Return the query, in the order of changes."""
+        return self._through_function if self.gated else self._directly
+
+    @property
+    def _directly(self) -> str:
         metadata = [f"ct.{identifier(c.name)}" for c in METADATA[:-1]]
-        items = [*metadata, "m.tran_end_time", *(value_expression(c) for c in self.columns)]
-        named = ", ".join(f"{item} AS dtaas_{i}" for i, item in enumerate(items))
         return (
-            f"SELECT {named} FROM {change_table(self.instance)} AS ct"
+            f"SELECT {self._named([*metadata, 'm.tran_end_time'])}"
+            f" FROM {change_table(self.instance)} AS ct"
             " LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = ct.[__$start_lsn]"
             f" WHERE {self._condition('ct.')}"
             " ORDER BY ct.[__$start_lsn], ct.[__$command_id], ct.[__$seqval], ct.[__$operation]"
         )
+
+    @property
+    def _through_function(self) -> str:
+        metadata = [f"ct.{identifier(c.name)}" for c in METADATA[:-1]]
+        metadata[1] = "CAST(NULL AS int)"
+        ended = "sys.fn_cdc_map_lsn_to_time(ct.[__$start_lsn])"
+        return (
+            f"SELECT {self._named([*metadata, ended])} FROM {self._call} AS ct"
+            f" WHERE {self._condition('ct.')}"
+            " ORDER BY ct.[__$start_lsn], ct.[__$seqval], ct.[__$operation]"
+        )
+
+    @property
+    def _call(self) -> str:
+        first = (int.from_bytes(self.window.after) + 1).to_bytes(POSITION_BYTES)
+        return change_function(self.instance, f"0x{first.hex()}", f"0x{self.window.to.hex()}")
+
+    def _named(self, metadata: Sequence[str]) -> str:
+        items = [*metadata, *(value_expression(c) for c in self.columns)]
+        return ", ".join(f"{item} AS dtaas_{i}" for i, item in enumerate(items))
 
     def _condition(self, alias: str) -> str:
         lsn, operation = f"{alias}[__$start_lsn]", f"{alias}[__$operation] <> 3"
@@ -187,6 +213,12 @@ def _is_binary(collation: str) -> bool:
 def change_table(instance: str) -> str:
     """Return the quoted name of an instance's change table."""
     return f"cdc.{identifier(f'{instance}_CT')}"
+
+
+def change_function(instance: str, first: str, last: str) -> str:
+    """Return the call of the function that gives an instance's changes, both ends included."""
+    name = identifier(f"fn_cdc_get_all_changes_{instance}")
+    return f"cdc.{name}({first}, {last}, N'all update old')"
 
 
 def _metadata_columns() -> list[SqlColumn]:

@@ -1,27 +1,25 @@
-"""One query that says what is new, however many tables are tracked."""
+"""Capture instances for a login that may read schema cdc: one query says what is new of all."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
+from dtaas.connectors.sqlserver.capture.lost import lost
+from dtaas.connectors.sqlserver.capture.metadata import CapturedRow, InstanceRow
+from dtaas.connectors.sqlserver.capture.server_clock import NEVER, in_utc
+from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.quoting import identifier, text_literal
+from dtaas.connectors.sqlserver.types import SqlColumn
 from dtaas.model.changes import SourceState, TrackedTable
-from dtaas.model.errors import (
-    CaptureLostError,
-    DtaasError,
-    PermissionDeniedError,
-    TableNotFoundError,
-)
+from dtaas.model.errors import DtaasError, PermissionDeniedError, TableNotFoundError
 from dtaas.model.schema import TableRef
 
 _STATE: Final = """
 SELECT (SELECT MAX(m.start_lsn) FROM cdc.lsn_time_mapping AS m) AS position,
   (SELECT TOP (1) m.tran_end_time FROM cdc.lsn_time_mapping AS m ORDER BY m.start_lsn DESC) AS at,
   GETDATE() AS local_time, GETUTCDATE() AS utc_time,
-  (SELECT TOP (1) s.end_time FROM sys.dm_cdc_log_scan_sessions AS s
-    WHERE s.scan_phase = N'Done' ORDER BY s.session_id DESC) AS scanned_at,
-  {fork} AS fork, t.number, t.high, c.start_lsn,
+  {scan} AS scanned_at, {fork} AS fork, t.number, t.high, c.start_lsn,
   CONVERT(varchar(11), c.object_id) + ' ' + CONVERT(varchar(23), c.create_date, 121) AS identity_,
   d.latest AS ddl, n.newest, n.instances
 FROM ({marks}) AS t
@@ -35,44 +33,89 @@ _FORK: Final = (
     "(SELECT CONVERT(varchar(36), r.recovery_fork_guid) FROM sys.database_recovery_status AS r"
     " WHERE r.database_id = DB_ID())"
 )
+_SCAN: Final = (
+    "(SELECT TOP (1) s.end_time FROM sys.dm_cdc_log_scan_sessions AS s"
+    " WHERE s.scan_phase = N'Done' ORDER BY s.session_id DESC)"
+)
+_UNSEEN: Final = "NULL"
+_INSTANCES: Final = """
+SELECT c.capture_instance, c.object_id, CONVERT(varchar(23), c.create_date, 121), c.start_lsn
+FROM cdc.change_tables AS c WHERE c.source_object_id = ? ORDER BY c.start_lsn, c.create_date"""
+_CAPTURED: Final = """
+SELECT k.column_name, k.column_id, k.is_computed, k.column_ordinal
+FROM cdc.captured_columns AS k WHERE k.object_id = ? ORDER BY k.column_ordinal"""
+_HISTORY: Final = """
+SELECT h.ddl_lsn, h.ddl_command FROM cdc.ddl_history AS h
+WHERE h.object_id = ? ORDER BY h.ddl_lsn"""
 _NAMES: Final = "SELECT c.capture_instance FROM cdc.change_tables AS c"
 _STALE_S: Final = 60.0
-_NEVER: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - the server's local time, as its own columns are
 
 
-class Poller:
-    """Polls the tracked tables of one database. The text of the query changes with the tables."""
+class ChangeTables:
+    """Asks the tables of schema cdc themselves."""
 
-    def __init__(self, pool: ControlPool) -> None:
+    def __init__(self, pool: ControlPool, catalog: Catalog) -> None:
         self._pool = pool
+        self._catalog = catalog
         self._tables: tuple[str, ...] = ()
         self._sql = ""
+        self._sees_scans = True
+
+    async def instances(self, table: SqlTable) -> list[InstanceRow]:
+        """Return the instances of a table, oldest first."""
+        found = await self._pool.fetch(f"Describing {table.ref}", _INSTANCES, table.object_id)
+        return [
+            InstanceRow(
+                name=name, object_id=number, identity=f"{number} {made}", start=bytes(start or b"")
+            )
+            for name, number, made, start in found
+        ]
+
+    async def captured(self, table: SqlTable, row: InstanceRow) -> list[CapturedRow]:
+        """Return the columns an instance captures, in the order of their ordinals."""
+        found = await self._pool.fetch(f"Describing {table.ref}", _CAPTURED, row.object_id)
+        return [
+            CapturedRow(name=name, column_id=number, computed=bool(computed), ordinal=int(ordinal))
+            for name, number, computed, ordinal in found
+        ]
+
+    async def held(self, table: SqlTable, row: InstanceRow) -> Mapping[str, SqlColumn]:
+        """Return the columns of the change table by name: it keeps the ones that were dropped."""
+        del table
+        change_table = await self._catalog.table(TableRef("cdc", f"{row.name}_CT"))
+        return {c.name: c for c in change_table.columns}
+
+    async def history(self, table: SqlTable, row: InstanceRow) -> Mapping[bytes, str]:
+        """Return the DDL since the instance was made, by position."""
+        found = await self._pool.fetch(f"Describing {table.ref}", _HISTORY, row.object_id)
+        return {bytes(lsn): str(command or "") for lsn, command in found}
 
     async def poll(self, tracked: Sequence[TrackedTable]) -> SourceState:
-        """Return what the source holds now; see the port."""
+        """Return what the source holds now; its text changes only with the tables."""
         names = tuple(t.instance for t in tracked)
         if names != self._tables or not self._sql:
-            self._tables, self._sql = names, _STATE.format(fork=_FORK, marks=_marks(tracked))
+            self._tables, self._sql = names, self._statement(tracked)
         try:
             rows = await self._pool.fetch("Polling for changes", self._sql)
         except TableNotFoundError as exc:
             raise await self._lost(tracked) from exc
+        except PermissionDeniedError:
+            if not self._sees_scans:
+                raise
+            # Without VIEW DATABASE STATE, how far the log was scanned is not known; changes are.
+            self._sees_scans, self._sql = False, ""
+            return await self.poll(tracked)
         return _state(tracked, rows)
+
+    def _statement(self, tracked: Sequence[TrackedTable]) -> str:
+        scan = _SCAN if self._sees_scans else _UNSEEN
+        fork = _FORK if self._sees_scans else _UNSEEN
+        return _STATE.format(scan=scan, fork=fork, marks=_marks(tracked))
 
     async def _lost(self, tracked: Sequence[TrackedTable]) -> DtaasError:
         present = {row[0] for row in await self._pool.fetch("Polling for changes", _NAMES)}
         gone = [t for t in tracked if t.instance not in present]
         return lost([t.table for t in gone], "is gone: capture was disabled, or the table dropped")
-
-
-def lost(tables: Sequence[TableRef], what: str) -> CaptureLostError:
-    """Return the error for instances that cannot be read any more."""
-    names = ", ".join(str(t) for t in tables)
-    return CaptureLostError(
-        f"The capture instance of {names} {what}.",
-        hint="Enable change data capture again and load these tables anew.",
-        tables=tuple(tables),
-    )
 
 
 def _marks(tracked: Sequence[TrackedTable]) -> str:
@@ -113,9 +156,9 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
         identity=fork or "",
         high=high,
         low=low,
-        committed_at=None if at is None else _in_utc(at, zone),
-        polled_at=_in_utc(local, zone),
-        scanned_at=_in_utc(scanned or _NEVER, zone),
+        committed_at=None if at is None else in_utc(at, zone),
+        polled_at=in_utc(local, zone),
+        scanned_at=in_utc(scanned or NEVER, zone),
         zone_s=zone.total_seconds(),
         structure=structure,
         capture_lag_s=behind_s if behind_s > _STALE_S else 0.0,
@@ -127,9 +170,3 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
 
 def _hex(position: bytes | None) -> str:
     return bytes(position or b"").hex()
-
-
-def _in_utc(local: datetime, zone: timedelta) -> datetime:
-    """Return a time of the server's clock in UTC, to the minute of its present zone."""
-    minutes = round(zone.total_seconds() / 60)
-    return (local + timedelta(minutes=minutes)).replace(tzinfo=UTC)
