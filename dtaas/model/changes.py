@@ -154,6 +154,7 @@ class SourceState(Struct, frozen=True, kw_only=True):
         trouble: why nothing is captured, in words; '' while it works.
         structure: by table, a mark that is another one after DDL on it and after a capture
             instance of it was made; missing where the source cannot tell.
+        replica: read from a copy of the source; the next poll may ask another copy, which lags.
     """
 
     position: bytes
@@ -168,6 +169,7 @@ class SourceState(Struct, frozen=True, kw_only=True):
     retention_s: float | None = None
     trouble: str = ""
     structure: dict[TableRef, str] = {}
+    replica: bool = False
 
 
 class ChangeWindow(Struct, frozen=True, kw_only=True):

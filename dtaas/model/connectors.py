@@ -80,7 +80,11 @@ class SqlServerConfig(ConnectionConfig, frozen=True, kw_only=True):
     trust_server_certificate: bool = False
     host_name_in_certificate: str = ""
     application_intent_read_only: Annotated[
-        bool, Meta(description="Read from a readable secondary of an availability group")
+        bool,
+        Meta(
+            description="Read from a readable secondary of an availability group; name that one "
+            "server when there are several, for they lag differently"
+        ),
     ] = False
     login_timeout_s: Annotated[int, Meta(ge=1, le=120)] = 15
     query_timeout_s: Annotated[

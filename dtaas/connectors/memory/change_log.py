@@ -91,6 +91,7 @@ class ChangeLog:
         now: the database's clock.
         retention_s: how long changes are kept, for what a poll says of it.
         polls: how many times it was asked what is new.
+        replica: whether it is a copy that may lag behind another.
     """
 
     def __init__(self) -> None:
@@ -102,6 +103,7 @@ class ChangeLog:
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.retention_s: float | None = None
         self.polls = 0
+        self.replica = False
         self._last = 1
 
     @property

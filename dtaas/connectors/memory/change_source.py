@@ -141,6 +141,7 @@ class MemoryChangeSource:
             capture_lag_s=max(0.0, (now - waiting[0]).total_seconds()) if waiting else 0.0,
             retention_s=log.retention_s,
             trouble="" if log.capturing else "The capture process stands still.",
+            replica=log.replica,
         )
 
     async def cut(

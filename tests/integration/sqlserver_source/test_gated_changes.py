@@ -235,6 +235,30 @@ async def test_new_columns_come_with_the_instance_a_dba_makes(
     assert [(r["id"], r["extra"]) for r in rows] == [(1, 7)]
 
 
+async def test_a_secondary_is_read_but_never_changed(
+    source: SqlServerChangeSource, database: Database
+) -> None:
+    """A10: on a readable secondary what is missing is for the primary, and nothing is dropped."""
+    await let_in(database)
+    await database.create(TableRef("dbo", "bare"), "id int NOT NULL PRIMARY KEY")
+    config = replace(database.config, application_intent_read_only=True)
+    secondary = SqlServerChangeSource(config, application="dtaas/tests")
+    try:
+        (tracked,) = await secondary.track([T], keys={}, enable=True)
+        base = await secondary.anchor([tracked])
+        await database.run("INSERT INTO t VALUES (1, N'a', NULL)")
+        found = await everything(secondary, database, tracked, base)
+        assert [(r["_op"], r["id"]) for r in found] == [("I", 1)]
+        assert (await secondary.poll([tracked])).replica
+        with pytest.raises(CaptureNotEnabledError) as caught:
+            await secondary.track([TableRef("dbo", "bare")], keys={}, enable=True)
+        assert "sp_cdc_enable_table" in caught.value.hint
+        await secondary.untrack(replace(tracked, made_by_us=True))
+        assert await source.track([T], keys={}, enable=False) == [tracked]
+    finally:
+        await secondary.aclose()
+
+
 async def test_the_schema_alone_reads_the_tables_without_seeing_the_scans(
     source: SqlServerChangeSource, database: Database
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import anyio
 import pyarrow as pa
 from anyio import CapacityLimiter
+from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.sqlserver.capture.instances import Instances
@@ -84,19 +85,25 @@ class SqlServerChangeSource:
         self._turns = CapacityLimiter(_READERS)
         self._blocking = Blocking(_THREADS)
         self._zone_s = 0.0
+        # A readable secondary cannot be changed: what is missing there is for the primary's DBA.
+        self._on_replica = config.application_intent_read_only
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool
     ) -> Sequence[TrackedTable]:
         """Find, or with `enable` make, the capture instances of tables."""
+        enable = enable and not self._on_replica
         return await self._instances.track(tables, keys=keys, enable=enable)
 
     async def follow_ddl(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
         """Return a table as it is after DDL, with the newer instance that takes over, if any."""
+        enable = enable and not self._on_replica
         return await self._instances.follow_ddl(tracked, enable=enable)
 
     async def untrack(self, tracked: TrackedTable) -> None:
-        """Drop a capture instance that we made."""
+        """Drop a capture instance that we made; on a readable secondary nothing can be dropped."""
+        if self._on_replica:
+            return
         await self._instances.untrack(tracked)
 
     async def anchor(self, tracked: Sequence[TrackedTable]) -> bytes:
@@ -119,7 +126,7 @@ class SqlServerChangeSource:
         """Ask once, for all tables, what is new."""
         state = await (await self._rights.metadata()).poll(tracked)
         self._zone_s = state.zone_s
-        return state
+        return replace(state, replica=self._on_replica)
 
     async def cut(
         self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
