@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test check bench bench-cdc bench-transformations bench-web load lock sbom audit clean
+.PHONY: help setup demo dev test check bench bench-cdc bench-peers bench-peers-setup bench-transformations bench-web load lock sbom audit clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,12 @@ check: setup ## Format, lint, types, layers
 bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1000000
 	@$(BIN)/python -m tests.bench.run
 
+bench-peers-setup: setup ## Install the tools to race against, from PyPI, into .venv-peers
+	@$(BIN)/python -m tests.bench.peers.install
+
+bench-peers: setup ## Race the tools and libraries there are; BENCH_ROWS=1000000
+	@$(BIN)/python -m tests.bench.peers.run
+
 bench-transformations: setup ## Each transformation in rows/s, beside pandas and polars where installed
 	@$(BIN)/python -m tests.bench.transformations
 
@@ -57,7 +63,7 @@ audit: setup ## Look for known holes in the locked packages; needs the public in
 	$(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit -r requirements.lock --require-hashes --disable-pip --strict
 
 clean: ## Remove everything the other targets made
-	rm -rf .venv .venv-3.* .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist
+	rm -rf .venv .venv-3.* .venv-peers .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist
 	find dtaas tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: fuzz

@@ -29,12 +29,15 @@ from dtaas.sandbox.sqlserver.results import (
 from dtaas.sandbox.sqlserver.server import TdsServer
 from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, SqlType
 from dtaas.sandbox.sqlserver.wire.rows import RowPacker
+from tests.bench.peers import questions
 from tests.bench.shape import BLOCK_ROWS, COLUMNS, TABLE_NAME, block
 
 SLICE_ROWS = 2_048
 OBJECT_ID = 1
 _LOWER = re.compile(r"\[id\] > CAST\((-?\d+) AS bigint\)")
 _UPPER = re.compile(r"\[id\] <= CAST\((-?\d+) AS bigint\)")
+_TOP = re.compile(r"\btop\s*\(?\s*(\d+)", re.IGNORECASE)
+_NOTHING = re.compile(r"\b1\s*=\s*0\b")
 _OFFSET = re.compile(r"OFFSET (\d+) ROWS")
 _BIGINT = SqlType("bigint")
 _TEXT = SqlType("nvarchar", 200, collation=DEFAULT_COLLATION)
@@ -104,7 +107,7 @@ class Replay:
         """There is nothing to free."""
 
     async def _answer(self, sql: str) -> AsyncIterator[Item]:
-        if TABLE_NAME in sql and "sys." not in sql:
+        if TABLE_NAME in sql and "sys." not in sql and "INFORMATION_SCHEMA" not in sql:
             async for item in self._from_table(sql):
                 yield item
             return
@@ -116,6 +119,10 @@ class Replay:
         low = int(lower[1]) if lower else 0
         high = min(int(upper[1]) if upper else self._rows, self._rows)
         count = max(0, high - low)
+        if top := _TOP.search(sql):
+            count = min(count, int(top[1]))
+        if _NOTHING.search(sql):
+            count = 0
         if offset := _OFFSET.search(sql):
             key = low + int(offset[1]) + 1
             yield Columns((ResultColumn(name="k0", type=_TEXT),))
@@ -169,7 +176,7 @@ class Replay:
         for query, items in answers.items():
             if words(query.partition("?")[0]) in asked:
                 return items
-        return [Done()]
+        return questions.answer(sql) or [Done()]
 
 
 def words(sql: str) -> str:

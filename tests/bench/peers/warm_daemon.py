@@ -1,0 +1,154 @@
+"""A daemon that is warm, and how long one load takes in it from the start command to its end."""
+
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import Any
+
+import anyio
+import httpx
+import psutil
+
+from tests.bench.peers.lanes import Place
+from tests.bench.peers.measured import Measured
+from tests.bench.shape import SCHEMA_NAME, TABLE_NAME
+
+_READY_S = 60.0
+_LOOK_S = 0.02
+
+
+class WarmDaemon:
+    """DTaaS as users run it, over its REST interface."""
+
+    def __init__(self, http: httpx.AsyncClient, process: psutil.Process) -> None:
+        self._http = http
+        self._process = process
+
+    async def load(self, place: Place) -> Measured:
+        """Make a task for the table and run it once; only the run is timed."""
+        task = await self._task(place)
+        peak = [0]
+        before = _cpu_s(self._process)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._look, peak)
+            began = time.perf_counter()
+            await self._post(f"/api/tasks/{task}/control", {"action": "start"})
+            execution = await self._ended(task)
+            seconds = time.perf_counter() - began
+            group.cancel_scope.cancel()
+        if execution["status"] != "completed":
+            raise RuntimeError(f"the execution ended {execution['status']}: {execution}")
+        return Measured(
+            rows=execution["processed_rows"],
+            seconds=seconds,
+            cpu_s=_cpu_s(self._process) - before,
+            peak_mb=peak[0] / 1e6,
+        )
+
+    async def _task(self, place: Place) -> int:
+        name = place.folder.name
+        source = {
+            "host": "127.0.0.1",
+            "port": place.port,
+            "database": "bench",
+            "username": "sa",
+            "password": "bench",
+            "encrypt": "no",
+        }
+        target: dict[str, Any] = {"path": str(place.folder)}
+        if place.endpoint:
+            target = {
+                "bucket": place.bucket,
+                "prefix": f"{place.prefix}/{{table}}",
+                "endpoint_url": place.endpoint,
+                "access_key_id": place.access_key,
+                "secret_access_key": place.secret_key,
+            }
+        ids = [
+            await self._connector(f"source {name}", "source", "sqlserver", source),
+            await self._connector(
+                f"target {name}", "destination", "s3" if place.endpoint else "file", target
+            ),
+        ]
+        body = {
+            "name": f"load {name}",
+            "source_connector_id": ids[0],
+            "destination_connector_id": ids[1],
+            "source_tables": [{"schema": SCHEMA_NAME, "name": TABLE_NAME}],
+        }
+        return int((await self._post("/api/tasks/", body))["id"])
+
+    async def _connector(self, name: str, role: str, kind: str, config: dict[str, Any]) -> int:
+        body = {
+            "name": name,
+            "connector_type": role,
+            f"{role}_type": kind,
+            "connection_config": config,
+        }
+        return int((await self._post("/api/connectors/", body))["id"])
+
+    async def _ended(self, task: int) -> dict[str, Any]:
+        while True:
+            answer = await self._http.get(f"/api/tasks/{task}/executions?limit=1")
+            items = answer.raise_for_status().json()["items"]
+            if items and items[0]["status"] != "running":
+                return dict(items[0])
+            await anyio.sleep(_LOOK_S)
+
+    async def _look(self, peak: list[int]) -> None:
+        while True:
+            peak[0] = max(peak[0], self._process.memory_info().rss)
+            await anyio.sleep(_LOOK_S)
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self._http.post(path, json=body)
+        if answer.is_error:
+            raise RuntimeError(answer.text)
+        return dict(answer.json())
+
+
+@asynccontextmanager
+async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
+    """Run a daemon until the block ends."""
+    socket = folder / "admin.sock"
+    port = _free_port()
+    command = [sys.executable, "-m", "dtaas", "serve", "--port", str(port)]
+    environment = {
+        **os.environ,
+        "DTAAS_AUTH__ENABLED": "false",
+        "DTAAS_DAEMON__ADMIN_SOCKET": str(socket),
+    }
+    async with await anyio.open_process(
+        [*command, "--data-dir", str(folder)], env=environment, stdout=DEVNULL, stderr=DEVNULL
+    ) as process:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False
+        ) as http:
+            with anyio.fail_after(_READY_S):
+                while not await _is_ready(http):
+                    await anyio.sleep(0.1)
+            yield WarmDaemon(http, psutil.Process(process.pid))
+        process.terminate()
+
+
+async def _is_ready(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/api/tasks/")).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 - the name is taken above
+
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    used = process.cpu_times()
+    return float(used.user + used.system)
