@@ -74,6 +74,9 @@ from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
 from dtaas.services.validation import Validation
 from dtaas.store.audit import ChainCheck
 
+_TEXT: Final = {"schema": {"type": "string"}}
+_CONTENTS: Final = {"/api/audit/export": {"application/x-ndjson": _TEXT, "text/csv": _TEXT}}
+"""Answers that are streams, of which the framework knows no form."""
 _SHAPES: Final = (
     ConnectorSpec,
     ConnectorList,
@@ -208,7 +211,10 @@ def completed(document: Mapping[str, Any]) -> dict[str, Any]:
     whole = {
         **document,
         "paths": {
-            path: {method: _with_errors(operation) for method, operation in operations.items()}
+            path: {
+                method: _with_errors(operation, _CONTENTS.get(path))
+                for method, operation in operations.items()
+            }
             for path, operations in document["paths"].items()
         },
         "components": {**document["components"], "schemas": shapes},
@@ -222,12 +228,16 @@ def _without_content(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in answer.items() if key != "content"}
 
 
-def _with_errors(operation: Mapping[str, Any]) -> dict[str, Any]:
+def _with_errors(
+    operation: Mapping[str, Any], contents: Mapping[str, Any] | None
+) -> dict[str, Any]:
     succeeded = {
         status: _without_content(answer) if status == _NO_CONTENT else answer
         for status, answer in operation["responses"].items()
         if status.startswith("2")
     }
+    if contents is not None:
+        succeeded = {status: {**a, "content": contents} for status, a in succeeded.items()}
     return {**operation, "responses": {**succeeded, "default": _ERROR}}
 
 

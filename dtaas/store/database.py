@@ -15,6 +15,7 @@ from dtaas.store.errors import (
     DRIVER_ERRORS,
     StoreBusyError,
     StorePlace,
+    out_of_range,
     too_slow,
     translated,
     unexpected,
@@ -103,6 +104,8 @@ class Database:
             raise
         except TimeoutError as exc:
             raise too_slow(self.place) from exc
+        except OverflowError as exc:
+            raise out_of_range() from exc
         except (SQLAlchemyError, *DRIVER_ERRORS) as exc:
             raise translated(exc, self.place) or unexpected(exc, self.place) from exc
 

@@ -59,6 +59,8 @@ class StoreBusyError(StoreUnavailableError):
 def translated(exc: BaseException, place: StorePlace) -> DtaasError | None:
     """Return `exc` as an error of ours, None when it is a mistake in our own statements."""
     cause = _driver_error(exc)
+    if isinstance(cause, DRIVER_ERRORS) and isinstance(cause.__cause__, OverflowError):
+        return out_of_range()
     match cause:
         case sqlite3.Error():
             return _sqlite(cause, place)
@@ -122,6 +124,11 @@ def corrupt(place: StorePlace) -> StoreCorruptError:
         else "Stop the daemon and restore the database from a backup; there is none beside it."
     )
     return StoreCorruptError(f"{place} is damaged or not a metadata database.", hint=hint)
+
+
+def out_of_range() -> NotFoundError:
+    """Return the error for a number that is none of ours: ids and counts have 64 bits."""
+    return NotFoundError("There is nothing with a number beyond 64 bits.")
 
 
 def too_slow(place: StorePlace) -> StoreUnavailableError:

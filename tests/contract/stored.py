@@ -10,6 +10,8 @@ from dtaas.model.connectors import (
     MemoryDestinationConfig,
     MemorySourceConfig,
 )
+from dtaas.model.errors import NotFoundError
+from dtaas.model.ids import TaskId
 from dtaas.model.task import Task
 from dtaas.store.checkpoints import Checkpoints
 from dtaas.store.connectors import ConnectorDraft
@@ -105,6 +107,11 @@ class EngineStoreSuite(ExecutionStoreContract):
     @pytest.fixture
     def engine_store(self, store: Store) -> EngineStore:
         return store.engine
+
+    async def test_a_number_no_column_takes_is_nobodys(self, engine_store: EngineStore) -> None:
+        for number in (2**63, -(2**80)):
+            with pytest.raises(NotFoundError):
+                await engine_store.task(TaskId(number))
 
     async def test_a_connector_comes_with_its_configuration(
         self, store: Store, engine_store: EngineStore

@@ -6,13 +6,13 @@ from tests.fakes.services_at_work import AtWork
 async def test_each_task_answers_for_itself(http: httpx.AsyncClient, work: AtWork):
     task = await work.task()
     answer = await http.post(
-        "/api/tasks/bulk", json={"action": "pause", "ids": [task.id, 4711, task.id]}
+        "/api/tasks/bulk", json={"action": "pause", "ids": [task.id, 2**70, task.id]}
     )
     assert answer.status_code == 200
     results = answer.json()["results"]
     assert [(r["id"], r["ok"], r["code"]) for r in results] == [
         (task.id, False, "action_not_allowed"),
-        (4711, False, "not_found"),
+        (2**70, False, "not_found"),
     ]
     assert results[0]["hint"]
 
