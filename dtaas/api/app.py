@@ -29,6 +29,7 @@ from dtaas.api.controllers.plans import PlanController
 from dtaas.api.controllers.positions import PositionController
 from dtaas.api.controllers.previews import PreviewController
 from dtaas.api.controllers.schedules import ScheduleController
+from dtaas.api.controllers.schema_changes import SchemaChangeController
 from dtaas.api.controllers.system import SystemController
 from dtaas.api.controllers.tasks import TaskController
 from dtaas.api.controllers.tokens import TokenController
@@ -108,6 +109,7 @@ def application(
             DeadLetterController,
             VerificationController,
             PositionController,
+            SchemaChangeController,
             AlertController,
             DashboardController,
             LogController,

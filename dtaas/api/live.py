@@ -11,11 +11,13 @@ from typing import Protocol
 from msgspec import UNSET, Struct, UnsetType
 
 from dtaas.api.views import TaskBrief, TaskView, task_brief, task_view
+from dtaas.model.drift import SchemaChange
 from dtaas.model.events import (
     ConnectorChanged,
     Event,
     ExecutionChanged,
     ProgressMade,
+    SchemaChanged,
     TaskChanged,
     TaskRemoved,
 )
@@ -87,6 +89,12 @@ class ExecutionEvent(Struct, frozen=True, kw_only=True):
     execution: Execution
 
 
+class SchemaChangeEvent(Struct, frozen=True, kw_only=True):
+    """The columns of a source table changed, or something became of such a change."""
+
+    schema_change: SchemaChange
+
+
 class TaskSnapshot(Struct, frozen=True, kw_only=True):
     """A task, its latest execution and that one's tables."""
 
@@ -105,7 +113,15 @@ class TaskDelta(Struct, frozen=True, kw_only=True):
     removed: bool | UnsetType = UNSET
 
 
-Data = TasksSnapshot | TasksDelta | ExecutionEvent | TaskSnapshot | TaskDelta | DashboardMetrics
+Data = (
+    TasksSnapshot
+    | TasksDelta
+    | ExecutionEvent
+    | SchemaChangeEvent
+    | TaskSnapshot
+    | TaskDelta
+    | DashboardMetrics
+)
 
 
 class Due(Struct, frozen=True):
@@ -153,6 +169,7 @@ class TasksTopic:
         self._removed: dict[TaskId, None] = {}
         self._moved: dict[TaskId, None] = {}
         self._executions: list[Execution] = []
+        self._schema_changes: list[SchemaChange] = []
         self.stale = False
 
     def snapshot(self) -> TasksSnapshot:
@@ -179,6 +196,8 @@ class TasksTopic:
                     live = LiveTask(task=known.task, progress=totals(progress))
                     self._tasks[progress.task_id] = live
                     self._moved[progress.task_id] = None
+            case SchemaChanged(change=change):
+                self._schema_changes.append(change)
             case ConnectorChanged():
                 return  # no part of the picture
 
@@ -192,6 +211,10 @@ class TasksTopic:
             for task_id in self._changed:  # its figures went along
                 self._moved.pop(task_id, None)
         due += [Due(MessageType.EVENT, ExecutionEvent(execution=e)) for e in self._executions]
+        due += [
+            Due(MessageType.EVENT, SchemaChangeEvent(schema_change=c)) for c in self._schema_changes
+        ]
+        self._schema_changes.clear()
         self._changed.clear()
         self._removed.clear()
         self._executions.clear()
@@ -238,6 +261,7 @@ class TaskTopic:
         self._progress = totals(progress) if progress is not None else None
         self._tables = {t.table: t for t in tables}
         self._task_changed = False
+        self._schema_changes: list[SchemaChange] = []
         self._removed = False
         self._progress_moved = False
         self._tables_moved: dict[TableRef, None] = {}
@@ -267,13 +291,19 @@ class TaskTopic:
                 self.stale = True  # its tables' last word is in the store
             case ProgressMade(progress=progress) if progress.task_id == self._id:
                 self._take(progress)
+            case SchemaChanged(change=change) if change.task_id == self._id:
+                self._schema_changes.append(change)
             case _:
                 return
 
     def at_once(self) -> Sequence[Due]:
         """Return the state changes that were not sent yet, and forget them."""
+        due = [
+            Due(MessageType.EVENT, SchemaChangeEvent(schema_change=c)) for c in self._schema_changes
+        ]
+        self._schema_changes.clear()
         if not (self._task_changed or self._removed):
-            return []
+            return due
         delta = TaskDelta(
             task=self._task if self._task_changed else UNSET,
             progress=self._progress if self._task_changed else UNSET,
@@ -282,7 +312,7 @@ class TaskTopic:
         if self._task_changed:
             self._progress_moved = False
         self._task_changed = self._removed = False
-        return [Due(MessageType.DELTA, delta)]
+        return [Due(MessageType.DELTA, delta), *due]
 
     def has_figures(self) -> bool:
         """Return whether figures wait to be sent."""

@@ -34,13 +34,25 @@ from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.positions import DecideRequest
 from dtaas.api.controllers.schedules import PreviewRequest
+from dtaas.api.controllers.schema_changes import (
+    DecisionRequest,
+    SchemaChangeList,
+    SchemaVersionList,
+)
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.controllers.tokens import TokenList
 from dtaas.api.controllers.transformations import TransformationCatalogue
 from dtaas.api.controllers.trials import TrialRequest
 from dtaas.api.controllers.users import UserList
 from dtaas.api.controllers.verifications import VerificationList, VerifyRequest
-from dtaas.api.live import ExecutionEvent, TaskDelta, TasksDelta, TaskSnapshot, TasksSnapshot
+from dtaas.api.live import (
+    ExecutionEvent,
+    SchemaChangeEvent,
+    TaskDelta,
+    TasksDelta,
+    TaskSnapshot,
+    TasksSnapshot,
+)
 from dtaas.api.problems import MEDIA_TYPE, Problem
 from dtaas.api.views import (
     ChangedTaskView,
@@ -57,6 +69,7 @@ from dtaas.api.views import (
 )
 from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscribe
 from dtaas.model.alerts import AlertRuleSpec
+from dtaas.model.drift import SchemaChange, SchemaDiff
 from dtaas.model.plan import RunPlan
 from dtaas.model.positions import PositionReview
 from dtaas.model.task import TaskSpec
@@ -108,6 +121,11 @@ _SHAPES: Final = (
     VerificationList,
     PositionReview,
     DecideRequest,
+    DecisionRequest,
+    SchemaChangeList,
+    SchemaVersionList,
+    SchemaChange,
+    SchemaDiff,
     TransformationCatalogue,
     DeadLetterList,
     DeadLetterRows,
@@ -154,6 +172,7 @@ _SHAPES: Final = (
     TasksSnapshot,
     TasksDelta,
     ExecutionEvent,
+    SchemaChangeEvent,
     TaskSnapshot,
     TaskDelta,
     Fault,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from dtaas.model.drift import SchemaChangeId
 from dtaas.model.errors import NotFoundError
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.verification import VerificationId
@@ -27,6 +28,11 @@ def execution_id_of(number: int) -> ExecutionId:
 def verification_id_of(number: int) -> VerificationId:
     """Return the number as an id, or raise NotFoundError."""
     return VerificationId(_checked("verification", number))
+
+
+def schema_change_id_of(number: int) -> SchemaChangeId:
+    """Return the number as an id, or raise NotFoundError."""
+    return SchemaChangeId(_checked("schema change", number))
 
 
 def alert_id_of(what: str, number: int) -> int:

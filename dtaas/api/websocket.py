@@ -71,7 +71,8 @@ class Message(Struct, frozen=True, kw_only=True):
     Attributes:
         seq: 1, 2, 3 … within a connection; after a gap, subscribe again.
         topic: empty when it is about no topic.
-        data: by topic and type: `TasksSnapshot`, `TasksDelta` or `ExecutionEvent` of `tasks`,
+        data: by topic and type: `TasksSnapshot`, `TasksDelta`, `ExecutionEvent` or
+            `SchemaChangeEvent` of `tasks`,
             `TaskSnapshot` or `TaskDelta` of `task:ID`, `DashboardMetrics` of `dashboard`, a
             `Fault` of an error, `Empty` of a pong.
     """

@@ -10,6 +10,7 @@ from dtaas.cli.chaos import chaos
 from dtaas.cli.client import CLIENT_COMMANDS
 from dtaas.cli.config import check_config, openapi, version
 from dtaas.cli.demo import demo
+from dtaas.cli.drift import drift
 from dtaas.cli.files import FILE_COMMANDS
 from dtaas.cli.identity import admin, audit
 from dtaas.cli.positions import positions
@@ -30,7 +31,7 @@ def cli() -> None:
     """DTaaS moves tables from SQL Server to S3: full load, live progress, proof of arrival.
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
-    `stop`, `pause`, `resume`, `executions`, `verify`, `positions`, `logs`, `doctor`, `backup`,
+    `stop`, `pause`, `resume`, `executions`, `verify`, `drift`, `positions`, `logs`, `doctor`, `backup`,
     `drain`, `export`, `diff`, `apply` and `plan` talk to it over its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
@@ -48,6 +49,7 @@ for _command in (
     *CLIENT_COMMANDS,
     verify,
     positions,
+    drift,
     *FILE_COMMANDS,
     *UPKEEP_COMMANDS,
     admin,

@@ -180,6 +180,18 @@ class SchemaChangedError(FatalError):
     code = "schema_changed"
 
 
+class SchemaChangePendingError(FatalError):
+    """The table changed, and somebody has to decide what becomes of it."""
+
+    code = "schema_change_pending"
+
+
+class SchemaChangeRefusedError(FatalError):
+    """The table changed in a way that the task's policy or somebody refused."""
+
+    code = "schema_change_refused"
+
+
 class SourceQueryError(FatalError):
     """The source refused a statement for a reason no retry can mend."""
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from dtaas.model.drift import SchemaChange
 from dtaas.model.execution import Execution, ExecutionProgress
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.task import Task
@@ -46,4 +47,12 @@ class ConnectorChanged(_Event, frozen=True, kw_only=True, tag="connector_changed
     removed: bool = False
 
 
-Event = TaskChanged | TaskRemoved | ExecutionChanged | ProgressMade | ConnectorChanged
+class SchemaChanged(_Event, frozen=True, kw_only=True, tag="schema_changed"):
+    """A change of a table's columns was noticed, or something became of it. Sent at once."""
+
+    change: SchemaChange
+
+
+Event = (
+    TaskChanged | TaskRemoved | ExecutionChanged | ProgressMade | ConnectorChanged | SchemaChanged
+)

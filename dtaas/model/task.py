@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import force_setattr
 
 from dtaas.model.changes import Capture
 from dtaas.model.column_rules import ColumnTypeRule
+from dtaas.model.drift import DriftPolicy
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode
 from dtaas.model.name_templates import filled
@@ -204,6 +206,13 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         source_tables: with `table_rules.include` none need be given: they are what the last start
             found.
+        handle_schema_drift: the short form of `schema_drift_policy`: true is `evolve`, false is
+            `fail`. Always shown as the policy says.
+        schema_drift_policy: what is done when the columns of a table change; without it
+            `handle_schema_drift` decides, and without both it is `evolve`.
+        schema_drift_approval: what would be done at the destination waits for a decision.
+        backfill_new_columns: rows that are there get the values of new columns. Change data
+            capture does so anyway, wherever rows may have values that no change brings.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -221,9 +230,25 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schedule: Schedule = NO_SCHEDULE
     s3_file_format: FileFormat = FileFormat.PARQUET
     transformations: tuple[TransformationRule, ...] = ()
-    handle_schema_drift: bool = False
+    handle_schema_drift: bool | None = None
+    schema_drift_policy: DriftPolicy | None = None
+    schema_drift_approval: bool = False
+    backfill_new_columns: bool = False
     is_active: bool = True
     options: TaskOptions = field(default_factory=TaskOptions)
+
+    def __post_init__(self) -> None:
+        """Make both settings of schema drift say the same."""
+        policy = self.drift_policy
+        force_setattr(self, "schema_drift_policy", policy)
+        force_setattr(self, "handle_schema_drift", policy is not DriftPolicy.FAIL)
+
+    @property
+    def drift_policy(self) -> DriftPolicy:
+        """Return what is done when the columns of a table change."""
+        if self.schema_drift_policy is not None:
+            return self.schema_drift_policy
+        return DriftPolicy.FAIL if self.handle_schema_drift is False else DriftPolicy.EVOLVE
 
     def mapping(self, table: TableRef) -> TableMapping:
         """Return the settings of a table."""

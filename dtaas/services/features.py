@@ -14,6 +14,7 @@ FEATURES: Final = (
     "plan",
     "preview",
     "schedules",
+    "schema_drift",
     "snowflake",
     "taskfiles",
     "tokens",

@@ -20,6 +20,7 @@ from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
 from dtaas.services.dead_letter_replay import DeadLetterReplay
 from dtaas.services.dead_letters import DeadLetterService
+from dtaas.services.drift import DriftService
 from dtaas.services.health import HealthService
 from dtaas.services.history import HistoryService
 from dtaas.services.identity.access_tokens import AccessTokens
@@ -70,6 +71,7 @@ class Services(Struct, frozen=True, kw_only=True):
     control: TaskControl
     verifications: VerificationService
     positions: PositionService
+    schema_drift: DriftService
     dead_letters: DeadLetterService
     dead_letter_replay: DeadLetterReplay
     kept: KeptItems
@@ -192,6 +194,14 @@ def build_services(
             bus=bus,
             now=now,
             changing=changing,
+        ),
+        schema_drift=DriftService(
+            history=store.schema_history,
+            states=store.engine,
+            control=control,
+            runner=runner,
+            bus=bus,
+            now=now,
         ),
         dead_letters=dead_letters,
         dead_letter_replay=DeadLetterReplay(

@@ -30,7 +30,16 @@ _APPLIED_AT_ONCE: Final = frozenset(
 )
 _TABLES: Final = frozenset({"source_tables", "table_mappings"})
 _MOVING_OPTIONS: Final = frozenset({"options.write_mode", "options.capture", "options.history"})
-_TUNING: Final = frozenset({"batch_size_mb", "batch_rows", "handle_schema_drift"})
+_TUNING: Final = frozenset(
+    {
+        "batch_size_mb",
+        "batch_rows",
+        "handle_schema_drift",
+        "schema_drift_policy",
+        "schema_drift_approval",
+        "backfill_new_columns",
+    }
+)
 
 
 def check_spec(spec: TaskSpec, source: Capabilities, destination: Capabilities) -> None:

@@ -224,7 +224,8 @@ class EngineStore:
                         "duration_seconds": duration_s,
                         "error_code": error_code,
                         "error_message": error,
-                        "schema_changes_detected": schema_changes,
+                        "schema_changes_detected": execution.schema_changes_detected
+                        + schema_changes,
                     }
                 )
             )

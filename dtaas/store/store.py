@@ -37,6 +37,7 @@ from dtaas.store.metrics import MetricsRepository
 from dtaas.store.migrate import MIGRATIONS, migrate
 from dtaas.store.position_reviews import Reviews
 from dtaas.store.retention import Retention
+from dtaas.store.schema_history import SchemaHistories
 from dtaas.store.streams import Streams
 from dtaas.store.tasks import TaskRepository
 from dtaas.store.user_keys import SessionRepository, TokenRepository
@@ -50,8 +51,8 @@ class Store(Struct, frozen=True, kw_only=True):
     Attributes:
         installation: identity of the store, 32 hex digits.
         label: the database's path, or its URL without password, for people.
-        connectors, tasks, bundles, executions, metrics, dashboard, execution_logs, verifications:
-            for the services.
+        connectors, tasks, bundles, executions, metrics, dashboard, execution_logs, verifications,
+        schema_history: for the services.
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
         users, sessions, tokens, audit: who may come in, and what they did.
@@ -88,6 +89,7 @@ class Store(Struct, frozen=True, kw_only=True):
     streams: Streams
     verifications: Verifications
     reviews: Reviews
+    schema_history: SchemaHistories
     database: Database
     leases: Leases | None = None
 
@@ -199,6 +201,7 @@ async def open_store(
                 streams=Streams(database, now),
                 verifications=Verifications(database, now),
                 reviews=Reviews(database, now),
+                schema_history=SchemaHistories(database, now),
                 database=database,
                 leases=Leases(database, common) if shared else None,
             )

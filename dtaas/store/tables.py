@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -124,6 +125,9 @@ tasks = Table(
     Column("s3_file_format", String(20), nullable=False),
     Column("transformations", Text, nullable=False),
     Column("handle_schema_drift", Boolean, nullable=False),
+    Column("schema_drift_policy", String(20), nullable=False, server_default="evolve"),
+    Column("schema_drift_approval", Boolean, nullable=False, server_default=false()),
+    Column("backfill_new_columns", Boolean, nullable=False, server_default=false()),
     Column("options", Text, nullable=False),
     Column("status", String(20), nullable=False, index=True),
     Column("desired", String(20), nullable=False, index=True),
@@ -279,6 +283,33 @@ position_reviews = Table(
     Column("task_id", BigId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
     Column("state", String(20), nullable=False),
     Column("review", Text, nullable=False),
+)
+
+schema_changes = Table(
+    "schema_changes",
+    metadata,
+    _id(),
+    _task_id(),
+    Column("execution_id", BigInteger),
+    Column("table_schema", Text, nullable=False),
+    Column("table_name", Text, nullable=False),
+    Column("detected_at", UtcDateTime, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_schema_changes_task_id", "task_id"),
+)
+
+schema_versions = Table(
+    "schema_versions",
+    metadata,
+    Column("task_id", BigId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True),
+    Column("table_schema", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("position", Text),
+    Column("columns", Text, nullable=False),
+    Column("key", Text, nullable=False),
 )
 
 checkpoints = Table(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from dtaas.model.connectors import ConnectorRole
+from dtaas.model.drift import DriftPolicy
 from dtaas.model.errors import (
     NameTakenError,
     NotFoundError,
@@ -223,6 +224,9 @@ def task_of(row: Row[Any]) -> Task:
         s3_file_format=FileFormat(row.s3_file_format),
         transformations=_decode(row.transformations, tuple[TransformationRule, ...]),
         handle_schema_drift=row.handle_schema_drift,
+        schema_drift_policy=DriftPolicy(row.schema_drift_policy),
+        schema_drift_approval=row.schema_drift_approval,
+        backfill_new_columns=row.backfill_new_columns,
         is_active=row.is_active,
         options=_decode(row.options, TaskOptions),
     )
@@ -260,6 +264,9 @@ def spec_values(spec: TaskSpec) -> dict[str, Any]:
         "s3_file_format": spec.s3_file_format.value,
         "transformations": _encode(spec.transformations),
         "handle_schema_drift": spec.handle_schema_drift,
+        "schema_drift_policy": spec.drift_policy.value,
+        "schema_drift_approval": spec.schema_drift_approval,
+        "backfill_new_columns": spec.backfill_new_columns,
         "is_active": spec.is_active,
         "options": _encode(spec.options),
     }
