@@ -87,7 +87,7 @@ def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
 def _query_parameters(request: Request[Any, Any, Any]) -> Collection[str]:
     fields = request.route_handler.parsed_fn_signature.parameters
     return frozenset(
-        name
+        field.kwarg_definition.name or name
         for name, field in fields.items()
         if isinstance(field.kwarg_definition, ParameterKwarg)
         and field.kwarg_definition.param_type is ParamType.QUERY

@@ -31,8 +31,8 @@ def cli() -> None:
     """DTaaS moves tables from SQL Server to S3: full load, live progress, proof of arrival.
 
     `dtaas demo` shows all of it on this machine. `dtaas serve` is the daemon; `status`, `start`,
-    `stop`, `pause`, `resume`, `executions`, `verify`, `drift`, `positions`, `logs`, `doctor`, `backup`,
-    `drain`, `export`, `diff`, `apply` and `plan` talk to it over its admin socket.
+    `stop`, `pause`, `resume`, `executions`, `verify`, `drift`, `positions`, `logs`, `doctor`,
+    `backup`, `drain`, `export`, `diff`, `apply` and `plan` talk to it over its admin socket.
 
     Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 daemon unreachable.
     """

@@ -88,13 +88,17 @@ class DriftService:
         wanted = None if table is None else await self._table(task_id, table)
         return await self._history.versions(task_id, wanted)
 
-    async def diff(self, task_id: TaskId, table: str, older: int, newer: int) -> SchemaDiff:
+    async def diff(self, task_id: TaskId, table: str, older: int, newer: int | None) -> SchemaDiff:
         """Return how two versions of a table differ.
+
+        Args:
+            newer: None is the latest.
 
         Raises:
             NotFoundError: no such task, table or version.
         """
         found = {v.version: v for v in await self.versions(task_id, table)}
+        newer = max(found, default=1) if newer is None else newer
         for version in (older, newer):
             if version not in found:
                 raise NotFoundError(

@@ -123,11 +123,14 @@ class SchemaChangeController(Controller):
     @get("/{task_id:int}/schema-versions/diff", summary="Compare two versions of a table")
     async def diff(
         self,
+        *,
         schema_drift: NamedDependency[DriftService],
         task_id: FromPath[int],
-        table: OneTable,
-        from_version: Version,
-        to_version: Version,
+        table: OneTable = "",
+        from_version: Version = 1,
+        to_version: Annotated[
+            int | None, QueryParameter(ge=1, le=_MOST_VERSION, description="By default the latest")
+        ] = None,
     ) -> SchemaDiff:
         """Columns by name, so that one that was renamed is one dropped and one added."""
         return await schema_drift.diff(task_id_of(task_id), table, from_version, to_version)

@@ -49,7 +49,7 @@ async def test_changes_are_listed_by_table_and_state(http: httpx.AsyncClient, wo
     change = await recorded(work, task, SchemaChangeState.PENDING)
     at = f"/api/tasks/{task.id}/schema-changes"
     found = (await http.get(at)).json()
-    assert found["items"] == [msgspec.to_builtins(change)]
+    assert found["items"] == [msgspec.json.decode(msgspec.json.encode(change))]
     for query, count in (("table=dbo.orders", 1), ("state=pending", 1), ("state=applied", 0)):
         assert (await http.get(f"{at}?{query}")).json()["total"] == count
     assert (await http.get(f"{at}?table=dbo.none")).status_code == 404
@@ -100,9 +100,9 @@ async def test_a_decision_is_kept_and_told(
 @pytest.mark.parametrize(
     ("changed", "decision", "status"),
     [
-        ({"kind": SchemaChangeKind.TYPE_CHANGED, "before": NEW.columns[0]}, "ignore", 400),
+        ({"kind": SchemaChangeKind.TYPE_CHANGED, "before": NEW.columns[0]}, "ignore", 422),
         ({"possible": False, "note": "It cannot."}, "approve", 409),
-        ({"kind": SchemaChangeKind.KEY_CHANGED}, "ignore", 400),
+        ({"kind": SchemaChangeKind.KEY_CHANGED}, "ignore", 422),
     ],
 )
 async def test_what_cannot_be_is_refused(
