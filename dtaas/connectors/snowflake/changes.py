@@ -15,6 +15,7 @@ from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes
 from dtaas.connectors.snowflake.evolution import evolve
 from dtaas.connectors.snowflake.history import STAGED, merge_versions
 from dtaas.connectors.snowflake.layout import Places
+from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
 from dtaas.connectors.snowflake.load import copied, tag_of
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.changes import ChangeWindow, TableStream
@@ -53,9 +54,12 @@ class SnowflakeStream:
         """
         stream, places = self.stream, self._places
         async with self._pool.session(self._tag) as session:
-            held, epoch = await self._standing(session)
+            _, epoch = await self._standing(session)
             if self._epoch and epoch > self._epoch:
                 raise self._taken_over()
+        await end_leftovers(self._pool, self._tag, self._what, places.table(stream.target))
+        async with self._pool.session(self._tag) as session:
+            held, epoch = await self._standing(session)
             shape = places.shape(stream.options)
             await evolve(session, places, stream.target, stream.tracked.schema, shape)
             if not self._epoch:
@@ -89,7 +93,7 @@ class SnowflakeStream:
     async def place(self, position: bytes) -> None:
         """Make the stream stand at `position`, in one transaction."""
         async with self._pool.session(self._tag) as session:
-            await session.run(self._what, "BEGIN")
+            await session.run(self._what, begin(self._places.table(self.stream.target)))
             sql = statements.forget_beyond(
                 self._places, self.stream.target, self.stream.generation, position.hex()
             )
@@ -108,7 +112,7 @@ class SnowflakeStream:
             return True
         staged = "" if rows is None else await self._stage(session, rows, window)
         count = 0 if rows is None else rows.num_rows
-        await session.run(self._what, "BEGIN")
+        await session.run(self._what, begin(self._places.table(self.stream.target)))
         if rows is not None:
             await self._merge(session, rows, staged)
         await session.run(self._what, self._position(window.to.hex(), rows=count))

@@ -14,7 +14,8 @@ from dtaas.connectors.snowflake.changes import SnowflakeStream, check_key
 from dtaas.connectors.snowflake.check import check_snowflake
 from dtaas.connectors.snowflake.errors import TableLockedError
 from dtaas.connectors.snowflake.layout import CURRENT, DELETED, Places
-from dtaas.connectors.snowflake.load import Loader, StageWriter, tag_of
+from dtaas.connectors.snowflake.leftovers import end_leftovers
+from dtaas.connectors.snowflake.load import Loader, StageWriter, require_owner, tag_of
 from dtaas.connectors.snowflake.names import quoted
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.connectors.snowflake.types import canonical_column
@@ -142,6 +143,10 @@ class SnowflakeDestination:
         """Publish, again where another table's load held our records for too long."""
         loader, tag = Loader(self._places, load), tag_of(load.owner, load.schema.table)
         self._tags[load.schema.table] = tag
+        async with self._pool.session(tag) as session:
+            await require_owner(session, self._places, load)
+        target = self._places.table(load.target)
+        await end_leftovers(self._pool, tag, f"Loading {load.target}", target)
         tries = 0
         while True:
             try:

@@ -9,6 +9,7 @@ from dtaas.connectors.snowflake.encode import FILE_BYTES, encoded_rows
 from dtaas.connectors.snowflake.evolution import evolve, keeps_history, require_history
 from dtaas.connectors.snowflake.history import first_values, merge_load
 from dtaas.connectors.snowflake.layout import DELETED, Places, Shape, key_of
+from dtaas.connectors.snowflake.leftovers import begin
 from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.errors import DestinationConflictError, OwnershipLostError
@@ -147,7 +148,7 @@ class Loader:
         staging = self._places.staging(self._load.target, "STAGED")
         await session.run(self._what, statements.staged_table(staging, self._columns))
         await self._copy(session, staging, files, rows)
-        await session.run(self._what, "BEGIN")
+        await session.run(self._what, begin(target))
         if self._load.options.mode is WriteMode.TRUNCATE_INSERT:
             await session.run(self._what, f"DELETE FROM {target}")
         await session.run(self._what, self._add(target, staging))

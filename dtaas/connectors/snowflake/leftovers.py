@@ -1,0 +1,48 @@
+"""Transactions that nobody will end: their client died, and they hold the locks of a table.
+
+Snowflake ends them by itself after minutes or hours. Whoever takes a target over ends them at once,
+which it can tell by their names; then only what was committed counts.
+"""
+
+import hashlib
+import uuid
+from typing import Final
+
+import structlog
+
+from dtaas.connectors.snowflake.names import text
+from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.model.errors import DtaasError
+
+log = structlog.get_logger()
+_DIGITS: Final = 20
+
+
+def _stem(target: str) -> str:
+    return f"DTAAS_{hashlib.sha256(target.encode()).hexdigest()[:_DIGITS].upper()}_"
+
+
+def begin(target: str) -> str:
+    """Return the statement that begins a transaction on a target.
+
+    Args:
+        target: the qualified table.
+    """
+    return f"BEGIN NAME {_stem(target)}{uuid.uuid4().hex[:_DIGITS].upper()}"
+
+
+async def end_leftovers(pool: SessionPool, tag: str, what: str, target: str) -> None:
+    """End the open transactions on a target. Only its owner may call this."""
+    stem = _stem(target)
+    async with pool.session(tag) as session:
+        found = await session.run_named(what, "SHOW TRANSACTIONS")
+    for row in found:
+        if not str(row["name"]).upper().startswith(stem):
+            continue
+        sql = f"SELECT SYSTEM$ABORT_TRANSACTION({text(str(row['id']))})"
+        try:
+            await pool.run(tag, what, sql)
+        except DtaasError as error:  # it has just ended, or we wait for its locks
+            log.warning("leftover_not_ended", transaction=str(row["id"]), error=error.detail)
+        else:
+            log.info("leftover_ended", transaction=str(row["id"]), began=str(row["started_on"]))

@@ -1,0 +1,110 @@
+"""SIGKILL of our own process at the steps of a window: its successor ends exactly right.
+
+What the dead process left open at Snowflake, a transaction with its locks, is ended by whoever
+takes the table over. More of it: DTAAS_TEST_SNOWFLAKE_TURNS=50.
+"""
+
+import multiprocessing
+import os
+from multiprocessing.context import ForkServerContext
+from time import monotonic
+
+import pytest
+from anyio import fail_after
+
+from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
+from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.model.changes import TableStream
+from dtaas.model.connectors import SnowflakeConfig
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+from dtaas.sandbox.snowflake.faults import Fault
+from tests.contract.change_rows import place
+from tests.contract.merging_destination import apply, loaded, rows_at, window
+from tests.integration.snowflake.conftest import destination_of
+from tests.integration.snowflake.killed_life import live, window_of
+
+TURNS = int(os.environ.get("DTAAS_TEST_SNOWFLAKE_TURNS", "1"))
+LIMIT_S = 60.0
+DELAY_S = 2.0
+"""How long a step takes, so that the kill comes in its middle."""
+WAIT_FOR_LOCKS_S = 30.0
+"""Far below LOCK_TIMEOUT: nobody waits for the locks of the dead."""
+STEPS = {
+    "after PUT": ("^PUT", "after"),
+    "in COPY": ("^COPY", "before"),
+    "after MERGE": ("^MERGE.*__DTAAS_OP", "after"),
+    "before COMMIT": ("^COMMIT", "before"),
+    "after COMMIT, the reply lost": ("^COMMIT", "after"),
+}
+
+
+@pytest.fixture(scope="module")
+def processes() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([live.__module__])
+    return context
+
+
+@pytest.mark.timeout(60 + 30 * TURNS)
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_process_killed_at_any_step_is_continued_exactly(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, processes: ForkServerContext, step: str
+) -> None:
+    destination = destination_of(config)
+    stream = await loaded(destination, range(1))
+    await destination.open_stream(stream)
+    await apply(destination, stream, window(0, 1), window_of(1))
+    await destination.aclose()
+    went_through = 0
+    for number in range(2, 2 + TURNS):
+        await kill_in(snowflake, config, processes, (stream, number), STEPS[step])
+        destination = destination_of(config)
+        began = monotonic()
+        held = await destination.open_stream(stream)
+        assert held in {place(number - 1), place(number)}
+        went_through += held == place(number)
+        await apply(destination, stream, window(number - 1, number), window_of(number))
+        assert monotonic() - began < WAIT_FOR_LOCKS_S
+        assert await rows_at(destination) == [
+            (0, f"u{number}", "b0", None),
+            (number + 10, f"n{number}", "b", None),
+        ]
+        await destination.aclose()
+    assert went_through == (TURNS if step == "after COMMIT, the reply lost" else 0)
+
+
+async def kill_in(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    processes: ForkServerContext,
+    life: tuple[TableStream, int],
+    step: tuple[str, str],
+) -> None:
+    """Run a life and kill it when it has come to a step."""
+    match, when = step
+    await snowflake.inject(
+        Fault(match=match, when=when, kind="delay", delay_s=DELAY_S)  # type: ignore[arg-type]
+    )
+    process = processes.Process(target=live, args=(config, *life))
+    process.start()
+    with fail_after(LIMIT_S):
+        while await snowflake.waiting_faults():
+            assert process.is_alive(), process.exitcode
+    process.kill()
+    process.join(LIMIT_S)
+    assert process.exitcode == -9
+
+
+async def test_transactions_on_other_targets_go_on(config: SnowflakeConfig) -> None:
+    first, second, third = (SessionPool(config) for _ in range(3))
+    what, tag = "Testing", "dtaas/test"
+    async with first.session(tag) as dead, second.session(tag) as other:
+        await dead.run(what, begin('"A"'))
+        await other.run(what, begin('"B"'))
+        await end_leftovers(third, tag, what, '"A"')
+        left = [row["name"] for row in await other.run_named(what, "SHOW TRANSACTIONS")]
+        await other.run(what, "ROLLBACK")
+    assert len(left) == 1
+    assert begin('"B"').startswith(f"BEGIN NAME {left[0][:20]}")
+    for pool in (first, second, third):
+        await pool.aclose()
