@@ -103,7 +103,7 @@ async def test_a_clone_begins_with_everything_but_the_name(page: Page, daemon: D
     await expect(page).to_have_url(re.compile("/builder$"))
     await expect(page.locator("[data-test=kept]")).to_contain_text("Draft · kept")
     await page.get_by_label("Name of the task").fill("second")
-    await page.get_by_role("button", name="YAML").click()
+    await page.get_by_role("tab", name="YAML").click()
     text = await page.locator("#b-yaml").input_value()
     assert "description: as it was" in text
     assert "lineitem" in text

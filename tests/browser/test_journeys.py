@@ -161,7 +161,7 @@ async def test_what_is_exported_and_imported_again_changes_nothing(page: Page, d
         schedule_interval_seconds=3600,
     )  # fmt: skip
     await page.goto(f"/builder/{task}")
-    await page.get_by_role("button", name="YAML").click()
+    await page.get_by_role("tab", name="YAML").click()
     text = await page.locator("#b-yaml").input_value()
     assert "apiVersion: dtaas/v1" in text
     await page.locator("#b-yaml").fill("name: [")
@@ -172,7 +172,7 @@ async def test_what_is_exported_and_imported_again_changes_nothing(page: Page, d
     await expect(page.locator("[data-test=kept]")).to_contain_text("Draft · kept")
     await page.reload()
     await expect(page.locator("[data-test=kept]")).to_contain_text("Draft")
-    await page.get_by_role("button", name="YAML").click()
+    await page.get_by_role("tab", name="YAML").click()
     assert "schedule_interval_seconds: 60" in await page.locator("#b-yaml").input_value()
 
 

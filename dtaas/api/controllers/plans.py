@@ -42,6 +42,24 @@ class PlanController(Controller):
         return await validations.validate(data, task_id=stored, look=look)
 
     @post(
+        "/plan",
+        summary="See what a run would do before saving",
+        status_code=200,
+        opt={CHANGES_NOTHING: True},
+    )
+    async def plan_unsaved(
+        self,
+        plans: NamedDependency[PlanService],
+        data: JSONBody[TaskSpec],
+        task_id: Annotated[
+            int | None, QueryParameter(description="The stored task it would replace")
+        ] = None,
+    ) -> RunPlan:
+        """The plan of a task as it would be saved; nothing is stored. A minute at most."""
+        stored = None if task_id is None else task_id_of(task_id)
+        return await plans.plan_unsaved(data, stored)
+
+    @post(
         "/{task_id:int}/plan",
         summary="See what a run would do",
         status_code=200,

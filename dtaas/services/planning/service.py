@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from math import ceil
 from typing import Final
 
 from anyio import CapacityLimiter, create_task_group, fail_after, move_on_after
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dtaas.engine.failures import explain
 from dtaas.model.change_ports import StreamStore
@@ -19,7 +21,7 @@ from dtaas.model.plan import InspectableDestination, RunPlan, TablePlan, named_o
 from dtaas.model.ports import ConnectorRegistry, Destination, LoadLedger, Source
 from dtaas.model.schema import TableInfo, TableRef
 from dtaas.model.table_rules import NewTables, with_columns
-from dtaas.model.task import Task, TaskMode
+from dtaas.model.task import DesiredState, Task, TaskMode, TaskSpec, TaskStatus
 from dtaas.services.planning.history import Experience, experience
 from dtaas.services.planning.steps import steps_of
 from dtaas.services.preview.service import compiled
@@ -77,7 +79,36 @@ class PlanService:
             TimedOutError: the source does not answer in time.
             DtaasError: whatever the source says when it lists its tables.
         """
-        task = await self._tasks.get(task_id)
+        return await self._of(await self._tasks.get(task_id), only)
+
+    async def plan_unsaved(self, spec: TaskSpec, replaces: TaskId | None = None) -> RunPlan:
+        """Return what a run would do of a task as it would be saved.
+
+        Args:
+            replaces: the stored task it would replace; what that one moved counts. Without one the
+                plan's `task_id` is 0.
+
+        Raises:
+            NotFoundError: no such task or connector.
+            TimedOutError: the source does not answer in time.
+            DtaasError: whatever the source says when it lists its tables.
+        """
+        if replaces is not None:
+            return await self._of(replace(await self._tasks.get(replaces), spec=spec))
+        now = datetime.now(UTC)
+        return await self._of(
+            Task(
+                id=TaskId(0),
+                spec=spec,
+                status=TaskStatus.DRAFT,
+                desired=DesiredState.STOPPED,
+                current_progress_percent=0,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+
+    async def _of(self, task: Task, only: Sequence[TableRef] = ()) -> RunPlan:
         async with self._opened(task) as (source, destination):
             try:
                 with fail_after(_LIMIT_S):

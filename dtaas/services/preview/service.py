@@ -78,7 +78,7 @@ class PreviewService:
             kept = None if request.refresh else self._kept.get(key)
             if kept is not None:
                 return kept, True
-            source = self._registry.source(connector)
+            source = self._registry.source(await self._registry.resolved(connector))
             try:
                 with fail_after(_LIMIT_S):
                     schema = await source.describe(request.table)

@@ -182,3 +182,32 @@ async def test_a_table_that_cannot_be_read_does_not_hide_the_others(
     del work.source.tables[LINES]
     orders, lines = (await planned(http, task.id))["tables"]
     assert (orders["error_code"], lines["error_code"]) == (None, "table_not_found")
+
+
+async def unsaved(http: httpx.AsyncClient, spec: TaskSpec, **query: Any) -> dict[str, Any]:
+    answer = await http.post("/api/tasks/plan", json=plain(spec), params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_a_plan_is_made_of_a_task_that_is_not_stored(http: httpx.AsyncClient, work: AtWork):
+    plan = await unsaved(http, await work.task_spec(ORDERS, LINES))
+    assert (plan["task_id"], [t["table"]["name"] for t in plan["tables"]]) == (
+        0,
+        ["orders", "lines"],
+    )
+    assert [s["kind"] for s in plan["tables"][0]["steps"]] == ["create"]
+    assert (await http.get("/api/tasks/")).json()["total"] == 0
+    assert work.target.targets == {}
+
+
+async def test_a_plan_of_changes_knows_what_the_stored_task_did(
+    http: httpx.AsyncClient, work: AtWork
+):
+    task = await work.task(ORDERS)
+    changed = msgspec.structs.replace(task.spec, source_tables=(ORDERS, LINES))
+    plan = await unsaved(http, changed, task_id=task.id)
+    assert (plan["task_id"], len(plan["tables"])) == (task.id, 2)
+    assert (await planned(http, task.id))["tables"] == plan["tables"][:1]
+    answer = await http.post("/api/tasks/plan", json=plain(changed), params={"task_id": 9999})
+    assert answer.status_code == 404

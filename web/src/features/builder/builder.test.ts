@@ -4,7 +4,7 @@ import type { ConnectorView, TaskView } from '@/shared/api/types'
 import { diffLines } from '@/shared/lib/diff'
 
 import { draftOf, emptyDraft, problemsOf, rulesOf, specOf, stepAt, stepsOf, withTarget, withWatermark, type Draft } from './draft'
-import { arrowsOf, blocksOf, chainOf, connected, refusal } from './graph'
+import { arrowsOf, blocksInARow, blocksOf, chainOf, connected, placeOf, refusal } from './graph'
 import { useHistory } from './history'
 import { fromYaml, toYaml } from './yaml'
 
@@ -86,6 +86,11 @@ describe('graph', () => {
       expect(connected(before, from, to)).toBe(before)
     }
   })
+})
+
+it('places blocks in rows that can be read', () => {
+  expect([100, 640, 1500].map(blocksInARow)).toEqual([2, 2, 6])
+  expect([0, 1, 2, 3].map((at) => placeOf(at, 2))).toEqual([{ x: 20, y: 40 }, { x: 260, y: 40 }, { x: 20, y: 190 }, { x: 260, y: 190 }])
 })
 
 describe('transformations', () => {

@@ -2,6 +2,7 @@
 import type { ConnectorView, TableRef, TaskSpec, TaskView } from '@/shared/api/types'
 
 export type Transformation = Record<string, unknown>
+type Mapping = NonNullable<TaskSpec['table_mappings']>[number]
 export type Draft = Omit<TaskSpec, 'source_connector_id' | 'destination_connector_id' | 'transformations'> & {
   source_connector_id: number | null
   destination_connector_id: number | null
@@ -128,23 +129,26 @@ function scheduleProblems(draft: Draft): Problem[] {
   return []
 }
 
+/** Change what is said of one table; a mapping that says nothing is left out. */
+export function withMapping(draft: Draft, table: TableRef, more: Partial<Mapping>): Draft {
+  const all = draft.table_mappings ?? []
+  const old = all.find((one) => keyOf(one.source) === keyOf(table))
+  const next = { ...old, source: table, ...more }
+  const says = Object.entries(next).some(([field, value]) => field !== 'source' && value !== null && value !== undefined && (!Array.isArray(value) || value.length > 0))
+  return { ...draft, table_mappings: says ? (old ? all.map((one) => (one === old ? next : one)) : [...all, next]) : all.filter((one) => one !== old) }
+}
+
 /** Set or clear where one table goes. */
 export function withTarget(draft: Draft, table: TableRef, target: string): Draft {
-  const all = draft.table_mappings ?? []
-  const rest = all.filter((one) => keyOf(one.source) !== keyOf(table))
-  const old = all.find((one) => keyOf(one.source) === keyOf(table))
   const path = target.split('/').map((part) => part.trim()).filter(Boolean)
-  const kept = path.length > 0 || (old?.partition_by?.length ?? 0) > 0 || (old?.key?.length ?? 0) > 0 || Boolean(old?.watermark)
-  return { ...draft, table_mappings: kept ? [...rest, { ...old, source: table, target: path.length ? path : null }] : rest }
+  return withMapping(draft, table, { target: path.length ? path : null })
 }
 
 /** Name the column that tells new rows of a table from old ones; empty lets the server find it. */
 export function withWatermark(draft: Draft, table: TableRef, column: string): Draft {
-  const all = draft.table_mappings ?? []
-  const old = all.find((one) => keyOf(one.source) === keyOf(table))
-  const watermark = column.trim() ? { ...(old?.watermark?.column === column.trim() ? old.watermark : {}), column: column.trim() } : null
-  const next = { ...draft, table_mappings: [...all.filter((one) => one !== old), { ...old, source: table, watermark }] }
-  return watermark ? next : withTarget(next, table, old?.target?.join('/') ?? '')
+  const old = draft.table_mappings?.find((one) => keyOf(one.source) === keyOf(table))?.watermark
+  const name = column.trim()
+  return withMapping(draft, table, { watermark: name ? { ...(old?.column === name ? old : {}), column: name } : null })
 }
 
 export function moveTransformation(draft: Draft, from: number, to: number): Draft {

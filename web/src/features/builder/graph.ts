@@ -15,7 +15,18 @@ export interface Arrow {
   target: string
 }
 
-export const GAP_X = 250
+const GAP_X = 240
+const GAP_Y = 150
+const LEAST_IN_A_ROW = 2
+
+export function blocksInARow(width: number): number {
+  return Math.max(LEAST_IN_A_ROW, Math.floor(width / GAP_X))
+}
+
+/** Where the nth block stands when nobody moved it: in rows, read as text is. */
+export function placeOf(at: number, perRow: number): { x: number; y: number } {
+  return { x: 20 + (at % perRow) * GAP_X, y: 40 + Math.floor(at / perRow) * GAP_Y }
+}
 
 export function blocksOf(draft: Draft, name: (id: number | null) => string, problems: Readonly<Record<string, number>> = {}): Block[] {
   const tables = draft.source_tables
@@ -23,7 +34,7 @@ export function blocksOf(draft: Draft, name: (id: number | null) => string, prob
   return [
     { id: 'source', kind: 'source', title: name(draft.source_connector_id), text: what, problems: problems['source'] ?? 0 },
     ...draft.transformations.map((one, at): Block => ({
-      id: `transform-${String(at)}`, kind: 'transform', title: wordOf(one), text: summaryOf(one), problems: problems[`transform-${String(at)}`] ?? 0,
+      id: `transform-${String(at)}`, kind: 'transform', title: `${String(at + 1)} ${wordOf(one)}`, text: summaryOf(one), problems: problems[`transform-${String(at)}`] ?? 0,
     })),
     { id: 'destination', kind: 'destination', title: name(draft.destination_connector_id), text: draft.s3_file_format ?? '', problems: problems['destination'] ?? 0 },
   ]

@@ -5,14 +5,16 @@ import { api, call, callIfThere } from '@/shared/api/client'
 import { asApiError, type ApiError } from '@/shared/api/problem'
 import type { ConnectorView, TaskView } from '@/shared/api/types'
 
-import { draftOf, emptyDraft, moveTransformation, problemsOf, specOf, stepAt, type Draft, type Problem } from './draft'
+import { draftOf, emptyDraft, moveTransformation, problemsOf, specOf, type Draft, type Problem } from './draft'
 import { blocksOf } from './graph'
 import { useHistory } from './history'
+import { allProblems, placed } from './problems'
+import { useValidation } from './useValidation'
 import { toYaml } from './yaml'
 
 const AUTOSAVE_MS = 3000
 
-export function useBuilder(taskId: number | null) {
+export function useBuilder(taskId: number | null, offersValidation: () => boolean) {
   const history = useHistory<Draft>(emptyDraft())
   const stored = shallowRef<TaskView | null>(null)
   const revision = ref('')
@@ -30,7 +32,13 @@ export function useBuilder(taskId: number | null) {
   const before = computed(() => (stored.value ? toYaml(original.value, connectors.value) : ''))
   const after = computed(() => toYaml(draft.value, connectors.value))
   const dirty = computed(() => after.value !== toYaml(original.value, connectors.value))
-  const problems = computed<Problem[]>(() => [...problemsOf(draft.value, connectors.value), ...(refused.value ? [fromServer(refused.value, draft.value)] : [])])
+  /** What keeps the draft from being stored; the server may find more that keeps a run from working. */
+  const blocking = computed<Problem[]>(() => problemsOf(draft.value, connectors.value))
+  const validation = useValidation(draft, taskId, () => ready.value && offersValidation())
+  const problems = computed<Problem[]>(() => {
+    const told = refused.value ? [placed({ detail: refused.value.message, hint: refused.value.hint, field: refused.value.field }, draft.value)] : []
+    return allProblems([...blocking.value, ...told], validation.problems.value.map((one) => placed(one, draft.value)))
+  })
   const name = (id: number | null) => connectors.value.find((one) => one.id === id)?.name ?? (id === null ? 'not chosen' : `#${String(id)}`)
   const blocks = computed(() => {
     const counted: Record<string, number> = {}
@@ -131,12 +139,5 @@ export function useBuilder(taskId: number | null) {
     change({ ...draft.value, transformations: draft.value.transformations.filter((_, index) => index !== at) })
   }
 
-  return { history, draft, stored, connectors, problems, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move, remove }
-}
-
-function fromServer(error: ApiError, draft: Draft): Problem {
-  const field = error.field ?? ''
-  const step = stepAt(draft, field)
-  const block = step !== null ? `transform-${String(step)}` : field.includes('source') ? 'source' : /destination|mapping|format|write_mode/.test(field) ? 'destination' : 'task'
-  return { block, field, text: error.message, hint: error.hint }
+  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move, remove }
 }

@@ -1,5 +1,6 @@
-/** The transformations this server knows; none on a server without them. */
+/** The transformations and functions this server knows; none on a server without them. */
 import { callIfThere } from '@/shared/api/client'
+import type { TransformationFunction } from '@/shared/api/types'
 import { useLoad } from '@/shared/lib/useLoad'
 
 export interface TransformationType {
@@ -9,11 +10,22 @@ export interface TransformationType {
   description: string
   schema: Record<string, unknown>
 }
+export interface Catalogue {
+  types: readonly TransformationType[]
+  functions: readonly TransformationFunction[]
+  /** How types of columns are written. */
+  dataTypes: readonly string[]
+}
+export const NO_CATALOGUE: Catalogue = { types: [], functions: [], dataTypes: [] }
 
 export function useCatalogue() {
-  return useLoad(async (signal) => {
-    const found = await callIfThere<{ items?: Record<string, unknown>[] }>('/api/transformations/types', { signal })
-    return (found?.items ?? []).flatMap((item) => typeOf(item) ?? [])
+  return useLoad(async (signal): Promise<Catalogue> => {
+    const found = await callIfThere<{ items?: Record<string, unknown>[]; functions?: TransformationFunction[]; data_types?: string }>('/api/transformations/types', { signal })
+    return {
+      types: (found?.items ?? []).flatMap((item) => typeOf(item) ?? []),
+      functions: found?.functions ?? [],
+      dataTypes: (found?.data_types ?? '').split(/, (?![^(]*\))/).filter(Boolean),
+    }
   })
 }
 

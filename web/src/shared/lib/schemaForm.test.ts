@@ -14,6 +14,10 @@ const SCHEMA = {
         password: { type: 'string', format: 'password', default: '' },
         encrypt: { $ref: '#/$defs/Encryption', default: 'yes' },
         trust: { type: 'boolean', default: false },
+        value: { anyOf: [{ type: 'string' }, { type: 'integer' }, { type: 'null' }], default: null },
+        sql: { anyOf: [{ type: 'string', maxLength: 10000 }, { type: 'null' }], default: null },
+        columns: { type: 'array', items: { type: 'string' } },
+        arguments: { type: 'object', default: {} },
         limit: { anyOf: [{ type: 'number', minimum: 0 }, { type: 'null' }], default: null },
       },
     },
@@ -25,7 +29,8 @@ const fields = fieldsOf(SCHEMA)
 describe('fieldsOf', () => {
   it('finds the kind of every field, through references', () => {
     expect(fields.map((field) => [field.name, field.kind])).toEqual([
-      ['host', 'text'], ['port', 'number'], ['password', 'secret'], ['encrypt', 'choice'], ['trust', 'flag'], ['limit', 'number'],
+      ['host', 'text'], ['port', 'number'], ['password', 'secret'], ['encrypt', 'choice'], ['trust', 'flag'],
+      ['value', 'scalar'], ['sql', 'long'], ['columns', 'list'], ['arguments', 'mapping'], ['limit', 'number'],
     ])
     expect(fields[3]?.choices).toEqual(['no', 'strict', 'yes'])
     expect(fields[3]?.standard).toBe('yes')

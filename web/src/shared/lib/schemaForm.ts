@@ -1,9 +1,9 @@
-/** JSON Schema of a connector type → fields of a form. Pure. */
+/** JSON Schema of a connector type, a channel, a transformation → fields of a form. Pure. */
 
 export interface FormField {
   name: string
   label: string
-  kind: 'text' | 'number' | 'flag' | 'choice' | 'secret'
+  kind: 'text' | 'long' | 'number' | 'flag' | 'choice' | 'secret' | 'list' | 'mapping' | 'scalar'
   required: boolean
   standard: unknown
   help: string
@@ -14,6 +14,7 @@ export interface FormField {
 }
 
 type Schema = Record<string, unknown>
+const LONG = 5000
 
 /** Fields in the order of the schema; those without a default come first, they must be given. */
 export function fieldsOf(schema: Schema): FormField[] {
@@ -30,7 +31,7 @@ function fieldOf(name: string, raw: Schema, schema: Schema, required: boolean): 
   return {
     name,
     label: labelOf(name),
-    kind: kindOf(own, choices),
+    kind: isScalar(raw) ? 'scalar' : kindOf(own, choices),
     required,
     standard: raw['default'] ?? own['default'] ?? null,
     help: text(raw['description']) || text(own['description']),
@@ -45,7 +46,16 @@ function kindOf(schema: Schema, choices: readonly string[]): FormField['kind'] {
   if (schema['format'] === 'password') return 'secret'
   if (choices.length) return 'choice'
   if (schema['type'] === 'boolean') return 'flag'
-  return schema['type'] === 'integer' || schema['type'] === 'number' ? 'number' : 'text'
+  if (schema['type'] === 'integer' || schema['type'] === 'number') return 'number'
+  if (schema['type'] === 'array') return 'list'
+  if (schema['type'] === 'object') return 'mapping'
+  return Number(schema['maxLength'] ?? 0) >= LONG ? 'long' : 'text'
+}
+
+/** A constant of any type: no single input tells 5 from "5". */
+function isScalar(schema: Schema): boolean {
+  const options = (schema['anyOf'] as Schema[] | undefined) ?? []
+  return options.filter((one) => one['type'] !== 'null').length > 1
 }
 
 /** Follow `$ref` and the `allOf`, `anyOf` around it. */
@@ -84,7 +94,7 @@ export function configOf(fields: readonly FormField[], values: Record<string, un
   const config: Record<string, unknown> = {}
   for (const field of fields) {
     const value = values[field.name]
-    if (value === undefined || value === null || value === '') continue
+    if (value === undefined || value === null || value === '' || (Array.isArray(value) && !value.length)) continue
     config[field.name] = field.kind === 'number' ? Number(value) : value
   }
   return config
@@ -95,7 +105,7 @@ export function missing(fields: readonly FormField[], values: Record<string, unk
   const found: Record<string, string> = {}
   for (const field of fields) {
     const given = values[field.name]
-    const empty = given === undefined || given === null || given === ''
+    const empty = given === undefined || given === null || given === '' || (Array.isArray(given) && !given.length)
     const wrong = empty ? (field.required ? `${field.label} is required.` : '') : wrongNumber(field, Number(given))
     if (wrong) found[field.name] = wrong
   }
