@@ -66,7 +66,7 @@ async def test_rows_thrown_away_are_named_first_and_are_gone(page: Page, daemon:
     await expect(page.get_by_text("No row was rejected.")).to_be_visible()
     assert (await daemon.get(f"/api/tasks/{task}/dead-letters"))["total"] == 0
     await page.get_by_role("tab", name="Audit").click()
-    await expect(page.locator("[data-test=audit]")).to_contain_text("dead_letters")
+    await expect(page.locator("[data-test=audit]")).to_contain_text("/dead-letters/")
 
 
 async def test_a_line_of_the_log_has_an_address(page: Page, daemon: Daemon):
