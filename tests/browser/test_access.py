@@ -10,6 +10,11 @@ from tests.system.conftest import LINEITEM, ORDERS, Daemon
 pytestmark = pytest.mark.timeout(180)
 expect.set_options(timeout=LIMIT_MS)
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+DRAWN = """async () => {
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame)
+  await Promise.allSettled(document.getAnimations().map((one) => one.finished))
+}"""
+"""Colours of the other theme are on every element."""
 MEANWHILE = "main h1, .login h1"
 
 
@@ -70,6 +75,7 @@ async def test_every_route_passes_axe_in_light_and_dark(page: Page, daemon: Daem
             await page.emulate_media(color_scheme=theme)
             dark = page.locator("html.dark")
             await expect(dark).to_have_count(int(theme == "dark"))
+            await page.evaluate(DRAWN)
             if found := await violations(page):
                 wrong[f"{theme} {address}"] = found
         await page.emulate_media(color_scheme="light")
