@@ -1,6 +1,9 @@
 # Every target does its own set-up: a bare clone on Debian with Python 3.11 or newer is enough.
 PYTHON ?= python3
 BIN := .venv/bin
+# The tests run side by side: a fixture of the session is one in each worker.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 4 ? n : 4 )))
+PARALLEL := -n $(WORKERS) --dist worksteal
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -18,9 +21,9 @@ demo: setup ## Move TPC-H tables from a private SQL Server to a private S3, live
 dev: setup ## Serve the page on port 5173, changes at once; DTAAS_URL=http://127.0.0.1:8000
 	@$(BIN)/python web/build.py dev
 
-test: check ## Prove everything: checks, then unit, contract, integration, system and browser tests
+test: check ## Prove everything: checks, then all tests; TESTS=tests/unit WORKERS=0 for some, one by one
 	@.ci/chromium
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 check: setup ## Format, lint, types, layers
 	$(BIN)/ruff format --check .
