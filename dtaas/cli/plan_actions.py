@@ -39,6 +39,8 @@ def _show_table(plan: TablePlan) -> None:
     click.echo(f"{plan.table} -> {plan.target}" + (f": {told}" if told else ""))
     for step in plan.steps:
         click.secho(f"  {step.text}", fg="red" if step.destructive else None)
+        for statement in step.ddl:
+            click.secho(f"    {statement};", dim=True)
     if plan.error_code:
         click.secho(f"  {plan.error_code}: {plan.error}", fg="red")
         if plan.hint:

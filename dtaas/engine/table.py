@@ -81,20 +81,13 @@ class TableLoader:
 
     async def _resume_or_plan(self) -> TableLoad:
         context = self._context
-        mapping = self._mapping
         schema = context.spec.taken(await context.source.describe(self._table))
         mapped = context.spec.mapped_target(self._table)
         target = context.destination.target_of(self._table, mapped)
         await context.destination.claim(
             target, context.owner, take_over=context.spec.options.take_over
         )
-        options = WriteOptions(
-            format=context.spec.s3_file_format,
-            mode=context.spec.write_mode(self._table),
-            partition_by=mapping.partition_by,
-            target_file_bytes=context.spec.file_bytes(self._table),
-            history=context.spec.keeps_history(self._table),
-        )
+        options = context.spec.write_options(self._table)
         load = await context.ledger.open_load(context.owner.task_id, self._table)
         if load is not None:
             fits = (load.schema, load.target, load.options) == (schema, target, options)

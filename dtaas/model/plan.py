@@ -4,8 +4,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from dtaas.model.load import Owner, TargetTable
-from dtaas.model.schema import TableRef
+from dtaas.model.load import Owner, TargetTable, WriteOptions
+from dtaas.model.schema import TableRef, TableSchema
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -38,17 +38,49 @@ class InspectableDestination(Protocol):
         ...
 
 
+class TargetDdl(Struct, frozen=True, kw_only=True):
+    """Statements by which a destination would make room for a table.
+
+    Attributes:
+        columns: name and type, as text, as a table made now would have them, in order.
+        create: what makes the table where none stands.
+        replace: what puts a load in the place of what stands.
+        evolve: what lets the standing table take the rows; empty when it does already.
+        conflict: why it cannot, '' when it can.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    create: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    evolve: tuple[str, ...] = ()
+    conflict: str = ""
+
+
+@runtime_checkable
+class DdlDestination(InspectableDestination, Protocol):
+    """The part of a destination whose tables have types of their own."""
+
+    async def ddl(
+        self, target: TargetTable, schema: TableSchema, options: WriteOptions
+    ) -> TargetDdl:
+        """Return what it would run for a table with columns as they arrive; runs nothing."""
+        ...
+
+
 class PlanStep(Struct, frozen=True, kw_only=True):
     """One thing a run would do.
 
     Attributes:
-        kind: `create`, `replace`, `append`, `columns`, `resume`, `stream`, `capture`, `take_over`.
+        kind: `create`, `replace`, `append`, `columns`, `evolve`, `refused`, `resume`, `stream`,
+            `capture`, `take_over`.
         destructive: somebody may miss what it changes.
+        ddl: what the destination would run for it, where it has such statements.
     """
 
     kind: str
     text: str
     destructive: bool = False
+    ddl: tuple[str, ...] = ()
 
 
 class TablePlan(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from dtaas.model.changes import Capture
 from dtaas.model.column_rules import ColumnTypeRule
 from dtaas.model.drift import DriftPolicy
 from dtaas.model.ids import ConnectorId, TaskId
-from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode
+from dtaas.model.load import FileFormat, PartitionField, TargetTable, WriteMode, WriteOptions
 from dtaas.model.name_templates import filled
 from dtaas.model.patterns import Pattern
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
@@ -292,6 +292,16 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Return how large files of a table should be."""
         own = self.mapping(table).target_file_size_mb
         return (self.options.target_file_size_mb if own is None else own) * _MIB
+
+    def write_options(self, table: TableRef) -> WriteOptions:
+        """Return how loads of a table are written."""
+        return WriteOptions(
+            format=self.s3_file_format,
+            mode=self.write_mode(table),
+            partition_by=self.mapping(table).partition_by,
+            target_file_bytes=self.file_bytes(table),
+            history=self.keeps_history(table),
+        )
 
     def most_rejected(self, table: TableRef) -> int:
         """Return how many rows of a table may be rejected in an execution."""

@@ -28,7 +28,7 @@ from dtaas.model.load import (
     WriteMode,
     WriteOptions,
 )
-from dtaas.model.plan import InspectableDestination, named_owner
+from dtaas.model.plan import DdlDestination, InspectableDestination, named_owner
 from dtaas.model.ports import Destination
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import (
@@ -299,7 +299,39 @@ class DestinationContract:
         assert standing.rows == 100
         assert standing.owner == named_owner(owner())
         fields = tuple((field.name, str(field.type)) for field in schema.arrow_schema())
-        assert standing.columns in {(), fields}
+        if not isinstance(destination, DdlDestination):
+            assert standing.columns == fields
+
+    async def test_what_would_be_done_to_columns_is_told(self, destination: Destination) -> None:
+        if not isinstance(destination, DdlDestination):
+            pytest.skip("has no types of its own")
+        schema = schema_of()
+        load = load_of(destination, schema)
+        told = await destination.ddl(load.target, schema, load.options)
+        assert await destination.standing(load.target) is None
+        assert any(statement.startswith("CREATE TABLE") for statement in told.create)
+        assert (told.evolve, told.conflict) == ((), "")
+        await destination.claim(load.target, owner())
+        await whole_load(destination, load, rows_of(schema, 0, 10))
+        standing = await destination.standing(load.target)
+        assert standing is not None
+        assert standing.columns == told.columns  # as it was told before it was made
+        told = await destination.ddl(load.target, schema, load.options)
+        assert (told.columns, told.evolve, told.conflict) == (standing.columns, (), "")
+        assert told.replace
+        more = Column(name="added later", type=Decimal(20, 5), nullable=True)
+        wider = replace(schema, columns=(*schema.columns, more))
+        told = await destination.ddl(load.target, wider, load.options)
+        (statement,) = told.evolve
+        assert statement.startswith("ALTER TABLE")
+        assert "(20,5)" in statement
+        assert told.conflict == ""
+        other = replace(schema.columns[-1], type=Date())
+        told = await destination.ddl(
+            load.target, replace(schema, columns=(*schema.columns[:-1], other)), load.options
+        )
+        assert other.name.casefold() in told.conflict.casefold()
+        assert told.evolve == ()
 
     async def test_append_is_idempotent_too(self, destination: Destination) -> None:
         schema = schema_of()

@@ -4,11 +4,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.connectors.delta.forms import stored_schema, widens
+from dtaas.connectors.delta.ddl import evolution
+from dtaas.connectors.delta.forms import stored_schema
 from dtaas.connectors.delta.table import Table, arrow_schema, require_moved
 from dtaas.connectors.folding_writer import FoldingWriter
 from dtaas.model.changes import ChangeWindow, TableStream
-from dtaas.model.errors import DtaasError, FatalError, SchemaChangedError
+from dtaas.model.errors import DtaasError, FatalError
 from dtaas.model.schema import TableSchema
 
 
@@ -87,26 +88,12 @@ class DeltaStream:
     def _evolve(self, table: DeltaTable, wanted: pa.Schema) -> None:
         """Add and widen columns; a column the source dropped stays and is NULL from now on."""
         present = arrow_schema(table)
-        wider: dict[str, pa.DataType] = {}
-        for field in wanted:
-            if field.name not in present.names:
-                continue
-            old = present.field(field.name).type
-            if widens(old, field.type):
-                wider[field.name] = field.type
-            elif old != field.type and not widens(field.type, old):
-                raise SchemaChangedError(
-                    f"Column {field.name!r} of {self._table.uri} is {old}, but the source's values"
-                    f" are {field.type} now.",
-                    hint="Start the task with force to load the table anew.",
-                )
-        if wider:
-            self._table.rewrite(
-                table, pa.schema([f.with_type(wider.get(f.name, f.type)) for f in present])
-            )
-        new = [field for field in wanted if field.name not in present.names]
-        if new:
-            self._table.add_columns(self._opened(), new)
+        change = evolution(present, wanted, self._table.uri)
+        if change.wider:
+            wider = [f.with_type(change.wider.get(f.name, f.type)) for f in present]
+            self._table.rewrite(table, pa.schema(wider))
+        if change.new:
+            self._table.add_columns(self._opened(), change.new)
 
     def _opened(self) -> DeltaTable:
         table = self._table.open()

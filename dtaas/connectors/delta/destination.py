@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.delta.changes import DeltaStream, check_key
-from dtaas.connectors.delta.forms import canonical_batch, stored_batch, stored_schema
+from dtaas.connectors.delta.ddl import described, target_ddl
+from dtaas.connectors.delta.forms import canonical_batch, nullable, stored_batch, stored_schema
 from dtaas.connectors.delta.place import Place
 from dtaas.connectors.delta.table import Table, arrow_schema, entry
 from dtaas.connectors.lake import ownership
@@ -43,8 +44,9 @@ from dtaas.model.load import (
     TableLoad,
     TargetTable,
     WriteMode,
+    WriteOptions,
 )
-from dtaas.model.plan import Standing, named_owner
+from dtaas.model.plan import DdlDestination, Standing, TargetDdl, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
@@ -95,10 +97,20 @@ class DeltaDestination:
         owner = await ownership.owner_of(self._store, target)
         return Standing(
             location=table.uri,
-            columns=(),  # stored in a form of their own
+            columns=described(arrow_schema(opened)),
             rows=await self._blocking(opened.count),
             owner="" if owner is None else named_owner(owner),
         )
+
+    async def ddl(
+        self, target: TargetTable, schema: TableSchema, options: WriteOptions
+    ) -> TargetDdl:
+        """Return what would be done to the columns, as Delta's SQL."""
+        del options  # they say nothing of columns
+        table = self._table(target)
+        opened = await self._blocking(table.open)
+        wanted = nullable(stored_schema(schema).arrow_schema())
+        return target_ddl(table.uri, wanted, None if opened is None else arrow_schema(opened))
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Free the target's marker if it is this owner's."""
@@ -287,5 +299,6 @@ class _StoringWriter:
 
 
 _: type[Destination] = DeltaDestination
+_ddl: type[DdlDestination] = DeltaDestination
 _changes: type[ChangeDestination] = DeltaDestination
 _positions: type[HoldsPositions] = DeltaDestination

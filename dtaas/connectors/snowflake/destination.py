@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.folding_writer import FoldingWriter
-from dtaas.connectors.snowflake import statements
+from dtaas.connectors.snowflake import inspection, statements
 from dtaas.connectors.snowflake.changes import SnowflakeStream, check_key
 from dtaas.connectors.snowflake.check import check_snowflake
 from dtaas.connectors.snowflake.errors import TableLockedError
@@ -38,7 +38,9 @@ from dtaas.model.load import (
     Owner,
     TableLoad,
     TargetTable,
+    WriteOptions,
 )
+from dtaas.model.plan import DdlDestination, Standing, TargetDdl
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import TableRef, TableSchema
@@ -92,6 +94,18 @@ class SnowflakeDestination:
                     f" {installation}.",
                     hint="Choose another target, delete that task, or set take_over once.",
                 )
+
+    async def standing(self, target: TargetTable) -> Standing | None:
+        """Return what stands there by the catalogue, and its rows counted."""
+        async with self._pool.session(_TAG) as session:
+            return await inspection.standing(session, self._places, target)
+
+    async def ddl(
+        self, target: TargetTable, schema: TableSchema, options: WriteOptions
+    ) -> TargetDdl:
+        """Return what a run would execute for the table's columns."""
+        stands = await self.standing(target)
+        return inspection.ddl(self._places, target, schema, options, stands)
 
     async def release(self, target: TargetTable, owner: Owner) -> None:
         """Forget the owner if it is this one."""
@@ -264,6 +278,7 @@ class SnowflakeDestination:
 
 
 _: type[Destination] = SnowflakeDestination
+_ddl: type[DdlDestination] = SnowflakeDestination
 _changes: type[ChangeDestination] = SnowflakeDestination
 _positions: type[HoldsPositions] = SnowflakeDestination
 _spending: type[MetersSpending] = SnowflakeDestination

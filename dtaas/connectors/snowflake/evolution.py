@@ -1,6 +1,7 @@
 """Making a target take what its source has now: create, add columns, widen them."""
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -39,20 +40,46 @@ async def evolve(
     await session.run(what, statements.create_table(create, table, columns, shape))
     present = {row[0]: str(row[1]) for row in await session.run(what, f"DESCRIBE TABLE {table}")}
     require_history(target, shape, kept=CURRENT in present)
+    for sql in alterations(places, target, columns, shape, present):
+        await session.run(what, sql)
+        log.info("table_altered", target=str(target), sql=sql)
+
+
+def alterations(
+    places: Places,
+    target: TargetTable,
+    columns: Sequence[TargetColumn],
+    shape: Shape,
+    present: Mapping[str, str],
+) -> list[str]:
+    """Return the statements that let a table take rows.
+
+    Args:
+        present: its columns and their types.
+
+    Raises:
+        SchemaChangedError: a column is of another kind than the source's values.
+    """
+    table, found = places.table(target), list[str]()
     if shape is Shape.SOFT and DELETED not in present:
-        await session.run(what, f"ALTER TABLE {table} ADD COLUMN {quoted(DELETED)} BOOLEAN")
+        found.append(f"ALTER TABLE {table} ADD COLUMN {quoted(DELETED)} BOOLEAN")
     for column in columns:
+        definition = f"{column.name} {column.stored.ddl}"
         if column.bare not in present:
-            await session.run(
-                what, f"ALTER TABLE {table} ADD COLUMN {column.name} {column.stored.ddl}"
-            )
-            log.info("column_added", target=str(target), column=column.bare)
+            found.append(f"ALTER TABLE {table} ADD COLUMN {definition}")
         elif _is_wider(column, present[column.bare], where=str(target)):
-            await session.run(
-                what,
-                f"ALTER TABLE {table} ALTER COLUMN {column.name} SET DATA TYPE {column.stored.ddl}",
+            found.append(
+                f"ALTER TABLE {table} ALTER COLUMN {column.name} SET DATA TYPE {column.stored.ddl}"
             )
-            log.info("column_widened", target=str(target), column=column.bare)
+    return found
+
+
+def normal(declared: str) -> str:
+    """Return a type in one spelling, whoever wrote it."""
+    kind, size, scale = _parsed(declared)
+    if kind == "NUMBER":
+        return f"{kind}({size},{scale})"
+    return f"{kind}({size})" if size else kind
 
 
 async def keeps_history(

@@ -16,10 +16,18 @@ from dtaas.model.connectors import Connector
 from dtaas.model.errors import NotFoundError, TimedOutError
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import ConnectorId, TaskId
-from dtaas.model.load import Owner
-from dtaas.model.plan import InspectableDestination, RunPlan, TablePlan, named_owner
+from dtaas.model.load import Owner, TargetTable
+from dtaas.model.plan import (
+    DdlDestination,
+    InspectableDestination,
+    RunPlan,
+    Standing,
+    TablePlan,
+    TargetDdl,
+    named_owner,
+)
 from dtaas.model.ports import ConnectorRegistry, Destination, LoadLedger, Source
-from dtaas.model.schema import TableInfo, TableRef
+from dtaas.model.schema import TableInfo, TableRef, TableSchema
 from dtaas.model.table_rules import NewTables, with_columns
 from dtaas.model.task import DesiredState, Task, TaskMode, TaskSpec, TaskStatus
 from dtaas.services.planning.history import Experience, experience
@@ -161,9 +169,7 @@ class PlanService:
                 await look.source.describe(table), mapping.include_columns, mapping.exclude_columns
             )
             schema = require_program(compiled(spec, taken)).output
-            standing = None
-            if isinstance(look.destination, InspectableDestination):
-                standing = await look.destination.standing(target)
+            standing, ddl = await _at_target(look, target, schema)
         except Exception as exc:  # noqa: BLE001 - told in the plan
             error = explain(exc)
             return TablePlan(
@@ -195,6 +201,7 @@ class PlanService:
                 target,
                 info=info,
                 standing=standing,
+                ddl=ddl,
                 unfinished=await self._ledger.open_load(look.task.id, table) if loads else None,
                 streams=streams,
                 owner=named_owner(self._owner(look.task)),
@@ -229,6 +236,18 @@ class PlanService:
             )
             stack.push_async_callback(_close, destination)
             yield source, destination
+
+
+async def _at_target(
+    look: _Look, target: TargetTable, schema: TableSchema
+) -> tuple[Standing | None, TargetDdl | None]:
+    """Return what stands at the target, and what the destination would run there."""
+    destination, standing, ddl = look.destination, None, None
+    if isinstance(destination, InspectableDestination):
+        standing = await destination.standing(target)
+    if isinstance(destination, DdlDestination):
+        ddl = await destination.ddl(target, schema, look.task.spec.write_options(schema.table))
+    return standing, ddl
 
 
 async def _close(opened: Source | Destination) -> None:

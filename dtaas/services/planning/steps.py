@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dtaas.model.changes import Capture
 from dtaas.model.load import TableLoad, TargetTable, WriteMode
-from dtaas.model.plan import PlanStep, Standing
+from dtaas.model.plan import PlanStep, Standing, TargetDdl
 from dtaas.model.schema import TableInfo, TableSchema
 from dtaas.model.task import TaskMode, TaskSpec
 
@@ -18,6 +18,7 @@ def steps_of(
     *,
     info: TableInfo | None,
     standing: Standing | None,
+    ddl: TargetDdl | None = None,
     unfinished: TableLoad | None,
     streams: bool,
     owner: str,
@@ -26,6 +27,7 @@ def steps_of(
 
     Args:
         standing: what readers of the target see now.
+        ddl: what the destination would run; without, its columns have Arrow's types.
         unfinished: a load an earlier execution left behind.
         streams: whether the table has a stream that would go on.
         owner: this task as `Standing.owner` names it.
@@ -43,10 +45,11 @@ def steps_of(
     if spec.mode.streams:
         steps += _capture(spec, info)
     if streams:
+        steps += _evolved(place, standing, ddl)
         steps.append(PlanStep(kind="stream", text=f"Go on with the changes of {schema.table}."))
         return tuple(steps)
     if spec.mode is not TaskMode.CDC:
-        steps += _load(spec, schema, place, standing, unfinished)
+        steps += _load(spec, schema, place, standing=standing, ddl=ddl, unfinished=unfinished)
     if spec.mode.streams:
         steps.append(
             PlanStep(kind="stream", text=f"Apply the changes of {schema.table} to {place}.")
@@ -70,7 +73,9 @@ def _load(
     spec: TaskSpec,
     schema: TableSchema,
     place: str,
+    *,
     standing: Standing | None,
+    ddl: TargetDdl | None,
     unfinished: TableLoad | None,
 ) -> Sequence[PlanStep]:
     steps: list[PlanStep] = []
@@ -81,26 +86,55 @@ def _load(
                 text=f"Resume the load that was not finished ({len(unfinished.chunks)} chunks).",
             )
         )
-    columns = [(field.name, str(field.type)) for field in schema.arrow_schema()]
+    arrow = [(field.name, str(field.type)) for field in schema.arrow_schema()]
+    found = ddl or TargetDdl(columns=tuple(arrow))
     if standing is None:
-        named = ", ".join(f"{name} {kind}" for name, kind in columns[:_NAMED])
-        more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
-        steps.append(PlanStep(kind="create", text=f"Create {place} ({named}{more})."))
+        named = ", ".join(f"{name} {kind}" for name, kind in found.columns[:_NAMED])
+        left = len(found.columns) - _NAMED
+        text = f"Create {place} ({named}{f' and {left} more' if left > 0 else ''})."
+        steps.append(PlanStep(kind="create", text=text, ddl=found.create))
         return steps
-    steps += _column_changes(place, standing.columns, columns)
-    if spec.write_mode(schema.table) is WriteMode.APPEND:
+    mode = spec.write_mode(schema.table)
+    if ddl is None or (mode is WriteMode.OVERWRITE and ddl.replace):
+        steps += _column_changes(place, standing.columns, found.columns)
+    else:
+        steps += _evolved(place, standing, ddl)
+    if mode is WriteMode.APPEND:
         steps.append(PlanStep(kind="append", text=f"Add the rows to those at {place}."))
         return steps
-    emptied = spec.write_mode(schema.table) is WriteMode.TRUNCATE_INSERT
+    if ddl is not None and not ddl.replace:
+        text = f"Write what is new of every row into the history at {place}."
+        steps.append(PlanStep(kind="append", text=text))
+        return steps
+    emptied = mode is WriteMode.TRUNCATE_INSERT
     rows = "what stands" if standing.rows is None else f"the {standing.rows:,} rows"
     steps.append(
         PlanStep(
             kind="replace",
             text=f"Replace {rows} at {place}{', in the same table' if emptied else ''}.",
             destructive=standing.rows != 0,
+            ddl=found.replace,
         )
     )
     return steps
+
+
+def _evolved(place: str, standing: Standing | None, ddl: TargetDdl | None) -> Sequence[PlanStep]:
+    """Return what is done to the columns of a table that stays."""
+    if standing is None or ddl is None:
+        return []
+    if ddl.conflict:
+        return [PlanStep(kind="refused", text=ddl.conflict)]
+    if not ddl.evolve:
+        return []
+    before = dict(standing.columns)
+    said = [
+        f"add {name} {kind}" if name not in before else f"make {name} {kind} (was {before[name]})"
+        for name, kind in ddl.columns
+        if before.get(name) != kind
+    ]
+    text = f"Columns of {place}: {', '.join(said)}."
+    return [PlanStep(kind="evolve", text=text, ddl=ddl.evolve)]
 
 
 def _column_changes(
