@@ -42,8 +42,10 @@ bench-peers-setup: setup ## Install the tools to race against, from PyPI, into .
 bench-peers: setup ## Race the tools and libraries there are; BENCH_ROWS=1000000
 	@$(BIN)/python -m tests.bench.peers.run
 
-bench-transformations: setup ## Each transformation in rows/s, beside pandas and polars where installed
-	@$(BIN)/python -m tests.bench.transformations
+bench-transformations: setup ## Transformations in rows/s beside pandas and polars, and on the whole path
+	@$(BIN)/uv pip install -q --target .venv/bench --python $(BIN)/python --require-hashes -r .ci/bench.txt
+	@PYTHONPATH=.venv/bench $(BIN)/python -m tests.bench.transformations
+	@$(BIN)/python -m tests.bench.whole_chain
 
 bench-web: setup ## Measure the page in a real Chromium against its budgets; WEB_ROUNDS=80
 	@.ci/chromium

@@ -12,6 +12,7 @@ from tests.bench.race import Race
 WAYS = {
     "dtaas": "tests.bench.ways.dtaas",
     "dtaas-transformed": "tests.bench.ways.dtaas_transformed",
+    "dtaas-hashed": "tests.bench.ways.dtaas_hashed",
     "arrow-odbc": "tests.bench.ways.arrow_odbc",
     "connectorx": "tests.bench.ways.connectorx",
     "pyodbc": "tests.bench.ways.pyodbc",

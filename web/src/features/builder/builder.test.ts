@@ -124,6 +124,19 @@ describe('YAML', () => {
     expect(specOf(back.draft)).toMatchObject({ source_connector_id: 1, destination_connector_id: 2, transformations: [{ tables: ['*'], steps: STEPS }] })
   })
 
+  it('names the task that is waited for, as the server reads it', () => {
+    const others = [{ id: 7, name: 'nightly load' }]
+    const one = draft({ schedule_type: 'after_task', schedule: { after_task_id: 7, jitter_seconds: 5 } })
+    const text = toYaml(one, CONNECTORS, others)
+    expect(text).toContain('after_task: nightly load')
+    expect(text).not.toContain('after_task_id')
+    const back = fromYaml(text, CONNECTORS, [], others)
+    if (!('draft' in back)) throw new Error(back.error.text)
+    expect(specOf(back.draft)?.schedule).toEqual({ after_task_id: 7, jitter_seconds: 5 })
+    const elsewhere = fromYaml(text, CONNECTORS)
+    expect('error' in elsewhere && elsewhere.error.text).toContain('no task named nightly load')
+  })
+
   it.each([
     ['name: [', 1, ''],
     ['name: a\nsource: nowhere', 2, 'no source named nowhere'],

@@ -16,19 +16,24 @@ export interface YamlError {
   line: number
   text: string
 }
+/** Another task, as a schedule waits for it. */
+export interface NamedTask {
+  id: number
+  name: string
+}
 type Outcome = { draft: Draft } | { error: YamlError }
 
-export function toYaml(draft: Draft, connectors: readonly ConnectorView[]): string {
+export function toYaml(draft: Draft, connectors: readonly ConnectorView[], tasks: readonly NamedTask[] = []): string {
   const name = (id: number | null) => connectors.find((one) => one.id === id)?.name ?? null
   const { source_connector_id: source, destination_connector_id: destination, ...rest } = draft
-  const all: Record<string, unknown> = { ...rest, transformations: rulesOf(draft.transformations), source: name(source), destination: name(destination) }
+  const all: Record<string, unknown> = { ...rest, transformations: rulesOf(draft.transformations), source: name(source), destination: name(destination), schedule: renamed(rest.schedule, 'after_task_id', 'after_task', (id) => tasks.find((one) => one.id === id)?.name) }
   const keys = [...ORDER, ...Object.keys(rest).filter((key) => !ORDER.includes(key)).sort()]
   const shown = keys.filter((key) => !isEmpty(all[key])).map((key) => [key, all[key]])
   return stringify({ apiVersion: API_VERSION, kind: 'task', ...Object.fromEntries(shown) }, { lineWidth: 110, aliasDuplicateObjects: false })
 }
 
 /** Read YAML or JSON; says the line of the first mistake. `known` are fields of the server beside those above. */
-export function fromYaml(text: string, connectors: readonly ConnectorView[], known: readonly string[] = []): Outcome {
+export function fromYaml(text: string, connectors: readonly ConnectorView[], known: readonly string[] = [], tasks: readonly NamedTask[] = []): Outcome {
   const counter = new LineCounter()
   const document = parseDocument(text, { lineCounter: counter })
   const first = document.errors[0]
@@ -40,10 +45,10 @@ export function fromYaml(text: string, connectors: readonly ConnectorView[], kno
     const range = items?.find((item) => item.key?.value === key)?.key?.range
     return range ? counter.linePos(range[0]).line : 1
   }
-  return read(found as Record<string, unknown>, connectors, lineOf, new Set([...ORDER, ...known]))
+  return read(found as Record<string, unknown>, connectors, lineOf, new Set([...ORDER, ...known]), tasks)
 }
 
-function read(found: Record<string, unknown>, connectors: readonly ConnectorView[], lineOf: (key: string) => number, known: ReadonlySet<string>): Outcome {
+function read(found: Record<string, unknown>, connectors: readonly ConnectorView[], lineOf: (key: string) => number, known: ReadonlySet<string>, tasks: readonly NamedTask[]): Outcome {
   const wrong = (key: string, text: string): Outcome => ({ error: { line: lineOf(key), text } })
   const { apiVersion, kind, source, destination, ...rest } = found
   if (apiVersion !== undefined && apiVersion !== API_VERSION) return wrong('apiVersion', `apiVersion is not ${API_VERSION}.`)
@@ -52,7 +57,9 @@ function read(found: Record<string, unknown>, connectors: readonly ConnectorView
   if (strange) return wrong(strange, `There is no field ${strange}.`)
   const odd = Object.entries(SHAPES).find(([key, fits]) => rest[key] !== undefined && !fits(rest[key]))
   if (odd) return wrong(odd[0], `${odd[0]} has the wrong shape.`)
-  const draft = { ...emptyDraft(), options: {}, ...rest } as Draft
+  const schedule = scheduleOf(rest['schedule'], tasks)
+  if (typeof schedule === 'string') return wrong('schedule', schedule)
+  const draft = { ...emptyDraft(), options: {}, ...rest, ...schedule } as Draft
   draft.transformations = stepsOf(draft.transformations)
   for (const [role, name] of [['source', source], ['destination', destination]] as const) {
     if (name === undefined || name === null) continue
@@ -63,6 +70,18 @@ function read(found: Record<string, unknown>, connectors: readonly ConnectorView
   return { draft }
 }
 
+/** The schedule with the id of the task it waits for, or why there is none. */
+function scheduleOf(found: unknown, tasks: readonly NamedTask[]): { schedule?: unknown } | string {
+  const awaited = isMapping(found) ? (found as Record<string, unknown>)['after_task'] : undefined
+  if (awaited === undefined) return {}
+  const task = tasks.find((one) => one.name === awaited)
+  return task ? { schedule: renamed(found, 'after_task', 'after_task_id', () => task.id) } : `There is no task named ${String(awaited)} to wait for.`
+}
+/** One field of a mapping under another name and value, in its place; as it was where there is no such value. */
+function renamed(all: unknown, from: string, to: string, value: (old: unknown) => unknown): unknown {
+  const made = isMapping(all) ? value((all as Record<string, unknown>)[from]) : undefined
+  return made === undefined ? all : Object.fromEntries(Object.entries(all as object).map(([key, old]: [string, unknown]) => (key === from ? [to, made] : [key, old])))
+}
 function isText(value: unknown): boolean {
   return typeof value === 'string'
 }
