@@ -143,3 +143,31 @@ async def test_what_is_kept_is_bounded():
 def test_pasted_values(value: Any, expected: Any):
     batch = pasted(table_schema(ORDERS), [{"id": value}])
     assert batch.to_pylist() == [{"id": expected, "name": None}]
+
+
+async def test_names_by_template_and_types_by_rule_are_seen_and_checked(
+    http: httpx.AsyncClient, work: AtWork
+):
+    fill(work, "10", "x")
+    asked = await body(work, STEPS[2:])
+    asked["task"]["table_rules"] = {
+        "column_names": "C_{column:upper}",
+        "types": [{"columns": ["name"], "data_type": "integer", "on_error": "null"}],
+    }
+    told = await seen(http, asked)
+    assert [(c["name"], c["type"]) for c in told["after"]] == [
+        ("C_ID", "int64"),
+        ("C_NAME", "int32"),
+        ("twice", "int64"),
+    ]
+    assert [row["after"] for row in told["rows"]] == [["1", "10", "2"], ["2", None, "4"]]
+    assert [(s["kind"], s["path"]) for s in told["steps"]][1:] == [
+        ("set_types", "$.table_rules.types[0]"),
+        ("name_columns", "$.table_rules.column_names"),
+    ]
+    asked["task"]["table_rules"] = {"column_names": "{column:snake}"}
+    asked["task"]["table_mappings"] = [{"source": asked["table"], "types": [{"data_type": "uuid"}]}]
+    validated = (await http.post("/api/tasks/validate", json=asked["task"])).json()
+    assert [(p["code"], p["field"]) for p in validated["problems"]] == [
+        ("type_mismatch", "$.table_mappings[0].types[0].data_type")
+    ]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtaas.connectors.registry import Registry
+from dtaas.model.column_rules import TypeRule
 from dtaas.model.connectors import (
     Connector,
     ConnectorRole,
@@ -81,6 +82,16 @@ def stored(spec: TaskSpec, number: int) -> Task:
     )
 
 
+TYPE_RULES = st.builds(
+    TypeRule,
+    tables=st.lists(WORDS, min_size=1, max_size=2).map(tuple),
+    columns=st.lists(WORDS, min_size=1, max_size=2).map(tuple),
+    source_types=st.sampled_from([("*",), ("money", "decimal(19,4)")]),
+    data_type=st.sampled_from(["double", "decimal(38,4)"]),
+    on_error=st.sampled_from(OnError),
+)
+
+
 @st.composite
 def specs(draw: st.DrawFn, name: str, awaited: int | None) -> TaskSpec:
     tables = draw(st.lists(TABLES, min_size=1, max_size=3, unique=True))
@@ -90,6 +101,8 @@ def specs(draw: st.DrawFn, name: str, awaited: int | None) -> TaskSpec:
         exclude=draw(patterns),
         new_tables=draw(st.sampled_from(NewTables)),
         target=draw(st.sampled_from(["", "raw/{schema}/{table:snake}"])),
+        column_names=draw(st.sampled_from(["", "{column:snake}", "x_{column}"])),
+        types=draw(st.lists(TYPE_RULES, max_size=2).map(tuple)),
     )
     return TaskSpec(
         name=name,
