@@ -32,6 +32,7 @@ async def routes(daemon: Daemon) -> list[str]:
         f"/tasks/{task}",
         f"/tasks/{task}?tab=runs",
         f"/tasks/{task}?tab=verify",
+        f"/tasks/{task}?tab=schema",
         f"/tasks/{task}?tab=rejected",
         f"/tasks/{task}?tab=audit",
         f"/tasks/{task}?tab=logs",

@@ -50,9 +50,13 @@ export const useSession = defineStore('session', () => {
 
   async function logout(): Promise<void> {
     await call('post', '/api/auth/logout')
+    forget()
+  }
+
+  function forget(): void {
     me.value = null
     loginNeeded.value = true
   }
 
-  return { me, version, loginNeeded, hasUsers, may, offers, load, look, login, setup, logout }
+  return { me, version, loginNeeded, hasUsers, may, offers, load, look, login, setup, logout, forget }
 })
