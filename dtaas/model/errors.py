@@ -100,6 +100,12 @@ class StoreUnavailableError(RetryableError):
     code = "store_unavailable"
 
 
+class StoreReadOnlyError(StoreUnavailableError):
+    """The metadata database takes no writes: a read-only disk, or a standby of PostgreSQL."""
+
+    code = "store_read_only"
+
+
 class StoreFullError(RetryableError):
     """The metadata database cannot grow; work goes on by itself once there is room again."""
 

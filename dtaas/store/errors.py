@@ -20,6 +20,7 @@ from dtaas.model.errors import (
     PermissionDeniedError,
     StoreCorruptError,
     StoreFullError,
+    StoreReadOnlyError,
     StoreUnavailableError,
 )
 
@@ -107,9 +108,10 @@ def _sqlite(exc: sqlite3.Error, place: StorePlace) -> DtaasError | None:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return corrupt(place)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return PermissionDeniedError(
-                f"The metadata database {place} cannot be opened for writing: {exc}.",
-                hint="Let the user of the daemon own the data folder and the files in it.",
+            return StoreReadOnlyError(
+                f"The metadata database {place} cannot be written: {exc}.",
+                hint="Let the user of the daemon own the data folder and the files in it, and see"
+                " in the system log whether the disk was made read-only; work goes on by itself.",
             )
         case _:
             return None
@@ -175,7 +177,13 @@ def _postgres(state: str, place: StorePlace) -> DtaasError | None:
                 f"The database of {place} does not exist.",
                 hint="Make it with CREATE DATABASE, or correct the URL of the store.",
             )
-        case "42501" | "25006":
+        case "25006":
+            return StoreReadOnlyError(
+                f"The metadata database {place} takes no writes: it is a standby, or was made"
+                " read-only.",
+                hint="Let the URL of the store lead to the primary; work goes on by itself.",
+            )
+        case "42501":
             return PermissionDeniedError(
                 f"The user of {place} may not create or change the tables of DTaaS.",
                 hint="Make it the owner of the database, or GRANT it CREATE on the schema.",

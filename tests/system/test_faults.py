@@ -1,7 +1,9 @@
 """Servers that fail under a load, and disks that fill up: a clear error, and nothing lost."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import run
 
@@ -103,6 +105,29 @@ async def test_a_full_metadata_disk_is_said_and_repaired(
         lambda d: bool(d.get("task")) and d["task"]["last_error_code"] == "store_full",
     )
     ballast.unlink()
+    await daemon.until_status(task_id, "idle")
+    proof = await compare(servers, prefix, LINEITEM)
+    assert proof.verified, proof.differs()
+
+
+@pytest.mark.timeout(240)
+async def test_a_locked_metadata_database_is_said_and_waited_for(
+    servers: Sandbox, make_daemon: Make, tmp_path: Path
+):
+    daemon = await make_daemon(tmp_path / "locked")
+    prefix = f"locked-{os.getpid()}/{{table}}"
+    task_id = await slow_task(daemon, prefix)
+    await daemon.control(task_id, "start")
+    await moved(daemon, task_id, 5_000)
+    with closing(sqlite3.connect(daemon.data_dir / "dtaas.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        told = await daemon.until(
+            task_id,
+            lambda d: bool(d.get("task")) and d["task"]["last_error_code"] == "store_unavailable",
+        )
+        assert "locked by another program" in told["task"]["last_error"]
+        assert told["task"]["status"] == "retrying"
+        other.execute("ROLLBACK")
     await daemon.until_status(task_id, "idle")
     proof = await compare(servers, prefix, LINEITEM)
     assert proof.verified, proof.differs()

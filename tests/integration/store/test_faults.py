@@ -4,10 +4,11 @@ import os
 import random
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
 
@@ -19,12 +20,14 @@ from anyio.streams.text import TextReceiveStream
 
 from dtaas.connectors.registry import Registry
 from dtaas.model.errors import (
+    Action,
     AuthenticationError,
     DatabaseNotFoundError,
     HostNotFoundError,
     PermissionDeniedError,
     StoreFullError,
     StoreInUseError,
+    StoreReadOnlyError,
     StoreUnavailableError,
 )
 from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
@@ -33,6 +36,7 @@ from dtaas.model.task import Task
 from dtaas.sandbox.postgres import PostgresServer, postgres
 from dtaas.sandbox.postgres_files import NOBODY
 from dtaas.store import exclusive
+from dtaas.store.errors import StorePlace, translated
 from dtaas.store.metrics import MetricSample
 from dtaas.store.store import Store, open_store
 from tests.contract.store_samples import (
@@ -209,6 +213,51 @@ async def test_a_read_only_disk_is_said_and_nothing_is_lost(small_disk: Path) ->
     async with open_store("", data_dir=small_disk, registry=registry) as store:
         assert await store.checkpoints.load(task.id, TABLE) == position(7)
         await store.checkpoints.advance(task.id, TABLE, position(8))
+
+
+async def test_a_postgres_that_takes_no_writes_is_waited_for(
+    server: PostgresServer, postgres_url: str, tmp_path: Path
+) -> None:
+    """As after a failover to a standby: nothing is given up, and writes go on by themselves."""
+    registry = Registry(memory=True)
+    admin = await asyncpg.connect(server.url())
+    try:
+        async with open_store(postgres_url, data_dir=tmp_path, registry=registry) as store:
+            task = await new_task_in(store)
+            await store.checkpoints.advance(task.id, TABLE, position(7))
+            await admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            await admin.execute("SELECT pg_reload_conf()")
+            with fail_after(30), pytest.raises(StoreReadOnlyError) as refused:
+                while True:  # until every connection has read its settings anew
+                    await store.checkpoints.advance(task.id, TABLE, position(8))
+            assert refused.value.action is Action.RETRY
+            assert await store.tasks.get(task.id) == task
+            await admin.execute("SET default_transaction_read_only = off")
+            await admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            await admin.execute("SELECT pg_reload_conf()")
+            with fail_after(30):
+                while True:
+                    with suppress(StoreReadOnlyError):
+                        await store.checkpoints.advance(task.id, TABLE, position(9))
+                        break
+            assert await store.checkpoints.load(task.id, TABLE) == position(9)
+    finally:
+        await admin.close()
+
+
+def test_a_sqlite_file_that_takes_no_writes_is_waited_for(tmp_path: Path) -> None:
+    """As when the system makes a failing disk read-only: the next connection cannot write."""
+    file = tmp_path / "dtaas.db"
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("CREATE TABLE t (a)")
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader:
+        with pytest.raises(sqlite3.OperationalError) as refused:
+            reader.execute("INSERT INTO t VALUES (1)")
+    error = translated(refused.value, StorePlace(label=str(file), file=file))
+    assert isinstance(error, StoreReadOnlyError)
+    assert isinstance(error, StoreUnavailableError)  # what waits for the store waits for this, too
+    assert (error.code, error.action) == ("store_read_only", Action.RETRY)
+    assert "read-only" in error.hint
 
 
 async def test_a_full_postgres_is_said_and_nothing_is_lost(
