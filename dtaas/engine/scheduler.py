@@ -27,6 +27,8 @@ _BUSY: Final = frozenset(
 )
 _ON_TIME: Final = timedelta(seconds=60)
 """A start later than this was missed, and `catch_up` decides."""
+_SET_BACK: Final = timedelta(seconds=5)
+"""A clock that goes back by more was set; what keeps it right moves it by less."""
 _FIRST_PAUSE_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 600.0
 
@@ -70,6 +72,7 @@ class Scheduler:
         self._start = start
         self._now = now
         self._plans: dict[TaskId, _Plan] = {}
+        self._looked: datetime | None = None
 
     async def serve(self) -> None:
         """Start due tasks until cancelled."""
@@ -89,6 +92,7 @@ class Scheduler:
         Raises:
             StoreUnavailableError: the tasks cannot be read.
         """
+        self._follow_clock()
         tasks = await self._store.scheduled()
         for gone in self._plans.keys() - {task.id for task in tasks}:
             del self._plans[gone]
@@ -99,6 +103,18 @@ class Scheduler:
                 log.warning(
                     "task_not_started", task_id=task.id, code=error.code, error=error.detail
                 )
+
+    def _follow_clock(self) -> None:
+        """Plan anew when the clock was set back: what is due soon must not wait for a day."""
+        now = self._now()
+        if self._looked is not None and now < self._looked - _SET_BACK:
+            log.warning("clock_went_back", by_s=round((self._looked - now).total_seconds(), 3))
+            self._plans = {
+                task_id: plan
+                for task_id, plan in self._plans.items()
+                if plan.pending or plan.written[0] is ScheduleType.AFTER_TASK
+            }
+        self._looked = now
 
     async def _look_at(self, task: Task) -> None:
         now = self._now()
@@ -123,7 +139,7 @@ class Scheduler:
         if plan.pending or plan.due is None or task.spec.schedule_type is ScheduleType.CONTINUOUS:
             return False
         last = await self._store.last_started(task.id)
-        if last is None:
+        if last is None or last > now:  # a start before the clock was set back tells nothing
             return False
         if task.spec.schedule_type is ScheduleType.INTERVAL:
             due = plan.timetable.next_after(last)
@@ -164,6 +180,7 @@ class Scheduler:
         edited: bool,
     ) -> datetime | None:
         """Return the start a task is planned for when it is first looked at."""
+        last = None if last is None else min(last, now)  # later, where the clock was set back
         match task.spec.schedule_type:
             case ScheduleType.CONTINUOUS:
                 return now
@@ -172,7 +189,8 @@ class Scheduler:
             case ScheduleType.INTERVAL:
                 due = timetable.next_after(last or now)
             case _:
-                anchor = now if edited else max(last or task.created_at, task.updated_at)
+                known = max(last or task.created_at, task.updated_at)
+                anchor = now if edited else min(known, now)
                 due = timetable.next_after(anchor)
         late = due is not None and due + _ON_TIME < now
         if not late or task.spec.schedule.catch_up is CatchUp.ONCE:

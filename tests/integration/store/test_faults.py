@@ -250,9 +250,11 @@ def test_a_sqlite_file_that_takes_no_writes_is_waited_for(tmp_path: Path) -> Non
     file = tmp_path / "dtaas.db"
     with closing(sqlite3.connect(file)) as writer:
         writer.execute("CREATE TABLE t (a)")
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader:
-        with pytest.raises(sqlite3.OperationalError) as refused:
-            reader.execute("INSERT INTO t VALUES (1)")
+    with (
+        closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as reader,
+        pytest.raises(sqlite3.OperationalError) as refused,
+    ):
+        reader.execute("INSERT INTO t VALUES (1)")
     error = translated(refused.value, StorePlace(label=str(file), file=file))
     assert isinstance(error, StoreReadOnlyError)
     assert isinstance(error, StoreUnavailableError)  # what waits for the store waits for this, too

@@ -102,6 +102,34 @@ async def test_cron_starts_at_its_time_and_once(world: World) -> None:
     assert await world.starts(hours=1) == (task,)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_clock_that_is_set_back_stalls_nothing(world: World, *, restarted: bool) -> None:
+    every = world.task(1, ScheduleType.INTERVAL, 60)
+    always = world.task(2, ScheduleType.CONTINUOUS)
+    hourly = world.task(3, ScheduleType.CRON, cron="0 * * * *")
+    assert await world.starts() == (every, always)
+    assert await world.starts(minutes=30) == (hourly,)
+    for task in (every, always, hourly):
+        await world.end(task)
+    assert set(await world.starts(seconds=1)) <= {every, always}
+    for task in (every, always):
+        if await world.store.running_execution(task) is not None:
+            await world.end(task)
+    world.now -= timedelta(days=1)
+    if restarted:
+        world.restart()
+    began = world.now
+    seen: list[TaskId] = list(await world.starts())
+    while world.now < began + timedelta(minutes=61):
+        for task in tuple(seen[-2:]):
+            if await world.store.running_execution(task) is not None:
+                await world.end(task)
+        seen += await world.starts(seconds=30)
+    assert 55 <= seen.count(every) <= 62
+    assert seen.count(always) > 55
+    assert seen.count(hourly) == 1
+
+
 async def test_an_interval_starts_at_once_and_counts_from_the_start(world: World) -> None:
     task = world.task(1, ScheduleType.INTERVAL, 60)
     assert await world.starts() == (task,)
