@@ -190,10 +190,7 @@ class OidcService:
     ) -> dict[str, Any]:
         """Return what the provider says of the user: the ID token, completed by its userinfo."""
         try:
-            async with await self._blocking(_client, settings) as client:
-                token = await client.fetch_token(
-                    provider.token_endpoint, code=code, code_verifier=flow.verifier
-                )
+            token = await self._token(settings, provider, flow, code)
             claims = await self._providers.verified(
                 provider,
                 str(token.get("id_token") or ""),
@@ -216,6 +213,21 @@ class OidcService:
             log.warning("oidc_token_refused", provider=settings.name, error=type(exc).__name__)
             raise LoginRefusedError("The provider's answer cannot be trusted.") from exc
         return claims
+
+    async def _token(
+        self, settings: OidcSettings, provider: Provider, flow: Flow, code: str
+    ) -> Mapping[str, Any]:
+        client = await self._blocking(_client, settings)
+        from httpx2 import HTTPError as ClientHTTPError  # noqa: PLC0415 - came with the client
+
+        try:
+            async with client:
+                token: Mapping[str, Any] = await client.fetch_token(
+                    provider.token_endpoint, code=code, code_verifier=flow.verifier
+                )
+        except ClientHTTPError as exc:
+            raise _away(settings, exc) from exc
+        return token
 
     async def _user(self, settings: OidcSettings, claims: Mapping[str, Any]) -> User:
         """Return the user, made at its first login, with the role the provider gives it now."""

@@ -12,6 +12,7 @@ import pytest
 
 from dtaas.api.app import create_app
 from dtaas.model.identity import UserRole
+from dtaas.services.identity.provider import Provider, Providers
 from dtaas.services.identity.users import UserChange, UserSpec
 from dtaas.settings import ApiSettings, AuthSettings, OidcSettings
 from tests.fakes.services_at_work import AtWork, services_at_work
@@ -201,6 +202,20 @@ async def test_a_provider_that_is_away_or_unknown(
     accounts.settings = msgspec.structs.replace(accounts.settings, oidc=(away,))  # type: ignore[misc]
     answer = await browser.daemon.get("/api/auth/oidc/corp/login")
     assert refused_with(answer) == "identity_provider_unavailable"
+
+
+async def test_a_provider_that_goes_away_before_it_confirms(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = await browser.at_provider(await browser.begin(), "ann")
+    described = Providers.of
+
+    async def without_tokens(self: Providers, issuer: str) -> Provider:
+        provider = await described(self, issuer)
+        return msgspec.structs.replace(provider, token_endpoint="http://127.0.0.1:1/token")
+
+    monkeypatch.setattr(Providers, "of", without_tokens)
+    assert refused_with(await browser.daemon.get(back)) == "identity_provider_unavailable"
 
 
 async def test_the_page_is_told_of_the_provider(browser: Browser) -> None:
