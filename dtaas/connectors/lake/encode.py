@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import IO, Any, Final, Protocol, assert_never, cast
 
-import arro3.io
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -15,7 +14,7 @@ from dtaas.model.load import FileFormat
 
 MIB: Final = 1024 * 1024
 ROW_GROUP_ROWS: Final = 128 * 1024
-ROW_GROUP_BYTES: Final = 16 * MIB
+ROW_GROUP_BYTES: Final = 8 * MIB
 TEXT_SLICE_BYTES: Final = 4 * MIB
 JSON_SLICE_ROWS: Final = 4096  # its encoder holds the interpreter's lock: keep the event loop alive
 _SAMPLE_ROWS: Final = 10_000
@@ -114,6 +113,8 @@ class JsonEncoder:
         Raises:
             UnsupportedTypeError: a float is NaN or infinite, for which JSON has no form.
         """
+        import arro3.io  # noqa: PLC0415 - 5 MB that only JSON needs
+
         for name in self._floats:
             if not pc.all(pc.is_finite(table[name]), min_count=0).as_py():
                 raise UnsupportedTypeError(

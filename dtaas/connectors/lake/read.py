@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, assert_never
 
-import arro3.io
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -84,6 +83,8 @@ def _stored_batches(
         case FileFormat.CSV:
             yield from _csv_batches(path, text_schema(stored), _csv_block_bytes(path, schema))
         case FileFormat.JSON:
+            import arro3.io  # noqa: PLC0415 - 5 MB that only JSON needs
+
             with path.open("rb") as lines:
                 reader = arro3.io.read_json(lines, text_schema(stored), batch_size=_BATCH_ROWS)
                 yield from pa.RecordBatchReader.from_stream(reader)

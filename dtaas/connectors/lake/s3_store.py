@@ -19,7 +19,7 @@ from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import BucketConfig
 from dtaas.model.errors import ConnectionLostError
 
-PARTS_AT_ONCE: Final = 4
+PARTS_AT_ONCE: Final = 3
 """Parts on their way, over all chunks: 32 MiB of memory, and enough for some 300 MB/s to S3."""
 _CLEANUP_LIMIT_S: Final = 10.0
 _DELETE_KEYS: Final = 1000  # most keys of one DeleteObjects
