@@ -22,6 +22,7 @@ enum { END_OF_BYTES = 1, END_TOKEN = 2, END_ERROR = 3 };
 static uint64_t state, current;
 static size_t heads[MAX_HEADS], head_count; /* where lengths lie in the payload: damaged most */
 static uint16_t table[128];
+static uint16_t pairs[256 + 128 * 256]; /* of a code page with characters of one or two bytes */
 
 void __sanitizer_set_death_callback(void (*callback)(void));
 
@@ -78,9 +79,9 @@ static void put_noise(bytes *b, size_t size) {
 static tds_column random_column(void) {
   static const uint8_t long_lengths[] = {LENGTH_SHORT, LENGTH_PARTIAL, LENGTH_POINTER};
   tds_column c = {0};
-  c.as = (uint8_t)below(AS_BYTES + 1);
+  c.as = (uint8_t)below(AS_DOUBLE_BYTE + 1);
   c.length = one_in(2) ? LENGTH_FIXED : LENGTH_BYTE;
-  c.table = table;
+  c.table = c.as == AS_DOUBLE_BYTE ? pairs : table;
   switch (c.as) {
     case AS_INT:
       c.wire = (uint8_t)(1u << below(4));
@@ -139,9 +140,18 @@ static void put_utf8_text(bytes *b, size_t characters) {
   }
 }
 
+static void put_double_bytes(bytes *b, size_t characters) {
+  while (characters--) {
+    uint64_t first = below(256);
+    put_number(b, first, 1);
+    if (pairs[first] == LEAD_BYTE) put_number(b, 0x40 + below(0xC0), 1);
+  }
+}
+
 static void put_text_bytes(bytes *b, int as, size_t length) {
   if (as == AS_UTF16) put_utf16(b, length);
   else if (as == AS_UTF8) put_utf8_text(b, length);
+  else if (as == AS_DOUBLE_BYTE) put_double_bytes(b, length);
   else put_noise(b, length);
 }
 
@@ -204,7 +214,8 @@ static void put_value(bytes *b, const tds_column *c) {
     case AS_UTF16:
     case AS_CODE_PAGE:
     case AS_UTF8:
-    case AS_BYTES: break;
+    case AS_BYTES:
+    case AS_DOUBLE_BYTE: break;
     default:
       if (c->length == LENGTH_BYTE) put_number(b, c->wire, 1);
       put_noise(b, c->wire);
@@ -469,6 +480,9 @@ static void execute(void) {
 int main(int argc, char **argv) {
   if (argc != 4) return 2;
   __sanitizer_set_death_callback(tell_seed);
+  for (int i = 0; i < 256; i++) pairs[i] = i < 0xA0 ? (uint16_t)i : LEAD_BYTE;
+  for (int i = 0; i < 128 * 256; i++)
+    pairs[256 + i] = i % 256 < 0x40 ? NO_CHARACTER : (uint16_t)(0x100 + i);
   for (int i = 0; i < 128; i++) table[i] = (uint16_t)(0xA0 + i * 67 % 0xD000);
   uint64_t first = strtoull(argv[1], NULL, 10), most = strtoull(argv[2], NULL, 10), n = 0;
   double seconds = atof(argv[3]);
