@@ -107,6 +107,7 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         ledger=store.loads,
         streams=store.streams,
         reviews=store.reviews,
+        history=store.schema_history,
         bus=bus,
         uniform=random.SystemRandom().uniform,
         data_dir=settings.data_dir(os.environ),

@@ -9,6 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
+from dtaas.engine.drift.gate import DriftGate
+from dtaas.engine.drift.source import GuardedChangeSource, GuardedMarks, GuardedSource
 from dtaas.engine.execution import Attempt, Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
 from dtaas.engine.increment import Increments
@@ -38,7 +40,7 @@ from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
 from dtaas.model.spending import spent_at
-from dtaas.model.task import Task, TaskMode, TaskStatus
+from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
 _CLOSE_LIMIT_S = 10.0
@@ -73,7 +75,7 @@ class Ended(Struct, frozen=True, kw_only=True):
 
 
 class _Job(Struct, frozen=True):
-    """What one execution works on."""
+    """What one execution works on. `source` looks whether tables changed, `rows` does not."""
 
     task: Task
     execution: Execution
@@ -82,6 +84,7 @@ class _Job(Struct, frozen=True):
     source: Source
     destination: Destination
     shaping: TaskShaping
+    rows: Source
 
 
 class TaskActor:
@@ -92,6 +95,7 @@ class TaskActor:
         self._registry = registry
         self._orders = orders
         self._shaping: TaskShaping | None = None
+        self._gate: DriftGate | None = None
         self._execution: TaskExecution | TaskStream | None = None
         self._leaving = False
 
@@ -104,6 +108,8 @@ class TaskActor:
     async def reload(self, tables: Sequence[TableRef]) -> None:
         """Load tables of a task that streams anew, while the others stream on."""
         if isinstance(self._execution, TaskStream):
+            if self._gate is not None:
+                await self._gate.fresh(tables)
             await self._execution.reload(tables)
 
     def repair(self, table: TableRef, keys: Sequence[Key]) -> bool:
@@ -168,20 +174,63 @@ class TaskActor:
             task.spec, self._workshop.data_dir, task.id, execution.id
         )
         self._shaping = shaping
-        source = shaping.source(source)
-        job = _Job(task, execution, tuple(tables), owner, source, destination, shaping)
+        gate = await self._guard(task, execution, source, destination)
+        guarded = source if gate is None else GuardedSource(source, gate)
+        job = _Job(
+            task,
+            execution,
+            tuple(tables),
+            owner,
+            shaping.source(guarded),
+            destination,
+            shaping,
+            shaping.source(source),
+        )
         if task.spec.mode is TaskMode.INCREMENTAL:
             return await self._increment(job, tables, connector)
         if not task.spec.mode.streams:
             return await self._load(job, tables)
         streams = await self._workshop.streams.streams(task.id)
         capture = capture_of(task.spec.options.capture, streams)
-        changes = shaping.changes(self._registry.change_source(connector, capture))
+        changes = self._registry.change_source(connector, capture)
+        changes = shaping.changes(changes if gate is None else GuardedChangeSource(changes, gate))
         try:
             return await self._load_and_stream(job, changes, capture)
         finally:
             with move_on_after(_CLOSE_LIMIT_S, shield=True):
                 await changes.aclose()
+
+    async def _guard(
+        self, task: Task, execution: Execution, source: Source, destination: Destination
+    ) -> DriftGate | None:
+        """Return who looks at tables before they are read; what is loaded anew by order passes."""
+        if self._workshop.history is None:
+            return None
+        gate = self._gate = DriftGate(
+            history=self._workshop.history,
+            bus=self._workshop.bus,
+            task=task,
+            execution_id=execution.id,
+            source=source,
+            destination=destination,
+            pause=partial(self._pause_for, task.id),
+        )
+        ordered = self._orders.tables if task.spec.mode.streams else ()
+        if self._orders.restart or ordered:
+            await gate.fresh(self._orders.tables or task.spec.source_tables)
+        return gate
+
+    async def _pause_for(self, task_id: TaskId, error: DtaasError) -> None:
+        """Pause the task, and say why."""
+        changed = await self._workshop.store.set_status(
+            task_id,
+            TaskStatus.PAUSING,
+            desired=DesiredState.PAUSED,
+            error_code=error.code,
+            error=error.detail,
+        )
+        self._workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
+        self.drain()
 
     async def _settle_positions(self, task: Task, owner: Owner, destination: Destination) -> None:
         """Compare positions with the target's where that was ordered; see `Positions.settle`."""
@@ -203,7 +252,8 @@ class TaskActor:
         """Read what is new above each table's watermark; what is not known yet in full."""
         if not isinstance(job.destination, ChangeDestination):
             raise TypeError(job.destination)
-        marks = job.shaping.marks(self._registry.watermark_source(connector))
+        marks = self._registry.watermark_source(connector)
+        marks = job.shaping.marks(marks if self._gate is None else GuardedMarks(marks, self._gate))
         try:
             increments = Increments(
                 marks=marks,
@@ -211,6 +261,7 @@ class TaskActor:
                 streams=self._workshop.streams,
                 shaping=job.shaping,
                 uniform=self._workshop.uniform,
+                gate=self._gate,
             )
             return await self._load(job, tables, increments.attempt)
         finally:
@@ -270,13 +321,14 @@ class TaskActor:
         stream = TaskStream(
             task=task,
             source=changes,
-            rows=job.source,
+            rows=job.rows,
             destination=job.destination,
             streams=workshop.streams,
             meter=meter,
             reporter=Reporter(workshop.store, workshop.bus, job.execution.id, meter),
             uniform=workshop.uniform,
             streaming=partial(self._show_streaming, task.id),
+            gate=self._gate,
         )
         self._work_on(stream)
 

@@ -1,17 +1,22 @@
 """Keeps one table's stream with its source's DDL: notices it, follows it, tidies up behind it."""
 
 from datetime import datetime
+from typing import Final
 
 import structlog
+from anyio import current_time
 from msgspec.structs import replace
 
 from dtaas.engine.ddl import handed_over, selected, without_predecessor
 from dtaas.engine.stream_context import StreamContext
 from dtaas.model.change_ports import FollowsDdl
-from dtaas.model.changes import ChangeWindow, StreamState, TrackedTable
-from dtaas.model.errors import CaptureNotEnabledError
+from dtaas.model.changes import ChangeWindow, Missed, StreamState, TrackedTable
+from dtaas.model.drift import DetectedBy
+from dtaas.model.errors import CaptureNotEnabledError, SchemaChangePendingError
 
 log = structlog.get_logger()
+_LOOK_EVERY_S: Final = 30.0
+"""How often a table is described whose source does not tell of DDL."""
 
 
 class DdlFollower:
@@ -20,11 +25,16 @@ class DdlFollower:
     Attributes:
         structure: the source's latest mark of the table; see `SourceState`.
         uncaptured: which columns are not captured and what a DBA would run, '' when all are.
+        waiting: which change waits for a decision, '' while the table may go on.
+        filling: new columns that the next window brings of all rows.
     """
 
     def __init__(self, context: StreamContext) -> None:
         self.structure = ""
         self.uncaptured = ""
+        self.waiting = ""
+        self.filling: tuple[str, ...] = ()
+        self._looked_at: float | None = None
         self._context = context
         self._followed = ""
         self._dropped_with: TrackedTable | None = None
@@ -34,8 +44,72 @@ class DdlFollower:
         """Return whether there is DDL that was not looked at yet."""
         return self.structure != self._followed
 
+    @property
+    def due(self) -> bool:
+        """Return whether the table is to be looked at."""
+        if self._context.gate is None:
+            return False
+        if self._looked_at is None or (self.altered and not self.waiting):
+            return True
+        told = getattr(self._context.source, "tells_ddl", True)
+        return not told and current_time() > self._looked_at + _LOOK_EVERY_S
+
+    def look_again(self) -> None:
+        """Look at the table again: somebody decided."""
+        self._looked_at = None
+
+    async def look(self, state: StreamState) -> StreamState:
+        """Compare the table with what is remembered of it.
+
+        Raises:
+            SchemaChangeRefusedError: it changed in a way that ends the stream.
+        """
+        gate, table = self._context.gate, state.stream.tracked.table
+        if gate is None:
+            return state
+        by = DetectedBy.DDL_HISTORY if self.altered else DetectedBy.POLL
+        if self._looked_at is None:
+            by = DetectedBy.START
+        position = state.position.hex()
+        if by is DetectedBy.DDL_HISTORY:
+            position = self.structure.split(" ", 1)[0] or position
+        try:
+            _, verdict = await gate.check(table, by, position)
+        except SchemaChangePendingError as error:
+            self.waiting = f"{error.detail} {error.hint}"
+            self._looked_at = current_time()
+            return state
+        self.waiting, self._looked_at = "", current_time()
+        if not getattr(self._context.source, "tells_ddl", True):
+            self.filling = verdict.filling
+            return await self.follow(state)
+        tracked = state.stream.tracked
+        decided = (frozenset(tracked.left_out) & verdict.accepted) or (
+            verdict.ignored - frozenset(tracked.left_out)
+        )
+        return await self.follow(state) if decided else state
+
+    def filled_by(self, window: ChangeWindow) -> ChangeWindow:
+        """Return a window that brings the new columns of all rows, where that is asked for."""
+        if not self.filling or window.missed is not None or window.to <= window.after:
+            return window
+        missed = Missed(columns=self.filling, since=b"", filled=True)
+        return replace(window, missed=missed, expected_rows=None)
+
+    async def written(self, window: ChangeWindow, rows: int) -> None:
+        """Note the rows that a durable window wrote again because columns came."""
+        missed, gate = window.missed, self._context.gate
+        if missed is None or gate is None:
+            return
+        self.filling = ()
+        await gate.filled(window.table, missed.columns, rows)
+
     async def settled(self, state: StreamState) -> StreamState:
         """Drop the instance that was left, where that is due, and follow new DDL."""
+        if self.due:
+            state = await self.look(state)
+        if self.waiting:
+            return state
         state = await self._tidied(state)
         return await self.follow(state) if self.altered else state
 

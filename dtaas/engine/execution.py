@@ -25,9 +25,11 @@ from dtaas.engine.progress import ExecutionMeter, TableMeter, none_rejected
 from dtaas.engine.report import Reporter
 from dtaas.engine.table import LoadContext, load_table
 from dtaas.model.change_ports import StreamStore
+from dtaas.model.drift_ports import SchemaHistory
 from dtaas.model.errors import (
     ExecutionTimeoutError,
     NoProgressError,
+    SchemaChangePendingError,
     StoreCorruptError,
     StoreFullError,
     StoreUnavailableError,
@@ -65,6 +67,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
         uniform: the randomness of backoff, `random.uniform`.
         table_retry: attempts and pauses of one table; `most` comes from the task.
         data_dir: where rejected rows are kept.
+        history: what is remembered of tables; None does not look for changes of them.
     """
 
     store: ExecutionStore
@@ -75,6 +78,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
     reviews: PositionReviews = NO_REVIEWS
     table_retry: RestartPolicy = RestartPolicy()
     data_dir: Path = Path(".dtaas")
+    history: SchemaHistory | None = None
 
 
 class Company(Struct, frozen=True, kw_only=True):
@@ -222,6 +226,9 @@ class TaskExecution:
                 if isinstance(error, _STORE_ERRORS):
                     raise error from exc
             meter.failed(error)
+            if isinstance(error, SchemaChangePendingError) and self.drain.requested:
+                meter.enter(TablePhase.STOPPED)  # the task pauses for it
+                return
             delay_s = restarts.next_delay_s(error, ran_s=current_time() - began)
             log.warning(
                 "table_attempt_failed",

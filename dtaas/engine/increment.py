@@ -12,6 +12,7 @@ from anyio import current_time
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dtaas.engine.drift.gate import DriftGate
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.shaping.task import TaskShaping
 from dtaas.engine.stream_context import StreamContext
@@ -38,6 +39,7 @@ class Increments(Struct, frozen=True, kw_only=True):
     streams: StreamStore
     shaping: TaskShaping
     uniform: Callable[[float, float], float]
+    gate: DriftGate | None = None
 
     async def attempt(self, context: LoadContext, table: TableRef, meter: TableMeter) -> None:
         """Bring a table up to date, once; the next attempt goes on where this one ended."""
@@ -56,6 +58,7 @@ class _TableIncrement:
         self._meter = meter
         self._field, self._mapping = _mapping(context, table)
         self._fence: Fence | None = None
+        self._filling: tuple[str, ...] = ()
 
     async def run(self) -> None:
         """Load the table where nothing is known of it, else read what is new."""
@@ -93,15 +96,25 @@ class _TableIncrement:
         if old.instance != tracked.instance or old.schema.key != tracked.schema.key:
             return "it has another watermark or key"
         if (old.instance_id, old.schema.columns) == (tracked.instance_id, tracked.schema.columns):
-            return ""
+            return await self._why_filled()
         reason = f"Table {self._table} was made anew, or its columns are others than before"
         if context.spec.on_gap(self._table) is OnGap.RELOAD:
             return reason
+        if self._shared.gate is not None and old.instance_id == tracked.instance_id:
+            return await self._why_filled()  # the gate let it pass
         raise SchemaChangedError(
             f"{reason}: rows that were read lack what is new.",
             hint="Start the task with force and this table to load it anew, "
             "or set options.on_gap to reload.",
         )
+
+    async def _why_filled(self) -> str:
+        """Return why rows that are there get the values of new columns, '' when they do not."""
+        gate = self._shared.gate
+        if gate is None:
+            return ""
+        self._filling = (await gate.standing(self._table)).filling
+        return f"{', '.join(self._filling)} came, and rows get its values" if self._filling else ""
 
     async def _load(self, tracked: TrackedTable, reason: str) -> None:
         """Load the table in full; its watermark is where the fence stood before the first row."""
@@ -118,6 +131,9 @@ class _TableIncrement:
         await TableLoader(loading, self._table, self._meter).run()
         if self._meter.phase is not TablePhase.COMPLETED:
             return  # the drain came first
+        if self._filling and self._shared.gate is not None:
+            rows = self._meter.snapshot().rows_done
+            await self._shared.gate.filled(self._table, self._filling, rows)
         load = await context.ledger.last_committed(task_id, self._table)
         if load is None or not load.source_position:
             raise SourceQueryError(

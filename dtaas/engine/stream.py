@@ -22,6 +22,7 @@ from dtaas.concurrency.figures import FIGURES
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.drain import Drain
+from dtaas.engine.drift.gate import DriftGate
 from dtaas.engine.failures import explain
 from dtaas.engine.handover import part
 from dtaas.engine.progress import ExecutionMeter
@@ -37,6 +38,7 @@ from dtaas.model.errors import (
     CaptureGapError,
     CaptureLostError,
     DtaasError,
+    SchemaChangeRefusedError,
     SourceRestoredError,
     TablesFailedError,
 )
@@ -71,6 +73,7 @@ class TaskStream:
         reporter: Reporter,
         uniform: Callable[[float, float], float],
         streaming: Callable[[], Awaitable[None]],
+        gate: DriftGate | None = None,
     ) -> None:
         self.drain = Drain()
         self.task = task
@@ -97,6 +100,7 @@ class TaskStream:
             drain=self.drain,
             uniform=uniform,
             caught_up=self._ask_again,
+            gate=gate,
         )
         self._tables: dict[TableRef, TableStreamer] = {}
         self._lives: dict[TableRef, tuple[CancelScope, Event]] = {}
@@ -170,6 +174,11 @@ class TaskStream:
             if table not in self.meter.tables:
                 self.meter.add(table)
                 self._wanted[table] = None
+        for streamer in list(self._tables.values()):
+            if isinstance(streamer.error, SchemaChangeRefusedError):
+                await self._join(streamer.state)
+            else:
+                streamer.look_again()
         self._tell_news()
 
     async def _part(self, table: TableRef) -> None:
@@ -229,6 +238,8 @@ class TaskStream:
     async def _lost(self, table: TableRef, error: DtaasError) -> None:
         """Load a table anew whose changes are lost, once; else leave it to a person."""
         gap = isinstance(error, CaptureGapError | CaptureLostError)
+        if isinstance(error, CaptureLostError) and self._context.gate is not None:
+            await self._context.gate.note_if_gone(table)
         if gap and self.task.spec.on_gap(table) is OnGap.RELOAD and table not in self._again:
             self._again.add(table)
             log.warning("table_loaded_anew", table=str(table), code=error.code, error=error.detail)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.drain import Drain
+from dtaas.engine.drift.gate import DriftGate
 from dtaas.engine.turns import Turns
 from dtaas.model.change_ports import ChangeDestination, StreamStore, WindowSource
 from dtaas.model.execution import TablePhase
@@ -20,6 +21,7 @@ class StreamContext(Struct, frozen=True, kw_only=True):
         rows: the same source, for single rows by key.
         turns: places for windows being applied, over all tables.
         caught_up: called when a table has done all it knew of, to ask for more at once.
+        gate: looks whether tables changed; None where somebody else does, or nobody.
         phase: what tables are shown in while they take changes.
     """
 
@@ -33,4 +35,5 @@ class StreamContext(Struct, frozen=True, kw_only=True):
     drain: Drain
     uniform: Callable[[float, float], float]
     caught_up: Callable[[], None]
+    gate: DriftGate | None = None
     phase: TablePhase = TablePhase.STREAMING

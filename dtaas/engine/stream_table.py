@@ -30,6 +30,7 @@ from dtaas.model.errors import (
     FatalError,
     NoProgressError,
     SchemaChangedError,
+    SchemaChangeRefusedError,
     StoreCorruptError,
     StoreFullError,
     StoreUnavailableError,
@@ -65,6 +66,7 @@ class TableStreamer:
         self._turn: Turn | None = None
         self._committed_at: datetime | None = None
         self._ddl = DdlFollower(context)
+        self._read_again = 0
         self.error: DtaasError | None = None
 
     @property
@@ -90,7 +92,7 @@ class TableStreamer:
         ahead = source.position > self._state.position
         to_do = ahead and (bool(self._repairs) or self._state.stream.tracked.successor is not None)
         quiet = high <= self._state.position and self._state.intent is None
-        idle = quiet and not to_do and not self._ddl.altered
+        idle = quiet and not to_do and not (self._ddl.altered or self._ddl.due or self._ddl.waiting)
         window = self._in_flight
         if quiet and not to_do:
             self._behind_since = None
@@ -118,7 +120,7 @@ class TableStreamer:
         if warning and not self._warned:
             log.warning("retention_runs_out", table=name, detail=warning)
         self._warned = warning
-        told = filter(None, (warning, source.trouble, self._ddl.uncaptured))
+        told = filter(None, (warning, source.trouble, self._ddl.uncaptured, self._ddl.waiting))
         self._meter.lags(lag, " ".join(told))
 
     def repair(self, keys: Sequence[Key]) -> None:
@@ -128,6 +130,11 @@ class TableStreamer:
             keys: exact texts of the key's values.
         """
         self._repairs = tuple(dict.fromkeys((*self._repairs, *keys)))
+
+    def look_again(self) -> None:
+        """See whether somebody decided about a change of the table."""
+        self._ddl.look_again()
+        self._news.set()
 
     def moved(self, position: bytes) -> None:
         """Note that an idle table's position was moved in the store."""
@@ -158,8 +165,11 @@ class TableStreamer:
                 error = explain(exc)
                 if isinstance(error, STORE_ERRORS):
                     raise error from exc
-                if isinstance(error, SchemaChangedError) and await self._altered():
-                    continue
+                if isinstance(error, SchemaChangedError):
+                    standing = await self._why_altered(error)
+                    if standing is None:
+                        continue
+                    error = standing
             delay_s = restarts.next_delay_s(error, ran_s=current_time() - began)
             if delay_s is None:
                 self.fail(error)
@@ -213,6 +223,10 @@ class TableStreamer:
     async def _follow(self) -> None:
         while not self._context.drain.requested and not self.ended:
             self._state = await self._ddl.settled(self._state)
+            if self._ddl.waiting:
+                self._news = Event()
+                await self._wait()
+                continue
             if self._state.intent is None and self._state.position >= self._target:
                 self._news = Event()
                 self._context.caught_up()
@@ -245,11 +259,24 @@ class TableStreamer:
             raise
         self._patience_s = PATIENCE_S
 
+    async def _why_altered(self, error: DtaasError) -> DtaasError | None:
+        """Return what stands in the way of DDL that came between; None when it is followed."""
+        try:
+            return None if await self._altered() else error
+        except SchemaChangeRefusedError as refused:
+            return refused
+
     async def _altered(self) -> bool:
         """Look for DDL behind an error. Returns whether there was some: then it is tried again."""
         before = self._state.stream.tracked
         try:
+            self._ddl.look_again()
+            self._state = await self._ddl.settled(self._state)
+            if self._ddl.waiting:
+                return True
             self._state = await self._ddl.follow(self._state)
+        except SchemaChangeRefusedError:
+            raise
         except DtaasError as error:
             log.warning("ddl_not_followed", table=str(self.table), error=error.detail)
         return self._state.stream.tracked != before
@@ -272,6 +299,7 @@ class TableStreamer:
                 to=end_of(self._state, self._target),
                 most_rows=context.spec.options.window_rows,
             )
+            window = self._ddl.filled_by(window)
             self._full = window.expected_rows is None or window.to < self._target
             if window.expected_rows == 0 and not self._repairs:
                 self._full = True  # nothing was written: no reason to wait
@@ -286,6 +314,7 @@ class TableStreamer:
             self._in_flight = None
         if receipt is not None:
             await self._advance(window, receipt)
+            await self._ddl.written(window, self._read_again)
             self._repairs = tuple(k for k in self._repairs if k not in frozenset(repairing))
 
     async def _apply(self, window: ChangeWindow) -> ChangeReceipt | None:
@@ -331,7 +360,9 @@ class TableStreamer:
                 await self._write(batch, writer, lease, watch, limit_s)
         moved = partial(self._moved, watch, limit_s)
         found = missed_rows(context.source, context.rows, self._state.stream, window, moved)
+        self._read_again = 0
         async for batch in found:
+            self._read_again += batch.num_rows
             await self._write(batch, writer, lease, watch, limit_s)
 
     async def _write(

@@ -31,7 +31,7 @@ from dtaas.engine.leasing import TaskLeases
 from dtaas.engine.progress import utc_now
 from dtaas.engine.repair import Key
 from dtaas.model.change_ports import ChangeRegistry
-from dtaas.model.errors import DtaasError, RetryableError
+from dtaas.model.errors import DtaasError, RetryableError, SchemaChangePendingError
 from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import TaskId
@@ -307,7 +307,7 @@ class Supervisor:
             case DesiredState.PAUSED:
                 running = await self._workshop.store.running_execution(task.id)
                 status = TaskStatus.PAUSED if running is not None else _resting(task)
-                await self._show(task.id, status)
+                await self._show(task.id, status, error=_waits_for(task))
             case DesiredState.STOPPED:
                 await self._end_running(task.id, ExecutionStatus.STOPPED, None)
                 if task.status in _ENDING:
@@ -395,6 +395,13 @@ class Supervisor:
                 last_error=error.detail,
             )
             self._workshop.bus.publish(TaskChanged(at=utc_now(), task=task))
+
+
+def _waits_for(task: Task) -> DtaasError | None:
+    """Return the change of a table that a task paused for, None when its user paused it."""
+    if task.last_error_code != SchemaChangePendingError.code:
+        return None
+    return SchemaChangePendingError(task.last_error or "")
 
 
 def _resting(task: Task) -> TaskStatus:

@@ -22,9 +22,9 @@ from dtaas.model.changes import (
 )
 from dtaas.model.connectors import Connector
 from dtaas.model.ids import TaskId
-from dtaas.model.load import Chunk
+from dtaas.model.load import Chunk, TargetTable
 from dtaas.model.ports import BatchReader, ConnectorRegistry
-from dtaas.model.schema import TableRef
+from dtaas.model.schema import Column, TableRef
 from dtaas.model.watermark import Fence, Watermark
 
 
@@ -254,6 +254,22 @@ class ChangeDestination(Protocol):
         self, stream: TableStream, window: ChangeWindow
     ) -> AbstractAsyncContextManager[ChangeWriter]:
         """Open a writer for one window. Applying a window twice leaves its effect there once."""
+        ...
+
+
+@runtime_checkable
+class PlansEvolution(Protocol):
+    """The part of a destination that says how its tables follow those of the source."""
+
+    def evolution(self, target: TargetTable, before: Column | None, after: Column) -> Sequence[str]:
+        """Return what is done to a target that takes changes, in the product's words. Pure.
+
+        Args:
+            before: the column as it was, None for a new one.
+
+        Raises:
+            SchemaChangedError: the target cannot hold the column's values.
+        """
         ...
 
 

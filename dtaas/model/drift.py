@@ -113,6 +113,7 @@ class SchemaChange(Struct, frozen=True, kw_only=True):
         affected_rows: rows written again because of it; None while not known.
         backfill: whether the rows that are there get the values of the new column.
         possible: whether the destination can follow it.
+        closed: the table was loaded anew since, as it was then.
         note: why it is as it is, in words.
     """
 
@@ -133,6 +134,7 @@ class SchemaChange(Struct, frozen=True, kw_only=True):
     state: SchemaChangeState
     backfill: bool = False
     possible: bool = True
+    closed: bool = False
     decided_by: str | None = None
     decided_at: datetime | None = None
     note: str = ""

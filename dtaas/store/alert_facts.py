@@ -1,17 +1,22 @@
 """What alert rules need to know of executions, in one reading."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func, or_, select
 
+from dtaas.model.drift import SchemaChange, SchemaChangeState
 from dtaas.model.execution import Execution, ExecutionStatus
 from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
 from dtaas.store.executions import execution_of
-from dtaas.store.tables import task_executions
+from dtaas.store.schema_history import change_of
+from dtaas.store.tables import schema_changes, task_executions
 
+_DAY: Final = timedelta(days=1)
+_HELD: Final = tuple(s.value for s in SchemaChangeState if s.holds)
 _BAD: Final = (ExecutionStatus.FAILED.value, ExecutionStatus.PARTIAL.value)
 
 
@@ -29,25 +34,29 @@ class AlertFacts(Struct, frozen=True, kw_only=True):
         latest: the latest execution that has ended.
         succeeded_at: when one last completed.
         counts: over the time asked for.
+        drift: the latest schema change that somebody should know of: one because of which a table
+            stands still, else one of the latest day.
     """
 
     latest: dict[TaskId, Execution]
     succeeded_at: dict[TaskId, datetime]
     counts: dict[TaskId, ExecutionCounts]
+    drift: dict[TaskId, SchemaChange] = {}
 
 
 class AlertFactsRepository:
     """Reads the facts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._now = now
 
     async def read(self, since: datetime) -> AlertFacts:
         """Return the facts; the counts from `since` on."""
-        return await self._database.read(lambda c: _facts(c, since))
+        return await self._database.read(lambda c: _facts(c, since, self._now() - _DAY))
 
 
-def _facts(connection: Connection, since: datetime) -> AlertFacts:
+def _facts(connection: Connection, since: datetime, lately: datetime) -> AlertFacts:
     executions = task_executions.c
     newest = (
         select(func.max(executions.id))
@@ -78,7 +87,19 @@ def _facts(connection: Connection, since: datetime) -> AlertFacts:
     return AlertFacts(
         latest={execution.task_id: execution for execution in latest},
         succeeded_at={TaskId(row.task_id): row.at for row in succeeded},
+        drift=_drift(connection, lately),
         counts={
             TaskId(row.task_id): ExecutionCounts(ended=row.ended, bad=row.bad) for row in counted
         },
     )
+
+
+def _drift(connection: Connection, lately: datetime) -> dict[TaskId, SchemaChange]:
+    columns = schema_changes.c
+    query = (
+        select(schema_changes)
+        .where(or_(columns.state.in_(_HELD), columns.detected_at >= lately))
+        .order_by(columns.state.in_(_HELD), columns.id)
+    )
+    found = (change_of(row) for row in connection.execute(query))
+    return {change.task_id: change for change in found}  # the last one of each counts

@@ -76,7 +76,7 @@ class SchemaHistories:
             .where(_is(schema_changes, task_id, table))
             .order_by(schema_changes.c.id)
         )
-        return await self._database.read(lambda c: [_change(row) for row in c.execute(query)])
+        return await self._database.read(lambda c: [change_of(row) for row in c.execute(query)])
 
     async def held(self, task_id: TaskId) -> Sequence[SchemaChange]:
         """Return the changes because of which tables of a task stand still, the oldest first."""
@@ -85,7 +85,7 @@ class SchemaHistories:
             .where(schema_changes.c.task_id == task_id, schema_changes.c.state.in_(_HELD))
             .order_by(schema_changes.c.id)
         )
-        return await self._database.read(lambda c: [_change(row) for row in c.execute(query)])
+        return await self._database.read(lambda c: [change_of(row) for row in c.execute(query)])
 
     async def revise(self, change: SchemaChange) -> SchemaChange:
         """Store what became of a change.
@@ -118,7 +118,7 @@ class SchemaHistories:
         row = await self._database.read(lambda c: c.execute(query).one_or_none())
         if row is None:
             raise _unknown(task_id, change_id)
-        return _change(row)
+        return change_of(row)
 
     async def page(
         self,
@@ -142,7 +142,7 @@ class SchemaHistories:
         def work(connection: Connection) -> Page[SchemaChange]:
             find_task(connection, task_id)
             rows, total = fetch_page(connection, query, window, _SORTABLE, schema_changes.c.id)
-            items = tuple(map(_change, rows))
+            items = tuple(map(change_of, rows))
             return Page(items=items, total=total, limit=window.limit, offset=window.offset)
 
         return await self._database.read(work)
@@ -207,7 +207,8 @@ def _is(stored: Any, task_id: TaskId, table: TableRef) -> Any:
     )
 
 
-def _change(row: Row[Any]) -> SchemaChange:
+def change_of(row: Row[Any]) -> SchemaChange:
+    """Return a stored change."""
     return replace(msgspec.json.decode(row.body, type=SchemaChange), id=SchemaChangeId(row.id))
 
 

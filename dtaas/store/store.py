@@ -188,7 +188,7 @@ async def open_store(
                 alert_rules=AlertRuleRepository(database, now),
                 alert_channels=AlertChannelRepository(database, identity.box, now),
                 alert_events=AlertEventRepository(database, now),
-                alert_facts=AlertFactsRepository(database),
+                alert_facts=AlertFactsRepository(database, now),
                 users=UserRepository(database, now),
                 sessions=SessionRepository(database, now),
                 tokens=TokenRepository(database, now),

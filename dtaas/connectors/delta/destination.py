@@ -16,7 +16,13 @@ from msgspec.structs import replace
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.delta.changes import DeltaStream, check_key
 from dtaas.connectors.delta.ddl import described, target_ddl
-from dtaas.connectors.delta.forms import canonical_batch, nullable, stored_batch, stored_schema
+from dtaas.connectors.delta.forms import (
+    canonical_batch,
+    evolution,
+    nullable,
+    stored_batch,
+    stored_schema,
+)
 from dtaas.connectors.delta.place import Place
 from dtaas.connectors.delta.table import Table, arrow_schema, entry
 from dtaas.connectors.lake import ownership
@@ -49,7 +55,7 @@ from dtaas.model.load import (
 from dtaas.model.plan import DdlDestination, Standing, TargetDdl, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
-from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.schema import Column, TableRef, TableSchema
 
 _THREADS: Final = 2
 _MERGES: Final = 2
@@ -204,6 +210,10 @@ class DeltaDestination:
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Refuse tables whose rows cannot be told apart."""
         check_key(tracked.schema)
+
+    def evolution(self, target: TargetTable, before: Column | None, after: Column) -> Sequence[str]:
+        """Return what is done to a target that takes changes; see the port."""
+        return evolution(target, before, after)
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position the table holds."""

@@ -10,7 +10,9 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from dtaas.connectors.lake.text_forms import from_text, to_text
-from dtaas.model.schema import TableSchema
+from dtaas.model.errors import SchemaChangedError
+from dtaas.model.load import TargetTable
+from dtaas.model.schema import Column, TableSchema
 from dtaas.model.types import (
     MICROSECOND_DIGITS,
     Binary,
@@ -28,6 +30,7 @@ from dtaas.model.types import (
     Uuid,
     Variant,
     Xml,
+    arrow_type,
 )
 
 _TIME_CHARS: Final = 16
@@ -95,6 +98,26 @@ def widens(old: pa.DataType, new: pa.DataType) -> bool:
         digits = {16: 5, 32: 10, 64: 19}[old.bit_width]
         return bool(new.precision - new.scale >= digits)
     return False
+
+
+def evolution(target: TargetTable, before: Column | None, after: Column) -> tuple[str, ...]:
+    """Return what is done to a table of changes for one column.
+
+    Raises:
+        SchemaChangedError: the column is of another kind than the source's values.
+    """
+    new = arrow_type(_stored(after.type))
+    if before is None:
+        return (f"ADD COLUMN {after.name} {new} TO {target}",)
+    old = arrow_type(_stored(before.type))
+    if widens(old, new):
+        return (f"REWRITE {target} WITH {after.name} AS {new}",)
+    if old != new and not widens(new, old):
+        raise SchemaChangedError(
+            f"Column {after.name!r} of {target} is {old}, but the source's values are {new} now.",
+            hint="Start the task with force to load the table anew.",
+        )
+    return ()
 
 
 def _stored(kind: ColumnType) -> ColumnType:

@@ -44,7 +44,8 @@ from dtaas.model.load import (
 from dtaas.model.plan import Standing, named_owner
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
-from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.schema import Column, TableRef, TableSchema
+from dtaas.model.types import arrow_type
 
 log = structlog.get_logger()
 
@@ -175,6 +176,11 @@ class LakeDestination:
     def interval_s(self) -> float:
         """Return 0: files cost the same whenever they are written."""
         return 0.0
+
+    def evolution(self, target: TargetTable, before: Column | None, after: Column) -> Sequence[str]:
+        """Return what changes in the files of a table: each says itself which columns it has."""
+        del before
+        return (f"change files of {target} from now on: {after.name} {arrow_type(after.type)}",)
 
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Take any table: change files need no key."""

@@ -13,6 +13,7 @@ from dtaas.connectors.snowflake import inspection, statements
 from dtaas.connectors.snowflake.changes import SnowflakeStream, check_key
 from dtaas.connectors.snowflake.check import check_snowflake
 from dtaas.connectors.snowflake.errors import TableLockedError
+from dtaas.connectors.snowflake.evolution import evolution
 from dtaas.connectors.snowflake.layout import CURRENT, DELETED, Places
 from dtaas.connectors.snowflake.leftovers import end_leftovers
 from dtaas.connectors.snowflake.load import Loader, StageWriter, require_owner, tag_of
@@ -43,7 +44,7 @@ from dtaas.model.load import (
 from dtaas.model.plan import DdlDestination, Standing, TargetDdl
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
-from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.spending import MetersSpending, Spending
 
 _ENCODERS: Final = 2
@@ -224,6 +225,10 @@ class SnowflakeDestination:
     def check_tracked(self, tracked: TrackedTable) -> None:
         """Refuse tables whose rows cannot be told apart."""
         check_key(tracked.schema)
+
+    def evolution(self, target: TargetTable, before: Column | None, after: Column) -> Sequence[str]:
+        """Return what is done to a target that takes changes; see the port."""
+        return evolution(self._places, target, before, after)
 
     async def open_stream(self, stream: TableStream) -> bytes | None:
         """Take a table's stream of changes over; return the position it stands at."""

@@ -12,7 +12,7 @@ from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.connectors.snowflake.sessions import Session
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.load import TargetTable
-from dtaas.model.schema import TableSchema
+from dtaas.model.schema import Column, TableRef, TableSchema
 
 log = structlog.get_logger()
 _TYPE: Final = re.compile(r"([A-Z_]+)(?:\((\d+)(?:,(\d+))?\))?")
@@ -80,6 +80,25 @@ def normal(declared: str) -> str:
     if kind == "NUMBER":
         return f"{kind}({size},{scale})"
     return f"{kind}({size})" if size else kind
+
+
+def evolution(
+    places: Places, target: TargetTable, before: Column | None, after: Column
+) -> tuple[str, ...]:
+    """Return what `evolve` would execute for one column.
+
+    Raises:
+        SchemaChangedError: the column is of another kind than the source's values.
+    """
+    table, columns = places.table(target), (after,) if before is None else (before, after)
+    source = TableRef("", "")
+    named = places.columns(TableSchema(table=source, columns=columns[-1:]))[0]
+    if before is None:
+        return (f"ALTER TABLE {table} ADD COLUMN {named.name} {named.stored.ddl}",)
+    old = places.columns(TableSchema(table=source, columns=columns[:1]))[0]
+    if not _is_wider(named, old.stored.ddl, where=str(target)):
+        return ()
+    return (f"ALTER TABLE {table} ALTER COLUMN {named.name} SET DATA TYPE {named.stored.ddl}",)
 
 
 async def keeps_history(

@@ -141,6 +141,12 @@ def _connection_failed(
 def _drift(rule: AlertRule, situation: Situation, tasks: Sequence[Task]) -> Iterator[Finding]:
     del rule
     for task in tasks:
+        change = situation.facts.drift.get(task.id)
+        if change is not None:
+            what = f"{change.table}: {change.kind} {change.column or ''}".strip()
+            said = f"{what} is {change.state}. {change.note}".strip()
+            yield _about(task, "The columns of a source table changed", said, f"change {change.id}")
+            continue
         latest = situation.facts.latest.get(task.id)
         if latest is None:
             continue

@@ -1,6 +1,6 @@
 """A task that loads and streams from the simulated server into a folder, in the real engine."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -124,6 +124,7 @@ class Setting:
     mappings: tuple[TableMapping, ...] = ()
     transformations: tuple[TransformationRule, ...] = ()
     field = "path"
+    settings: Mapping[str, Any] = {}
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -147,6 +148,7 @@ class Setting:
                 store=store.engine,
                 ledger=store.loads,
                 streams=store.streams,
+                history=store.schema_history,
                 bus=EventBus(),
                 uniform=lambda _low, _high: 0.0,
                 data_dir=self.folder / "data",
@@ -193,6 +195,7 @@ class Setting:
             table_mappings=self.mappings,
             transformations=self.transformations,
             options=TaskOptions(poll_interval_ms=50, **options),
+            **self.settings,
         )
         return (await store.tasks.create(spec)).id
 
