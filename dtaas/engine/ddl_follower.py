@@ -35,6 +35,7 @@ class DdlFollower:
         self.waiting = ""
         self.filling: tuple[str, ...] = ()
         self._looked_at: float | None = None
+        self._looked = ""
         self._context = context
         self._followed = ""
         self._dropped_with: TrackedTable | None = None
@@ -67,6 +68,7 @@ class DdlFollower:
         gate, table = self._context.gate, state.stream.tracked.table
         if gate is None:
             return state
+        self._looked = self.structure  # a poll may bring another one meanwhile
         by = DetectedBy.DDL_HISTORY if self.altered else DetectedBy.POLL
         if self._looked_at is None:
             by = DetectedBy.START
@@ -111,7 +113,8 @@ class DdlFollower:
         if self.waiting:
             return state
         state = await self._tidied(state)
-        return await self.follow(state) if self.altered else state
+        unseen = self._context.gate is not None and self._looked != self.structure
+        return await self.follow(state) if self.altered and not unseen else state
 
     async def follow(self, state: StreamState) -> StreamState:
         """Take DDL in: other types at once, other columns by a newer instance."""

@@ -153,7 +153,6 @@ async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> As
             store=store.engine,
             ledger=store.loads,
             streams=store.streams,
-            history=store.schema_history,
             reviews=store.reviews,
             bus=bus,
             uniform=lambda _low, _high: 0.0,

@@ -125,6 +125,7 @@ class Setting:
     transformations: tuple[TransformationRule, ...] = ()
     field = "path"
     settings: Mapping[str, Any] = {}
+    watches = False
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -148,7 +149,7 @@ class Setting:
                 store=store.engine,
                 ledger=store.loads,
                 streams=store.streams,
-                history=store.schema_history,
+                history=store.schema_history if self.watches else None,
                 bus=EventBus(),
                 uniform=lambda _low, _high: 0.0,
                 data_dir=self.folder / "data",

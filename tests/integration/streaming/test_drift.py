@@ -4,7 +4,6 @@ One task a policy and target has a table a DDL, so that all of them happen side 
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,12 @@ import anyio
 import pytest
 from deltalake import DeltaTable
 from msgspec.structs import replace
-from snowflake.connector import aio
-from snowflake.connector.errors import ProgrammingError
 
-from dtaas.model.connectors import (
-    ConnectionConfig,
-    DeltaFileConfig,
-    SnowflakeAuthentication,
-    SnowflakeConfig,
-    SnowflakeNames,
-)
+from dtaas.model.connectors import DeltaFileConfig
 from dtaas.model.drift import DriftPolicy, SchemaChange, SchemaChangeKind, SchemaChangeState
 from dtaas.model.execution import ExecutionStatus, TablePhase
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskMode, TaskStatus
-from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from tests.integration.sqlserver_source.database import Database
 from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
 
@@ -61,6 +51,8 @@ Rows = dict[int, dict[str, Any]]
 
 
 class Files(Setting):
+    watches = True
+
     async def rows(self, table: TableRef) -> Rows:
         return {row["id"]: row for row in self.table(table).state(("id",)).values()}
 
@@ -74,51 +66,9 @@ class Delta(Files):
         return {row["id"]: row for row in found.to_pylist()}
 
 
-class Snowflake(Files):
-    kind = "snowflake"
-    emulator: SnowflakeEmulator
-
-    def target(self) -> ConnectionConfig:
-        running = self.emulator
-        return SnowflakeConfig(
-            account=running.account,
-            user=running.user,
-            authentication=SnowflakeAuthentication.PASSWORD,
-            password=running.password,
-            database="TEST",
-            schema=f"{self.database.config.database}_{{schema}}",
-            metadata_schema=f"{self.database.config.database}_META",
-            identifiers=SnowflakeNames.PRESERVE,
-            host=running.host,
-            port=running.port,
-            protocol=running.protocol,
-        )
-
-    async def rows(self, table: TableRef) -> Rows:
-        connection = await aio.connect(**self.emulator.connection, database="TEST")
-        try:
-            cursor = connection.cursor()
-            schema = f"{self.database.config.database}_dbo"
-            with suppress(ProgrammingError):  # before the load is published
-                await cursor.execute(f'SELECT * FROM "TEST"."{schema}"."{table.name}"')
-                names = [column.name for column in cursor.description or ()]
-                found = [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-                return {row["id"]: row for row in found}
-            return {}
-        finally:
-            await connection.close()
-
-
-@pytest.fixture(params=[Files, Delta, Snowflake], ids=["files", "delta", "snowflake"])
-async def anywhere(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    database: Database,
-    snowflake: SnowflakeEmulator,
-) -> Files:
+@pytest.fixture(params=[Files, Delta], ids=["files", "delta"])
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> Files:
     made: Files = request.param(tmp_path, database)
-    if isinstance(made, Snowflake):
-        made.emulator = snowflake
     return made
 
 
@@ -140,7 +90,10 @@ async def made(setting: Files, *tables: TableRef) -> None:
 
 async def altered(setting: Files, *tables: TableRef) -> None:
     for table in tables:
+        capture = setting.database.server.capture
+        capture.paused = table == GONE
         await setting.database.run(DDL[table])
+        capture.resume()
         if table != GONE:
             await setting.database.run(*(sql.format(table.name) for sql in AFTER))
 
