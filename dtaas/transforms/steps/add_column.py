@@ -4,6 +4,7 @@ from dtaas.model.transformations import AddColumn, OnError
 from dtaas.model.type_text import parse_type
 from dtaas.model.types import ColumnType
 from dtaas.transforms.constants import constant, type_of
+from dtaas.transforms.expressions.build import compiled
 from dtaas.transforms.expressions.common_type import brought_to, literal
 from dtaas.transforms.expressions.nodes import Expression, ExpressionError
 from dtaas.transforms.frame import Frame
@@ -61,9 +62,6 @@ def _expression(step: AddColumn, scope: Scope, wanted: ColumnType | None) -> Exp
             "bad_argument", "value", "A column has a value or an expression, not both.",
             "Remove one of them.",
         )  # fmt: skip
-    # The parser is large: only tasks with an expression pay for it.
-    from dtaas.transforms.expressions.build import compiled  # noqa: PLC0415
-
     found = compiled(step.expression or "", scope, "expression")
     if wanted is None or found.type == wanted:
         return found

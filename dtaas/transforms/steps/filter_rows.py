@@ -3,6 +3,7 @@
 import pyarrow.compute as pc
 
 from dtaas.model.transformations import FilterRows
+from dtaas.transforms.expressions.build import compiled_condition
 from dtaas.transforms.frame import Frame
 from dtaas.transforms.scope import Scope
 from dtaas.transforms.steps.step import Kernel
@@ -10,9 +11,6 @@ from dtaas.transforms.steps.step import Kernel
 
 def compile_filter_rows(step: FilterRows, scope: Scope) -> Kernel:
     """Return what filters."""
-    # The parser is large: only tasks with an expression pay for it.
-    from dtaas.transforms.expressions.build import compiled_condition  # noqa: PLC0415
-
     found = compiled_condition(step.condition, scope, "condition")
     scope.conditions |= found.sources
 
