@@ -258,6 +258,21 @@ class MergingDestinationContract:
             (9, "n" * 80, "b", None, 4),
         ]
 
+    async def test_columns_may_join_within_one_life(self, destination: Both) -> None:
+        stream = await loaded(destination, range(1))
+        await destination.open_stream(stream)
+        await apply(destination, stream, window(0, 1), [("I", 1, (5, "n", "b", None), None)])
+        added = Column(name="added", type=Integer(32), nullable=True)
+        wider = replace(SCHEMA, columns=(*SCHEMA.columns, added))
+        later = replace(stream, tracked=replace(stream.tracked, schema=wider))
+        assert await destination.open_stream(later) == place(1)
+        await apply(destination, later, window(1, 2), [("I", 2, (9, "n", "b", None, 4), None)])
+        assert [(row[0], row[4]) for row in await rows_at(destination, wider)] == [
+            (0, None),
+            (5, None),
+            (9, 4),
+        ]
+
     async def test_a_column_of_another_kind_is_refused(self, destination: Both) -> None:
         stream = await loaded(destination, range(1))
         other = replace(

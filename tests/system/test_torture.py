@@ -26,7 +26,7 @@ async def torture(*arguments: str) -> tuple[int, dict[str, Any], str]:
 
 @pytest.mark.timeout(300)
 async def test_histories_under_faults_and_kills_arrive_whole() -> None:
-    weather = ("--storms", "1", "--histories", "3", "--kills", "2")
+    weather = ("--storms", "1", "--histories", "3", "--kills", "2", "--snowflake", "0")
     code, tally, said = await torture("--seed", str(SEED), *weather)
     assert code == 0, said
     assert tally["seed"] == SEED
@@ -38,7 +38,7 @@ async def test_histories_under_faults_and_kills_arrive_whole() -> None:
 
 @pytest.mark.timeout(300)
 async def test_a_planted_loss_and_a_planted_double_are_found() -> None:
-    weather = ("--storms", "1", "--histories", "1", "--kills", "1")
+    weather = ("--storms", "1", "--histories", "1", "--kills", "1", "--snowflake", "0")
     code, tally, said = await torture("--seed", "3", "--plant", *weather)
     assert code == 1, said
     assert tally["lost"] > 0, said

@@ -65,12 +65,20 @@ async def storms(folder: Path, tally: Tally, limits: argparse.Namespace) -> None
     began = time.monotonic()
     clock = Clock(folder) if compiler() else None
     jump, environ = (clock.jump, clock.environ) if clock is not None else (None, None)
-    async with arena(folder, jump=jump, environ=environ) as place:
+    async with arena(folder, jump=jump, environ=environ, snowflake=limits.snowflake > 0) as place:
         tamper = Plant(place.s3).tamper if limits.plant else None
         for seed in range(tally.seed, tally.seed + limits.storms):
-            weather = Weather(histories=limits.histories, kills=limits.kills)
+            weather = Weather(
+                histories=limits.histories, kills=limits.kills, snowflake_share=limits.snowflake
+            )
             if limits.plant:  # where there are change files that count
-                weather = replace(weather, delta_share=0.0, quiet_share=1.0, upheaval_share=0.0)
+                weather = replace(
+                    weather,
+                    delta_share=0.0,
+                    snowflake_share=0.0,
+                    quiet_share=1.0,
+                    upheaval_share=0.0,
+                )
             storm = Storm(seed, weather, place.ground, place.places, place.daemon, tamper=tamper)
             judged = await storm.blow()
             tally.take(judged)
@@ -101,6 +109,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--storms", type=int, default=50, help="no more than these")
     parser.add_argument("--histories", type=int, default=6, help="of one storm")
     parser.add_argument("--kills", type=int, default=2, help="of one storm")
+    parser.add_argument(
+        "--snowflake", type=float, default=0.0, help="share of histories that go to Snowflake"
+    )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(100_000))
     parser.add_argument("--keep", type=Path, help="leave logs and data below this folder")
     parser.add_argument(

@@ -188,7 +188,8 @@ class SnowflakeDestination:
         columns = self._places.columns(schema)
         arrow = schema.arrow_schema()
         items = (
-            f"{c.stored.read.format(c=c.name)} AS {quoted(f'C{i}')}" for i, c in enumerate(columns)
+            f"{c.stored.read.format(c=c.name)} AS {quoted(f'__DTAAS_{i}')}"
+            for i, c in enumerate(columns)
         )
         sql = f"SELECT {', '.join(items)} FROM {self._places.table(target)}"
 
@@ -239,6 +240,7 @@ class SnowflakeDestination:
         if opened is None or opened.stream.generation != stream.generation:
             opened = SnowflakeStream(self._pool, self._places, stream, self._blocking)
             self._streams[stream.target] = opened
+        opened.stream = stream  # its columns may have changed since
         return await opened.open()
 
     async def held(self, target: TargetTable, owner: Owner) -> Held:

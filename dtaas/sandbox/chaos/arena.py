@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from dtaas.sandbox.chaos.daemon import Daemon, daemon
 from dtaas.sandbox.chaos.places import Places
+from dtaas.sandbox.chaos.snowflake import SnowflakeGround
 from dtaas.sandbox.chaos.troubles import Ground, Jump
 from dtaas.sandbox.faults import fault_proxy
-from dtaas.sandbox.sandbox import BUCKET, sandbox
+from dtaas.sandbox.sandbox import BUCKET, SNOWFLAKE_DATABASE, sandbox
 from dtaas.sandbox.seaweed import SeaweedServer
 
 CAPTURE_EVERY_S: Final = 0.05
@@ -29,23 +30,34 @@ class Arena(Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def arena(
-    folder: Path, *, jump: Jump | None = None, environ: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    jump: Jump | None = None,
+    environ: Mapping[str, str] | None = None,
+    snowflake: bool = False,
 ) -> AsyncIterator[Arena]:
     """Run the servers and the daemon below a folder.
 
     Args:
         jump: moves the daemon's clock, which `environ` put in its place.
+        snowflake: run an emulated one too.
     """
     await anyio.Path(folder).chmod(0o755)  # PostgreSQL runs as another user where we are root
     async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(sandbox(folder / "sandbox"))
+        servers = await stack.enter_async_context(
+            sandbox(folder / "sandbox", snowflake_port=0 if snowflake else None)
+        )
         servers.sqlserver.capture.interval_s = CAPTURE_EVERY_S
         await servers.s3.create_bucket(BUCKET)
         proxy = await stack.enter_async_context(fault_proxy("127.0.0.1", servers.s3.port))
+        account = None
+        if servers.snowflake is not None:
+            await servers.snowflake.create_database(SNOWFLAKE_DATABASE)
+            account = SnowflakeGround(servers.snowflake)
         running = await stack.enter_async_context(daemon(folder / "daemon", environ))
         yield Arena(
-            ground=Ground(server=servers.sqlserver, proxy=proxy, jump=jump),
-            places=Places(servers.s3, f"http://{proxy.host}:{proxy.port}"),
+            ground=Ground(server=servers.sqlserver, proxy=proxy, jump=jump, snowflake=account),
+            places=Places(servers.s3, f"http://{proxy.host}:{proxy.port}", account),
             daemon=running,
             s3=servers.s3,
         )

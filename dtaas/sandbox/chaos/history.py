@@ -11,7 +11,7 @@ from msgspec import Struct
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import FatalError
 from dtaas.sandbox.chaos.daemon import Daemon
-from dtaas.sandbox.chaos.places import DELTA, Place
+from dtaas.sandbox.chaos.places import LAKE, Place
 from dtaas.sandbox.chaos.verdict import Verdict, of_changes, of_rows
 from dtaas.sandbox.sqlserver.results import Rows
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
@@ -237,7 +237,7 @@ class History:
 
     def _keys(self) -> list[dict[str, Any]]:
         """Declare a key where changes are applied by key and the table has none."""
-        if self.place.kind != DELTA:
+        if self.place.kind == LAKE:
             return []
         keyless = [t.name for t in self.workload.tables.values() if not t.has_key]
         return [{"source": _ref(name), "key": [ID]} for name in keyless]

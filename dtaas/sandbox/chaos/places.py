@@ -8,13 +8,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from msgspec import Struct
 
+from dtaas.model.errors import FatalError
 from dtaas.sandbox.chaos.arrivals import Arrivals, DeltaArrivals, LakeArrivals
 from dtaas.sandbox.chaos.lake_reader import Fetch, LakeReader
+from dtaas.sandbox.chaos.snowflake import SnowflakeArrivals, SnowflakeGround
 from dtaas.sandbox.sandbox import ACCESS_KEY, BUCKET, SECRET_KEY
 from dtaas.sandbox.seaweed import SeaweedServer
 
 LAKE: Final = "s3"
 DELTA: Final = "delta_s3"
+SNOWFLAKE: Final = "snowflake"
 _ABSENT: Final = frozenset({"404", "NoSuchKey"})
 
 
@@ -33,15 +36,23 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Places:
-    """Makes places in one bucket. The daemon goes through `endpoint_url`, readers straight."""
+    """Makes places in one bucket, or in Snowflake.
 
-    def __init__(self, s3: SeaweedServer, endpoint_url: str) -> None:
+    The daemon goes through `endpoint_url`, readers straight.
+    """
+
+    def __init__(
+        self, s3: SeaweedServer, endpoint_url: str, snowflake: SnowflakeGround | None = None
+    ) -> None:
+        self._snowflake = snowflake
         self._endpoint_url = endpoint_url
         self._direct_url = s3.endpoint_url
         self._fetch = _fetch_from(s3)
 
     def make(self, kind: str, prefix: str) -> Place:
         """Return a place of that kind below a prefix nobody else uses."""
+        if kind == SNOWFLAKE:
+            return self._in_snowflake(prefix)
         config = {
             "bucket": BUCKET,
             "endpoint_url": self._endpoint_url,
@@ -54,6 +65,14 @@ class Places:
             DELTA: lambda name: DeltaArrivals(f"s3://{BUCKET}/{prefix}/{name}", self._options()),
         }
         return Place(kind=kind, config=config, arrivals=readers[kind])
+
+    def _in_snowflake(self, name: str) -> Place:
+        if self._snowflake is None:
+            raise FatalError("There is no Snowflake here.")
+        config = self._snowflake.config(name)
+        return Place(
+            kind=SNOWFLAKE, config=config, arrivals=lambda table: SnowflakeArrivals(config, table)
+        )
 
     def _options(self) -> dict[str, str]:
         return {

@@ -13,7 +13,7 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import FatalError
 from dtaas.sandbox.chaos.daemon import Daemon
 from dtaas.sandbox.chaos.history import History, Plan
-from dtaas.sandbox.chaos.places import DELTA, LAKE, Places
+from dtaas.sandbox.chaos.places import DELTA, LAKE, SNOWFLAKE, Places
 from dtaas.sandbox.chaos.troubles import Ground, Troubles
 from dtaas.sandbox.chaos.verdict import Verdict
 from dtaas.sandbox.workload.workload import Mix
@@ -31,6 +31,7 @@ class Weather(Struct, frozen=True, kw_only=True):
 
     Attributes:
         delta_share: of the histories, to Delta Lake.
+        snowflake_share: of the histories, to Snowflake.
         quiet_share: of the histories, whose tables do not change while they are loaded.
         upheaval_share: of the histories, that lose changes to cleanup, and as many again that are
             asked to load a table anew.
@@ -39,6 +40,7 @@ class Weather(Struct, frozen=True, kw_only=True):
     histories: int = 6
     kills: int = 2
     delta_share: float = 0.25
+    snowflake_share: float = 0.0
     quiet_share: float = 0.5
     upheaval_share: float = 0.25
 
@@ -90,6 +92,8 @@ class Storm:
         self._histories: list[History] = []
         for number in range(weather.histories):
             kind = DELTA if self._dice.random() < weather.delta_share else LAKE
+            if self._own_dice(f"snowflake {number}").random() < weather.snowflake_share:
+                kind = SNOWFLAKE
             plan = self._plan(number)
             place = places.make(kind, f"{plan.name}_{daemon.kills}")
             self._kinds[plan.name] = kind
@@ -137,10 +141,14 @@ class Storm:
         dice = self._own_dice(f"strikes {life}")
         for _ in range(dice.randint(2, 6)):
             self._troubles.strike()
+            if self._ground.snowflake is not None:
+                await self._ground.snowflake.strike(dice)
             await anyio.sleep(dice.random() * 0.3)
             if dice.random() < 1 / 2:
                 self._troubles.calm()
         self._troubles.calm()
+        if self._ground.snowflake is not None:
+            await self._ground.snowflake.calm()
 
     async def _kill(self, life: int) -> None:
         dice = self._own_dice(f"kill {life}")
@@ -190,6 +198,7 @@ class Storm:
                 "window_rows": dice.choice(_WINDOW_ROWS),
                 "on_gap": "reload",
                 "max_attempts": 100,
+                "merge_interval_s": 0,
             },
         )
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from dtaas.sandbox.chaos.snowflake import SnowflakeGround
 from dtaas.sandbox.faults import FaultProxy
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
@@ -29,11 +30,13 @@ class Ground(Struct, frozen=True, kw_only=True):
     Attributes:
         proxy: stands before the S3 server.
         jump: None where the daemon's clock cannot be moved.
+        snowflake: None where there is none.
     """
 
     server: SimulatedSqlServer
     proxy: FaultProxy
     jump: Jump | None = None
+    snowflake: SnowflakeGround | None = None
 
 
 class Troubles:

@@ -61,6 +61,17 @@ class TestSnowflake(DestinationContract):
         described = [row[0] for row in await run(f"DESCRIBE TABLE {table}")]
         assert "MINE" in described  # it is the same table, not another one in its place
 
+    async def test_columns_may_have_names_that_queries_could_give(
+        self, destination: SnowflakeDestination
+    ) -> None:
+        schema = schema_of("named", [("c2", String(9)), ("C3", String(9)), ("c1", String(9))])
+        rows = pa.RecordBatch.from_pylist(
+            [{"id": 1, "c2": "two", "C3": "three", "c1": "one"}], schema=schema.arrow_schema()
+        )
+        load = load_of(destination, schema)
+        await whole_load(destination, load, rows)
+        assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
+
     @pytest.mark.parametrize(
         ("mode", "kept"), [(WriteMode.APPEND, 3), (WriteMode.TRUNCATE_INSERT, 0)]
     )

@@ -87,13 +87,13 @@ def drop_database(session: Session, found: re.Match[str]) -> Answer:
 def create_schema(session: Session, found: re.Match[str]) -> Answer:
     """CREATE [OR REPLACE] [TRANSIENT] SCHEMA [IF NOT EXISTS] name …."""
     database, schema = _schema_name(session, found["name"])
-    there = schema in session.store.schemas(database)
-    if there and found["exists"]:
-        return answer.done(answer.DDL, f"{schema} already exists, statement succeeded.")
-    if there and not found["replace"]:
-        raise exists(f"{database}.{schema}")
     full = f"{quoted(database)}.{quoted(schema)}"
     with definition(session):
+        there = schema in session.store.schemas(database)
+        if there and found["exists"]:
+            return answer.done(answer.DDL, f"{schema} already exists, statement succeeded.")
+        if there and not found["replace"]:
+            raise exists(f"{database}.{schema}")
         if there:
             session.duck.execute(f"DROP SCHEMA {full} CASCADE")
         session.duck.execute(f"CREATE SCHEMA {full}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from anyio import create_task_group
 from snowflake.connector.errors import ProgrammingError
 
 from tests.integration.sandbox.snowflake.conftest import Connect, Run
@@ -241,3 +242,16 @@ async def test_what_an_account_needs_is_accepted(run: Run) -> None:
     ):
         await run(sql)
     assert await run("SELECT CURRENT_WAREHOUSE(), CURRENT_ROLE()") == [("WH", "LOADER")]
+
+
+async def test_a_schema_may_be_wished_for_by_many_at_once(connect: Connect) -> None:
+    connections = [await connect() for _ in range(6)]
+
+    async def wish(connection: Any, name: str) -> None:
+        cursor = connection.cursor()
+        await cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "TEST"."{name}"')
+
+    for name in ("many 1", "many 2", "many 3"):
+        async with create_task_group() as group:
+            for connection in connections:
+                group.start_soon(wish, connection, name)
