@@ -38,7 +38,7 @@ class Rights:
             rows = await self._pool.fetch("Asking for rights", _ASK)
             if not rows or not rows[0][0]:
                 return False
-            self._gated = rows[0][1] != 1
+            self._gated = bool(rows[0][1] != 1)
             if self._gated:
                 log.info("capture_read_by_functions", reason="no SELECT on schema cdc")
         return self._gated

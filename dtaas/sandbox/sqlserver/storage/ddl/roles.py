@@ -73,7 +73,7 @@ async def create_role(context: Context, name: str) -> None:
         database_id,
         name,
     )
-    await context.connection.execute(f"CREATE ROLE {role_name(role_id)} NOLOGIN")
+    await context.connection.execute(f"CREATE ROLE {role_name(int(role_id or 0))} NOLOGIN")
 
 
 async def has_role(context: Context, name: str) -> bool:
