@@ -169,13 +169,15 @@ class Storm:
             kind=kind,
             verdict=verdict,
             seconds=seconds,
-            alterations=sum(t.alterations for t in history.workload.tables.values()),
+            alterations=history.alterations,
         )
 
     async def _read_back(self, history: History) -> Verdict:
         if self._tamper is not None:
             await self._reading(self._tamper, history)
         try:
+            if self._tamper is not None:
+                return await history.judge(self._reading, settle_s=0.0)
             return await history.judge(self._reading)
         except Exception as exc:  # noqa: BLE001 - what cannot be read did not arrive
             return Verdict(lost=1, examples=(f"{type(exc).__name__}: {exc}",))
