@@ -4,7 +4,8 @@ Tables join while others stream: new ones, those to be loaded anew, and those wh
 lost, once, when the task says so.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -107,6 +108,7 @@ class TaskStream:
         self._wanted: dict[TableRef, None] = {}
         self._bringing = False
         self._coming: set[TableRef] = set()
+        self._moving: set[TableRef] = set()  # neither streams nor is wanted yet, but will be
         self._shown = False
         self._news = Event()
         self._again: set[TableRef] = set()
@@ -153,8 +155,9 @@ class TaskStream:
         """Load tables anew while the others stream on, but for those that are being loaded."""
         for table in tables:
             if table in self.meter.tables and not (table in self._wanted or table in self._coming):
-                await self._leave(table)
-                await self._load_anew(table)
+                with self._between(table):
+                    await self._leave(table)
+                    await self._load_anew(table)
 
     def repair(self, table: TableRef, keys: Sequence[Key]) -> bool:
         """Write some rows of a table anew. Returns whether the table streams."""
@@ -233,7 +236,19 @@ class TaskStream:
         finally:
             ended.set()
         if streamer.error is not None and self._tables.get(streamer.table) is streamer:
-            await self._lost(streamer.table, streamer.error)
+            with self._between(streamer.table):
+                await self._lost(streamer.table, streamer.error)
+        self._tell_news()
+
+    @contextmanager
+    def _between(self, table: TableRef) -> Iterator[None]:
+        """Keep the task going while a table is on its way from its stream to a load."""
+        self._moving.add(table)
+        try:
+            yield
+        finally:
+            self._moving.discard(table)
+            self._tell_news()
 
     async def _lost(self, table: TableRef, error: DtaasError) -> None:
         """Load a table anew whose changes are lost, once; else leave it to a person."""
@@ -323,7 +338,7 @@ class TaskStream:
         while not self.drain.requested:
             live = self._live_tables()
             if not live:
-                if not (self._wanted or self._bringing):
+                if not self._awaits_tables():
                     return True
                 await self._wait_for_news()
                 continue
@@ -338,6 +353,11 @@ class TaskStream:
                 await self._tell(source, live)
             await self._pause()
         return False
+
+    def _awaits_tables(self) -> bool:
+        """Return whether tables may come to stream, now that none does."""
+        ending = any(not ended.is_set() for _, ended in self._lives.values())
+        return bool(self._wanted or self._bringing or self._moving or ending)
 
     @staticmethod
     def _note_lost(
