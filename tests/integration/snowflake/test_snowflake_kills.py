@@ -6,11 +6,12 @@ takes the table over. More of it: DTAAS_TEST_SNOWFLAKE_TURNS=50.
 
 import multiprocessing
 import os
+import re
 from multiprocessing.context import ForkServerContext
 from time import monotonic
 
 import pytest
-from anyio import fail_after
+from anyio import fail_after, sleep
 
 from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
 from dtaas.connectors.snowflake.sessions import SessionPool
@@ -57,6 +58,7 @@ async def test_a_process_killed_at_any_step_is_continued_exactly(
     await destination.aclose()
     went_through = 0
     for number in range(2, 2 + TURNS):
+        since = len(await snowflake.log())
         await kill_in(snowflake, config, processes, (stream, number), STEPS[step])
         destination = destination_of(config)
         began = monotonic()
@@ -69,6 +71,7 @@ async def test_a_process_killed_at_any_step_is_continued_exactly(
             (0, f"u{number}", "b0", None),
             (number + 10, f"n{number}", "b", None),
         ]
+        await until_the_dead_is_through(snowflake, STEPS[step], since)
         await destination.aclose()
     assert went_through == (TURNS if step == "after COMMIT, the reply lost" else 0)
 
@@ -93,6 +96,22 @@ async def kill_in(
     process.kill()
     process.join(LIMIT_S)
     assert process.exitcode == -9
+
+
+async def until_the_dead_is_through(
+    snowflake: SnowflakeEmulator, step: tuple[str, str], since: int
+) -> None:
+    """Wait for what a dead process had asked for: no later fault may meet it.
+
+    Its successor has run the same statement meanwhile.
+    """
+    match, when = step
+    with fail_after(LIMIT_S):
+        while when == "before":
+            said = (await snowflake.log())[since:]
+            if sum(re.search(match, one.sql) is not None for one in said) > 1:
+                return
+            await sleep(0.05)
 
 
 async def test_transactions_on_other_targets_go_on(config: SnowflakeConfig) -> None:
