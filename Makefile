@@ -76,5 +76,5 @@ fuzz: setup ## Damage answers of a server and decode them under sanitizers; SECO
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 .PHONY: torture
-torture: setup ## Random histories under faults and kills; SECONDS=1200 SEED=
-	@$(BIN)/python -m tests.torture.run --seconds $(or $(SECONDS),1200) $(if $(SEED),--seed $(SEED))
+torture: setup ## Random histories under faults and kills; SECONDS=2400 SEED=
+	@$(BIN)/python -m tests.torture.run --seconds $(or $(SECONDS),2400) $(if $(SEED),--seed $(SEED))

@@ -105,7 +105,7 @@ def report(seed: int, judged: Sequence[Judged]) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Torture; 0 when everything arrived once, whole and in order."""
     parser = argparse.ArgumentParser(prog="torture")
-    parser.add_argument("--seconds", type=float, default=1_200.0, help="no storm begins after")
+    parser.add_argument("--seconds", type=float, default=2_400.0, help="no storm begins after")
     parser.add_argument("--storms", type=int, default=50, help="no more than these")
     parser.add_argument("--histories", type=int, default=6, help="of one storm")
     parser.add_argument("--kills", type=int, default=2, help="of one storm")

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from dtaas.connectors.memory.datasets import dataset
+from dtaas.connectors.sqlserver.capture.instances import enable_statement, instance_names
 from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TableMapping
@@ -221,6 +222,28 @@ async def test_rows_read_again_come_behind_the_changes_of_their_position(lake: L
     again = [c for c in changes if c["_command_id"] == LAST]
     assert [(c["_op"], c["id"], c["extra"]) for c in again] == [("U", 1, 1)]
     assert changes[-1] == again[0]
+
+
+async def test_a_table_that_begins_with_two_instances_of_ours_makes_room_for_a_third(
+    lake: LakeSetting,
+) -> None:
+    """A stream that ended between two of its instances, and still more columns since."""
+    database = lake.database
+    await database.create(T, COLUMNS, "1, N'a', 1", "2, N'b', 2")
+    await database.run("EXEC sys.sp_cdc_enable_db")
+    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
+    first, second = instance_names(T, number)
+    await database.run(
+        enable_statement(T, first),
+        "ALTER TABLE t ADD extra int NULL",
+        enable_statement(T, second),
+        "ALTER TABLE t ADD more int NULL",
+        "UPDATE t SET extra = 5, more = 6 WHERE id = 1",
+    )
+    async with lake.life(T) as life:
+        await streams(life)
+        await database.run("UPDATE t SET more = 7 WHERE id = 2")
+        await arrived(lake, "name", "n", "extra", "more")
 
 
 async def test_without_the_right_a_dba_is_told_and_nothing_is_lost(lake: LakeSetting) -> None:
