@@ -29,7 +29,7 @@ from dtaas.model.changes import (
     TableStream,
     TrackedTable,
 )
-from dtaas.model.errors import CaptureGapError, CaptureLostError, DtaasError, FatalError
+from dtaas.model.errors import Action, CaptureGapError, CaptureLostError, DtaasError, FatalError
 from dtaas.model.key_text import key_texts
 from dtaas.model.patterns import fits
 from dtaas.model.ports import KEYS_AT_ONCE, Source
@@ -104,29 +104,32 @@ def selected(tracked: TrackedTable, mapping: TableMapping) -> TrackedTable:
 
 async def without_predecessor(
     source: WindowSource, streams: StreamStore, state: StreamState
-) -> StreamState:
+) -> tuple[StreamState, bool]:
     """Drop the instance that handed over, if we made it and nobody else reads it.
 
     What cannot be dropped stays noted: it costs the source, but breaks nothing.
+
+    Returns:
+        The stream, and whether to try again because it only failed for the moment.
     """
     stream, older = state.stream, state.stream.tracked.predecessor
     if older is None or not isinstance(source, FollowsDdl):
-        return state
+        return state, False
     if await streams.shares(stream.task_id, older):
-        return state
+        return state, False
     try:
         await source.untrack(older)
     except DtaasError as error:
         log.warning(
             "capture_not_dropped", table=str(older.table), code=error.code, error=error.detail
         )
-        return state
+        return state, error.action is Action.RETRY
     log.info("capture_handed_over", table=str(older.table), instance=stream.tracked.instance)
     state = replace(
         state, stream=replace(stream, tracked=replace(stream.tracked, predecessor=None))
     )
     await streams.open(state)
-    return state
+    return state, False
 
 
 async def missed_rows(

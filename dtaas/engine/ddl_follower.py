@@ -17,6 +17,8 @@ from dtaas.model.errors import CaptureNotEnabledError, SchemaChangePendingError
 log = structlog.get_logger()
 _LOOK_EVERY_S: Final = 30.0
 """How often a table is described whose source does not tell of DDL."""
+_DROP_AGAIN_S: Final = 5.0
+"""When an instance is dropped again that could not be for the moment."""
 
 
 class DdlFollower:
@@ -39,6 +41,17 @@ class DdlFollower:
         self._context = context
         self._followed = ""
         self._dropped_with: TrackedTable | None = None
+        self._drop_again_at: float | None = None
+
+    @property
+    def to_do(self) -> bool:
+        """Return whether there is something to do though the table has no changes."""
+        return bool(self.altered or self.due or self.waiting or self._untidy)
+
+    @property
+    def _untidy(self) -> bool:
+        """Return whether the instance that was left is to be dropped once more."""
+        return self._drop_again_at is not None and current_time() >= self._drop_again_at
 
     @property
     def altered(self) -> bool:
@@ -159,13 +172,19 @@ class DdlFollower:
         return state
 
     async def _tidied(self, state: StreamState) -> StreamState:
-        """Drop the predecessor once its successor's first window is durable; try once, not on."""
+        """Drop the predecessor once its successor's first window is durable.
+
+        One more column may need the room, so what fails for the moment is tried again.
+        """
         tracked = state.stream.tracked
-        if tracked.predecessor is None or state.intent is not None or self._dropped_with == tracked:
+        tried = self._dropped_with == tracked and not self._untidy
+        if tracked.predecessor is None or state.intent is not None or tried:
             return state
-        self._dropped_with = tracked
+        self._dropped_with, self._drop_again_at = tracked, None
         context = self._context
-        tidied = await without_predecessor(context.source, context.streams, state)
+        tidied, again = await without_predecessor(context.source, context.streams, state)
+        if again:
+            self._drop_again_at = current_time() + _DROP_AGAIN_S
         if tidied is not state:
             self._followed = ""  # there is room for a newer instance again
         return tidied

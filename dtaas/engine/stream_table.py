@@ -92,7 +92,7 @@ class TableStreamer:
         ahead = source.position > self._state.position
         to_do = ahead and (bool(self._repairs) or self._state.stream.tracked.successor is not None)
         quiet = high <= self._state.position and self._state.intent is None
-        idle = quiet and not to_do and not (self._ddl.altered or self._ddl.due or self._ddl.waiting)
+        idle = quiet and not to_do and not self._ddl.to_do
         window = self._in_flight
         if quiet and not to_do:
             self._behind_since = None
