@@ -90,11 +90,12 @@ class TableStreamer:
         self._committed_at = source.committed_at
         self._ddl.structure = source.structure.get(self.table, "")
         ahead = source.position > self._state.position
-        to_do = ahead and (bool(self._repairs) or self._state.stream.tracked.successor is not None)
+        unwritten = bool(self._repairs) or self._state.stream.tracked.successor is not None
+        to_do = ahead and unwritten  # both need a position of their own
         quiet = high <= self._state.position and self._state.intent is None
         idle = quiet and not to_do and not self._ddl.to_do
         window = self._in_flight
-        if quiet and not to_do:
+        if quiet and not unwritten:
             self._behind_since = None
         else:
             self._behind_since = self._behind_since or source.committed_at or source.polled_at

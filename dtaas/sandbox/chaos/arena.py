@@ -17,6 +17,8 @@ from dtaas.sandbox.sandbox import BUCKET, SNOWFLAKE_DATABASE, sandbox
 from dtaas.sandbox.seaweed import SeaweedServer
 
 CAPTURE_EVERY_S: Final = 0.05
+IDLE_AFTER_S: Final = 10.0
+"""Columns that come last need one more position; SQL Server gives it after 300 s of quiet."""
 
 
 class Arena(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ async def arena(
             sandbox(folder / "sandbox", snowflake_port=0 if snowflake else None)
         )
         servers.sqlserver.capture.interval_s = CAPTURE_EVERY_S
+        servers.sqlserver.capture.idle_s = IDLE_AFTER_S
         await servers.s3.create_bucket(BUCKET)
         proxy = await stack.enter_async_context(fault_proxy("127.0.0.1", servers.s3.port))
         account = None

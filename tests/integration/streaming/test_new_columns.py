@@ -278,6 +278,24 @@ async def test_a_table_that_begins_with_two_instances_of_ours_makes_room_for_a_t
         await arrived(lake, "name", "n", "extra", "more")
 
 
+async def test_an_older_instance_of_ours_that_nobody_reads_gives_way(lake: LakeSetting) -> None:
+    """A table loaded anew begins with the newer one; the next column needs the older one's room."""
+    database = lake.database
+    await database.create(T, COLUMNS, "1, N'a', 1", "2, N'b', 2")
+    await database.run("EXEC sys.sp_cdc_enable_db")
+    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
+    first, second = instance_names(T, number)
+    await database.run(
+        enable_statement(T, first),
+        "ALTER TABLE t ADD extra int NULL",
+        enable_statement(T, second),
+    )
+    async with lake.life(T) as life:
+        await streams(life)
+        await database.run("ALTER TABLE t ADD more int NULL", "UPDATE t SET more = 7 WHERE id = 2")
+        await arrived(lake, "name", "n", "extra", "more")
+
+
 async def test_without_the_right_a_dba_is_told_and_nothing_is_lost(lake: LakeSetting) -> None:
     database = lake.database
     await database.run("EXEC sys.sp_cdc_enable_db")

@@ -176,14 +176,14 @@ class Instances:
             await self._enable(f"table {ref}", statement)
         rows = await self._started(table)
         tracked = await self._tracked(table, rows[-1], key)
+        if len(rows) >= _MOST_INSTANCES and tracked.made_by_us:
+            # There is no room for a third, which the next column needs, or one that came already.
+            # The stream drops the older one of ours once it runs, if nobody reads it.
+            older = await self._tracked(table, rows[0], key)
+            return replace(tracked, predecessor=older) if older.made_by_us else tracked
         added = await self._describer.added(table, await self.logged(tracked))
         if not (added and tracked.made_by_us):
             return tracked
-        if len(rows) >= _MOST_INSTANCES:
-            # There is no room for a third. The stream drops the older one of ours once it runs,
-            # and then follows the columns that came since.
-            older = await self._tracked(table, rows[0], key)
-            return replace(tracked, predecessor=older) if older.made_by_us else tracked
         # Columns came after one of ours was made: nothing is read from it, a newer one begins.
         newer = await self._newer(table, rows, rows[-1], added, enable=enable)
         await self._started(table, newer.identity)
