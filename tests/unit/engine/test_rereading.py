@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import anyio
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -192,12 +191,12 @@ async def followed(
     late=st.lists(st.integers(0, 25), min_size=1, max_size=3),
     most_bytes=st.sampled_from([1, 60, 10_000]),
 )
-def test_the_target_ends_as_the_filtered_source(
+async def test_the_target_ends_as_the_filtered_source(
     case: str, changes: list[Any], cuts: list[int], late: list[int], most_bytes: int
 ) -> None:
     program = require_program(compile_steps(placed(*STEPS[case]), SCHEMA, streaming=True))
     history = History(changes)
-    target = anyio.run(followed, program, history, cuts, late, most_bytes)
+    target = await followed(program, history, cuts, late, most_bytes)
     final = list(history.states[-1].values())
     wanted = program.run(pa.RecordBatch.from_pylist(final, schema=SCHEMA.arrow_schema()))
     (key,) = program.output.key
