@@ -22,6 +22,7 @@ from anyio.abc import TaskGroup
 from dtaas.concurrency.figures import FIGURES
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.budget import ByteBudget
+from dtaas.engine.continuity import Continuity
 from dtaas.engine.drain import Drain
 from dtaas.engine.drift.gate import DriftGate
 from dtaas.engine.failures import explain
@@ -40,7 +41,6 @@ from dtaas.model.errors import (
     CaptureLostError,
     DtaasError,
     SchemaChangeRefusedError,
-    SourceRestoredError,
     TablesFailedError,
 )
 from dtaas.model.execution import ExecutionProgress, ExecutionStatus, TablePhase
@@ -85,7 +85,7 @@ class TaskStream:
         self._uniform = uniform
         self._streaming = streaming
         self._hurry = Event()
-        self._identity = ""
+        self._continuity = Continuity()
         options = task.spec.options
         budget = ByteBudget(options.in_flight_mb * _MIB)
         places = CapacityLimiter(max(_LEAST_PLACES, options.concurrent_chunks))
@@ -216,7 +216,7 @@ class TaskStream:
         if table not in self.task.spec.source_tables:
             self.meter.tables.pop(table, None)
             return  # it left the task while it was loaded; the next life forgets its stream
-        self._identity = self._identity or state.identity
+        self._continuity.begins(state.identity)
         if not self._shown:
             self._shown = True
             await self._streaming()
@@ -349,7 +349,7 @@ class TaskStream:
             except CaptureLostError as error:
                 self._note_lost(live, polled, error)
                 continue
-            if self._goes_on(source, live):
+            if self._continuity.goes_on(source, {t.table: t.state.position for t in live}):
                 await self._tell(source, live)
             await self._pause()
         return False
@@ -400,31 +400,3 @@ class TaskStream:
         """Wait for the next poll: not at all once a busy table has done what it knew of."""
         with move_on_after(self.task.spec.options.poll_interval_ms / _MS), self.drain.extraction():
             await self._hurry.wait()
-
-    def _goes_on(self, source: SourceState, live: Sequence[TableStreamer]) -> bool:
-        """Refuse to go on when the source went back in time: positions mean something else.
-
-        Returns:
-            Whether it says anything new. A copy of the source may lag behind the one asked before:
-            it will catch up.
-
-        Raises:
-            SourceRestoredError: recovery fork or highest position say so.
-        """
-        if self._identity and source.identity and source.identity != self._identity:
-            raise SourceRestoredError(
-                "The source was restored: its recovery fork is another one than before.",
-                hint="Start the task with force to load its tables anew.",
-            )
-        self._identity = self._identity or source.identity
-        ahead = [t.table for t in live if source.position and t.state.position > source.position]
-        if ahead and source.replica:
-            log.info("replica_lags", position=source.position.hex(), tables=len(ahead))
-            return False
-        if ahead:
-            raise SourceRestoredError(
-                f"The source's highest LSN {source.position.hex()} lies before what is already "
-                f"delivered of {', '.join(map(str, ahead))}: it was restored to an earlier point.",
-                hint="Start the task with force to load its tables anew.",
-            )
-        return True

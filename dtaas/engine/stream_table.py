@@ -11,13 +11,13 @@ import structlog
 from anyio import CancelScope, Event, current_time, fail_after, move_on_after
 from msgspec.structs import replace
 
-from dtaas.concurrency.figures import FIGURES, Figure
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.budget import Lease
 from dtaas.engine.ddl import end_of, missed_rows, takes_over
 from dtaas.engine.ddl_follower import DdlFollower
 from dtaas.engine.failures import explain
-from dtaas.engine.lag import Lag, lag_of, margin_warning
+from dtaas.engine.lag import lag_of
+from dtaas.engine.lag_meter import LagMeter
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.repair import Key, repairs
 from dtaas.engine.standing import standing
@@ -43,7 +43,6 @@ log = structlog.get_logger()
 STORE_ERRORS: Final = (StoreUnavailableError, StoreFullError, StoreCorruptError)
 """Not a table's fault: they end this life of the task, and the supervisor decides."""
 _MIB: Final = 1024 * 1024
-_HOUR_S: Final = 3600.0
 _RETRY: Final = RestartPolicy(base_s=0.5, cap_s=30.0, most=None)
 """A stream is tried again for ever: only an error that needs a person ends it."""
 
@@ -59,13 +58,13 @@ class TableStreamer:
         self._news = Event()
         self._behind_since: datetime | None = None
         self._in_flight: ChangeWindow | None = None
-        self._warned: str | None = None
         self._full = False
         self._repairs: tuple[Key, ...] = ()
         self._patience_s = PATIENCE_S
         self._turn: Turn | None = None
         self._committed_at: datetime | None = None
         self._ddl = DdlFollower(context)
+        self._lag = LagMeter(state.stream.task_id, self.table, meter)
         self._read_again = 0
         self.error: DtaasError | None = None
 
@@ -108,21 +107,8 @@ class TableStreamer:
             in_flight=window is not None,
             more=window is None or high > window.to,
         )
-        self._tell_lag(lag, source)
+        self._lag.tell(lag, source, self._ddl.uncaptured, self._ddl.waiting)
         return idle and source.position > self._state.position
-
-    def _tell_lag(self, lag: Lag, source: SourceState) -> None:
-        task_id, name = self._state.stream.task_id, str(self.table)
-        FIGURES.set(Figure.LAG_S, lag.total_s, task_id=task_id, table=name)
-        if lag.margin_h is not None:
-            margin_s = lag.margin_h * _HOUR_S
-            FIGURES.set(Figure.RETENTION_MARGIN_S, margin_s, task_id=task_id, table=name)
-        warning = margin_warning(lag, source.retention_s, before=self._warned)
-        if warning and not self._warned:
-            log.warning("retention_runs_out", table=name, detail=warning)
-        self._warned = warning
-        told = filter(None, (warning, source.trouble, self._ddl.uncaptured, self._ddl.waiting))
-        self._meter.lags(lag, " ".join(told))
 
     def repair(self, keys: Sequence[Key]) -> None:
         """Write some rows anew with the next window, as the source has them then.
