@@ -42,9 +42,8 @@ class Continuity:
                 hint=_ANEW,
             )
         self.begins(source.identity)
-        ahead = [
-            table for table, at in positions.items() if source.position and at > source.position
-        ]
+        now = source.position
+        ahead = [table for table, at in positions.items() if now and at > now]
         if ahead and source.replica:
             log.info("replica_lags", position=now.hex(), tables=len(ahead))
             return False
