@@ -44,10 +44,11 @@ from dtaas.model.execution import (
     TableProgress,
 )
 from dtaas.model.load import Owner
-from dtaas.model.ports import Destination, ExecutionStore, LoadLedger, Source
+from dtaas.model.ports import Destination, Source
 from dtaas.model.positions import NO_REVIEWS, PositionReviews
 from dtaas.model.schema import TableRef
 from dtaas.model.spending import spent_at
+from dtaas.model.store_ports import ExecutionStore, LoadLedger
 from dtaas.model.task import Task
 
 log = structlog.get_logger()

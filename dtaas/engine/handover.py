@@ -28,8 +28,9 @@ from dtaas.model.errors import (
 )
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner, TargetTable, WriteOptions
-from dtaas.model.ports import Destination, LoadLedger
+from dtaas.model.ports import Destination
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import LoadLedger
 from dtaas.model.task import Task, TaskMode
 
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from anyio.abc import TaskStatus
 
 from dtaas.model.errors import DtaasError
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState
 
 log = structlog.get_logger()

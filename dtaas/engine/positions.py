@@ -10,7 +10,7 @@ from dtaas.model.change_ports import ChangeDestination, StreamStore
 from dtaas.model.changes import StreamState
 from dtaas.model.ids import LoadId
 from dtaas.model.load import Owner
-from dtaas.model.ports import Destination, LoadLedger
+from dtaas.model.ports import Destination
 from dtaas.model.positions import (
     Comparison,
     HoldsPositions,
@@ -23,6 +23,7 @@ from dtaas.model.positions import (
     compare,
     summary,
 )
+from dtaas.model.store_ports import LoadLedger
 from dtaas.model.task import Task
 
 log = structlog.get_logger()

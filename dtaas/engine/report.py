@@ -11,7 +11,7 @@ from dtaas.model.errors import RetryableError
 from dtaas.model.events import ProgressMade
 from dtaas.model.execution import ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import ExecutionId
-from dtaas.model.ports import ExecutionStore
+from dtaas.model.store_ports import ExecutionStore
 
 log = structlog.get_logger()
 

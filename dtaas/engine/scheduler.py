@@ -13,8 +13,8 @@ from dtaas.engine.progress import utc_now
 from dtaas.model.errors import ActionNotAllowedError, DtaasError
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schedule import CatchUp, Outcome, Overlap, Schedule, ScheduleType
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, Task, TaskStatus
 from dtaas.model.timetable import Timetable
 

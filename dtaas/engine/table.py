@@ -16,8 +16,9 @@ from dtaas.engine.progress import TableMeter, utc_now
 from dtaas.model.execution import TablePhase
 from dtaas.model.ids import ExecutionId, LoadId
 from dtaas.model.load import Chunk, ChunkReceipt, Owner, TableLoad, TargetTable, WriteOptions
-from dtaas.model.ports import Destination, LoadLedger, Source
+from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.store_ports import LoadLedger
 from dtaas.model.task import TaskSpec
 
 log = structlog.get_logger()

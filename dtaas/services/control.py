@@ -11,9 +11,9 @@ from dtaas.concurrency.bus import EventBus
 from dtaas.model.errors import ActionNotAllowedError, ValidationFailedError
 from dtaas.model.events import TaskChanged
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.positions import NO_REVIEWS, PositionReviews, ReviewState
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, Task, TaskAction, TaskStatus, allowed_actions
 from dtaas.services.ports import TaskRunner
 from dtaas.services.positions import refuse_undecided

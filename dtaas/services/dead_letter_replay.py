@@ -23,7 +23,8 @@ from dtaas.model.errors import ActionNotAllowedError, FatalError, TimedOutError
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.key_text import key_texts
 from dtaas.model.load import Chunk, Owner, TableLoad, WriteMode, WriteOptions
-from dtaas.model.ports import ConnectorRegistry, Destination, ExecutionStore
+from dtaas.model.ports import ConnectorRegistry, Destination
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import Task, TaskMode
 from dtaas.services.dead_letters import DeadLetterService
 from dtaas.services.ports import TaskRunner

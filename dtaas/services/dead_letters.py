@@ -15,8 +15,8 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.shaping.dead_letters import FOLDER, NOTES, about_of, rows_of
 from dtaas.model.errors import NotFoundError
 from dtaas.model.ids import ExecutionId, TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.store.page import Page, Window
 
 log = structlog.get_logger()

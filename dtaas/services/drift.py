@@ -23,8 +23,8 @@ from dtaas.model.drift import (
 from dtaas.model.errors import ActionNotAllowedError, NotFoundError, ValidationFailedError
 from dtaas.model.events import SchemaChanged
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import TaskAction, TaskStatus
 from dtaas.services.control import TaskControl
 from dtaas.services.ports import TaskRunner

@@ -20,7 +20,7 @@ from dtaas.model.errors import (
 from dtaas.model.events import TaskChanged
 from dtaas.model.ids import TaskId
 from dtaas.model.load import Owner
-from dtaas.model.ports import ConnectorRegistry, ExecutionStore, LoadLedger
+from dtaas.model.ports import ConnectorRegistry
 from dtaas.model.positions import (
     PositionChoice,
     PositionReview,
@@ -29,6 +29,7 @@ from dtaas.model.positions import (
     ReviewState,
 )
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore, LoadLedger
 from dtaas.model.task import ACTIVE_STATUSES, Task
 
 _COMPARE_LIMIT_S: Final = 60.0

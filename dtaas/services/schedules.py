@@ -9,8 +9,8 @@ from msgspec import Struct
 from dtaas.engine.scheduler import outcomes_of
 from dtaas.model.errors import InUseError, ValidationFailedError
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schedule import Schedule, ScheduleType
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import Task, TaskSpec
 from dtaas.model.timetable import Timetable
 

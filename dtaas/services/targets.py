@@ -11,8 +11,9 @@ from dtaas.model.connectors import Connector, without_secrets
 from dtaas.model.errors import DtaasError
 from dtaas.model.ids import TaskId
 from dtaas.model.load import Owner, TableLoad, TargetTable
-from dtaas.model.ports import ConnectorRegistry, Destination, LoadLedger
+from dtaas.model.ports import ConnectorRegistry, Destination
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import LoadLedger
 from dtaas.model.task import TaskSpec
 
 log = structlog.get_logger()

@@ -10,9 +10,9 @@ from dtaas.concurrency.bus import EventBus
 from dtaas.model.errors import TaskRunningError
 from dtaas.model.events import TaskChanged
 from dtaas.model.load import TableLoad
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.services.ports import TaskRunner
 from dtaas.services.targets import Places, TargetKeeper

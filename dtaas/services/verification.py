@@ -27,8 +27,9 @@ from dtaas.model.connectors import Connector
 from dtaas.model.errors import ActionNotAllowedError, ValidationFailedError
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import WriteMode
-from dtaas.model.ports import Destination, ExecutionStore, Source
+from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import Task, TaskAction, TaskMode
 from dtaas.model.verification import (
     Difference,

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, delete, select
 
 from dtaas.model.errors import CheckpointRegressionError
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import CheckpointStore
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import CheckpointStore
 from dtaas.store.database import Database
 from dtaas.store.tables import checkpoints
 from dtaas.store.upsert import insert_of

@@ -16,9 +16,9 @@ from dtaas.model.execution import (
     TableProgress,
 )
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, Task, TaskStatus
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.database import Database

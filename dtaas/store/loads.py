@@ -18,8 +18,8 @@ from dtaas.model.load import (
     decode_load,
     encode_load,
 )
-from dtaas.model.ports import LoadLedger
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import LoadLedger
 from dtaas.store.database import Database
 from dtaas.store.tables import chunks, loads
 from dtaas.store.tasks import find_task

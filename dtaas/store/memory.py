@@ -19,9 +19,9 @@ from dtaas.model.execution import (
 )
 from dtaas.model.ids import ConnectorId, ExecutionId, LoadId, TaskId
 from dtaas.model.load import ChunkReceipt, CommitResult, TableLoad
-from dtaas.model.ports import CheckpointStore, ExecutionStore, LoadLedger
 from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import CheckpointStore, ExecutionStore, LoadLedger
 from dtaas.model.task import DesiredState, Task, TaskStatus
 
 _MB: Final = 1_000_000

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dtaas.model.errors import CheckpointRegressionError, NotFoundError
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import CheckpointStore
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import CheckpointStore
 from tests.contract.store_samples import OTHER, TABLE, NewTask
 
 _numbers = itertools.count()

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.schema import TableRef
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, TaskStatus
 from tests.contract.store_samples import (
     HOURLY,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dtaas.model.errors import InUseError, NotFoundError
 from dtaas.model.ids import ExecutionId
-from dtaas.model.ports import LoadLedger
+from dtaas.model.store_ports import LoadLedger
 from tests.contract.store_samples import (
     OTHER,
     TABLE,

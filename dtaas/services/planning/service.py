@@ -26,8 +26,9 @@ from dtaas.model.plan import (
     TargetDdl,
     named_owner,
 )
-from dtaas.model.ports import ConnectorRegistry, Destination, LoadLedger, Source
+from dtaas.model.ports import ConnectorRegistry, Destination, Source
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
+from dtaas.model.store_ports import LoadLedger
 from dtaas.model.table_rules import NewTables, with_columns
 from dtaas.model.task import DesiredState, Task, TaskMode, TaskSpec, TaskStatus
 from dtaas.services.planning.history import Experience, experience
