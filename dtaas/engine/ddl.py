@@ -18,7 +18,7 @@ import structlog
 from msgspec.structs import replace
 
 from dtaas.engine.repair import Key, change_rows
-from dtaas.model.change_ports import FollowsDdl, StreamStore, WindowSource
+from dtaas.model.change_ports import ChangeSource, FollowsDdl, StreamStore, WindowSource
 from dtaas.model.changes import (
     POSITION_BYTES,
     ChangeOp,
@@ -29,7 +29,14 @@ from dtaas.model.changes import (
     TableStream,
     TrackedTable,
 )
-from dtaas.model.errors import Action, CaptureGapError, CaptureLostError, DtaasError, FatalError
+from dtaas.model.errors import (
+    Action,
+    CaptureGapError,
+    CaptureLostError,
+    DtaasError,
+    FatalError,
+    MissedValuesError,
+)
 from dtaas.model.key_text import key_texts
 from dtaas.model.patterns import fits
 from dtaas.model.ports import KEYS_AT_ONCE, Source
@@ -117,12 +124,8 @@ async def without_predecessor(
         return state, False
     if await streams.shares(stream.task_id, older):
         return state, False
-    try:
-        await source.untrack(older)
-    except DtaasError as error:
-        log.warning(
-            "capture_not_dropped", table=str(older.table), code=error.code, error=error.detail
-        )
+    error = await not_dropped(source, older)
+    if error is not None:
         return state, error.action is Action.RETRY
     log.info("capture_handed_over", table=str(older.table), instance=stream.tracked.instance)
     state = replace(
@@ -130,6 +133,20 @@ async def without_predecessor(
     )
     await streams.open(state)
     return state, False
+
+
+async def not_dropped(
+    source: FollowsDdl | ChangeSource, tracked: TrackedTable
+) -> DtaasError | None:
+    """Drop an instance that we made. Returns what stood in the way, None when it is gone."""
+    try:
+        await source.untrack(tracked)
+    except DtaasError as error:
+        log.warning(
+            "capture_not_dropped", table=str(tracked.table), code=error.code, error=error.detail
+        )
+        return error
+    return None
 
 
 async def missed_rows(
@@ -145,7 +162,7 @@ async def missed_rows(
         moved_on: called while nothing is found yet.
 
     Raises:
-        CaptureGapError: there are such rows, and the table has no key to write them by.
+        MissedValuesError: there are such rows, and the table has no key to write them by.
     """
     missed, schema = window.missed, stream.tracked.schema
     if missed is None or not missed.columns:
@@ -160,7 +177,7 @@ async def missed_rows(
         if not found.num_rows:
             continue
         if not schema.key:
-            raise CaptureGapError(
+            raise MissedValuesError(
                 f"Table {schema.table} got columns, and values in them before they were captured."
                 " It has no key by which these rows could be written again.",
                 hint="Load the table anew, or declare a key in table_mappings.",

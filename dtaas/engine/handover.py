@@ -12,6 +12,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dtaas.engine.ddl import not_dropped
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import (
     Capture,
@@ -21,7 +22,7 @@ from dtaas.model.changes import (
     TrackingMethod,
 )
 from dtaas.model.errors import (
-    DtaasError,
+    Action,
     SchemaChangedError,
     SourceQueryError,
     ValidationFailedError,
@@ -106,10 +107,11 @@ class Handover(Struct, frozen=True, kw_only=True):
         Raises:
             FatalError: the destination cannot take changes of a table: nothing is loaded.
         """
-        keys = {m.source: m.key for m in self.task.spec.table_mappings if m.key}
-        tracked = await self.source.track(
-            tables, keys=keys, enable=self.task.spec.options.enable_capture
-        )
+        tracked = await self._tracked(tables)
+        roomy = [t.table for t in tracked if await self._made_room(t)]
+        if roomy:
+            again = {t.table: t for t in await self._tracked(roomy)}
+            tracked = [again.get(t.table, t) for t in tracked]
         tracked = [self._with_columns(table) for table in tracked]
         if isinstance(self.destination, ChangeDestination):
             for table in tracked:
@@ -117,6 +119,27 @@ class Handover(Struct, frozen=True, kw_only=True):
         anchor = await self.source.anchor(tracked)
         identity = (await self.source.poll(tracked)).identity
         return Captured({t.table: t for t in tracked}, anchor, identity)
+
+    async def _tracked(self, tables: Sequence[TableRef]) -> Sequence[TrackedTable]:
+        options = self.task.spec.options
+        keys = {m.source: m.key for m in self.task.spec.table_mappings if m.key}
+        return await self.source.track(tables, keys=keys, enable=options.enable_capture)
+
+    async def _made_room(self, tracked: TrackedTable) -> bool:
+        """Drop an older instance of ours that stands beside the one to be read.
+
+        It may stand in the way of one that captures every column the load will bring.
+
+        Raises:
+            RetryableError: it could not be dropped for the moment.
+        """
+        older = tracked.predecessor
+        if older is None or await self.streams.shares(self.task.id, older):
+            return False
+        error = await not_dropped(self.source, older)
+        if error is not None and error.action is Action.RETRY:
+            raise error
+        return error is None
 
     async def open(self, captured: "Captured", table: TableRef) -> StreamState:
         """Store a new stream: behind its load, or at the anchor where nothing is loaded."""
@@ -174,11 +197,5 @@ async def part(task: Task, source: ChangeSource, streams: StreamStore, state: St
     if not (tracked.made_by_us and task.spec.options.drop_capture):
         log.info("stream_left", table=str(tracked.table), capture="kept")
         return
-    try:
-        await source.untrack(tracked)
-    except DtaasError as error:
-        log.warning(
-            "capture_not_dropped", table=str(tracked.table), code=error.code, error=error.detail
-        )
-    else:
+    if await not_dropped(source, tracked) is None:
         log.info("stream_left", table=str(tracked.table), capture="dropped")

@@ -40,6 +40,7 @@ from dtaas.model.errors import (
     CaptureGapError,
     CaptureLostError,
     DtaasError,
+    MissedValuesError,
     SchemaChangeRefusedError,
     TablesFailedError,
 )
@@ -251,11 +252,15 @@ class TaskStream:
             self._tell_news()
 
     async def _lost(self, table: TableRef, error: DtaasError) -> None:
-        """Load a table anew whose changes are lost, once; else leave it to a person."""
+        """Load a table anew whose changes are lost, once; else leave it to a person.
+
+        New columns of a table without a key are a loss of their own each time.
+        """
         gap = isinstance(error, CaptureGapError | CaptureLostError)
         if isinstance(error, CaptureLostError) and self._context.gate is not None:
             await self._context.gate.note_if_gone(table)
-        if gap and self.task.spec.on_gap(table) is OnGap.RELOAD and table not in self._again:
+        first = table not in self._again or isinstance(error, MissedValuesError)
+        if gap and first and self.task.spec.on_gap(table) is OnGap.RELOAD:
             self._again.add(table)
             log.warning("table_loaded_anew", table=str(table), code=error.code, error=error.detail)
             await self._load_anew(table)

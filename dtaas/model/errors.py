@@ -246,6 +246,10 @@ class CaptureGapError(FatalError):
     code = "capture_gap"
 
 
+class MissedValuesError(CaptureGapError):
+    """Columns came with values before they were captured, to a table without a key."""
+
+
 class CaptureLostError(FatalError):
     """A capture instance vanished, was disabled, or was made again under the same name.
 

@@ -19,7 +19,7 @@ from dtaas.model.changes import TrackedTable
 from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.errors import ConnectionLostError
 from dtaas.model.schema import TableRef
-from dtaas.model.task import TableMapping, TaskStatus
+from dtaas.model.task import OnGap, TableMapping, TaskStatus
 from dtaas.model.transformations import RenameColumn, TransformationRule
 from tests.fakes.lake_reader import ORDER
 from tests.integration.sqlserver_source.database import Database
@@ -334,6 +334,33 @@ async def test_a_table_without_a_key_says_what_it_cannot_do(lake: LakeSetting) -
 
         task = await life.until(lambda task, _: task.status is TaskStatus.FAILED)
         assert "It has no key by which these rows could be written again" in (task.last_error or "")
+
+
+async def test_a_table_without_a_key_is_loaded_anew_after_each_gap(lake: LakeSetting) -> None:
+    """Also where two instances of ours leave no room for one that captures every column."""
+    database = lake.database
+    await database.create(T, "id int NULL, n int NULL", "1, 1", "2, 2")
+    await database.run("EXEC sys.sp_cdc_enable_db")
+    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
+    first, second = instance_names(T, number)
+    await database.run(
+        enable_statement(T, first),
+        "ALTER TABLE t ADD extra int NULL",
+        enable_statement(T, second),
+        "ALTER TABLE t ADD more int NULL",
+        "UPDATE t SET extra = 5, more = 6 WHERE id = 1",
+    )
+    async with lake.life(T, on_gap=OnGap.RELOAD) as life:
+        await streams(life)
+        await database.run("INSERT INTO t VALUES (3, 3, 3, 3)")
+        await arrived(lake, "n", "extra", "more")
+        for column in ("third", "fourth"):
+            database.server.capture.paused = True
+            await database.run(f"ALTER TABLE t ADD {column} int NULL", f"UPDATE t SET {column} = 1")
+            database.server.capture.resume()
+            await arrived(lake, "n", column)
+            await database.run(f"UPDATE t SET n = n + 1, {column} = 2")
+            await arrived(lake, "n", column)
 
 
 async def test_new_columns_go_through_transformations(lake: LakeSetting) -> None:

@@ -177,8 +177,8 @@ class Instances:
         rows = await self._started(table)
         tracked = await self._tracked(table, rows[-1], key)
         if len(rows) >= _MOST_INSTANCES and tracked.made_by_us:
-            # There is no room for a third, which the next column needs, or one that came already.
-            # The stream drops the older one of ours once it runs, if nobody reads it.
+            # There is no room for a third, which the next column needs, or one that came already:
+            # the older one of ours goes, if nobody reads it.
             older = await self._tracked(table, rows[0], key)
             return replace(tracked, predecessor=older) if older.made_by_us else tracked
         added = await self._describer.added(table, await self.logged(tracked))
