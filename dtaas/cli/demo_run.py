@@ -65,7 +65,27 @@ async def run_demo(plan: Demo) -> int:
     return EXIT_FAILED if plan.once else EXIT_OK  # ended by a signal
 
 
+class Laps:
+    """How long the parts of the demo took, in seconds, in their order."""
+
+    def __init__(self) -> None:
+        self._began = self._last = anyio.current_time()
+        self._parts: dict[str, float] = {}
+
+    def end(self, part: str) -> None:
+        """Note that a part ended now."""
+        now = anyio.current_time()
+        self._parts[part] = now - self._last
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        """Return what the parts took, and all of it."""
+        all_of_it = {**self._parts, "total_s": self._last - self._began}
+        return {part: round(took, 1) for part, took in all_of_it.items()}
+
+
 async def _play(plan: Demo, lock: IO[str]) -> int:
+    laps = Laps()
     say = _quiet if plan.once else click.echo
     say("Starting a private SQL Server and S3, and filling TPC-H ...")
     async with (
@@ -78,7 +98,9 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
         body = _destination(plan, access)
         task_id = await api.create_task(access, body, tpch.TABLES)
         say(f"{access.rows:,} rows are in SQL Server; loading them.")
+        laps.end("start_s")
         load = await _load(api, task_id, live=not plan.once)
+        laps.end("load_s")
         changed = await burst(access)
         lags = await api.until_arrived(task_id, changed.changes)
         if plan.destination == "snowflake":
@@ -87,8 +109,10 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
         else:
             came = await arrival(body)
             await corrupt_rows(body, plan.corrupt)
+        laps.end("stream_s")
         proof = await api.verify(task_id)
-        _report(plan, load, changed, came, proof)
+        laps.end("verify_s")
+        _report(plan, load, changed, came, proof, laps=laps)
         if plan.out is not None and plan.destination == "s3":
             await export(body, plan.out)
         if not plan.once:
@@ -176,7 +200,15 @@ async def _load(api: DemoApi, task_id: int, *, live: bool) -> Load:
     )
 
 
-def _report(plan: Demo, load: Load, changed: Burst, came: Arrival, proof: VerificationView) -> None:
+def _report(
+    plan: Demo,
+    load: Load,
+    changed: Burst,
+    came: Arrival,
+    proof: VerificationView,
+    *,
+    laps: Laps,
+) -> None:
     streamed_s = max((came.last - changed.began).total_seconds(), 0.001)
     result = {
         "tables": len(proof.tables),
@@ -188,6 +220,7 @@ def _report(plan: Demo, load: Load, changed: Burst, came: Arrival, proof: Verifi
         "changes": came.changes,
         "changes_per_second": round(came.changes / streamed_s),
         "lag_p99_ms": came.lag_p99_ms,
+        **laps.seconds(),
     }
     for table in proof.tables:
         if table.verdict is not Verdict.EQUAL:

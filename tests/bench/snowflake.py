@@ -28,7 +28,7 @@ from dtaas.model.changes import (
     TrackingMethod,
     change_schema,
 )
-from dtaas.model.connectors import SnowflakeAuthentication, SnowflakeConfig
+from dtaas.model.connectors import SnowflakeConfig
 from dtaas.model.load import WriteOptions
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import Decimal, Integer, String, Timestamp
@@ -154,16 +154,7 @@ async def merges(destination: SnowflakeDestination, stream: TableStream) -> floa
 
 async def race(emulator: SnowflakeEmulator, count: int, folder: Path) -> dict[str, float | int]:
     await emulator.create_database("TEST")
-    config = SnowflakeConfig(
-        account=emulator.account,
-        user=emulator.user,
-        authentication=SnowflakeAuthentication.PASSWORD,
-        password=emulator.password,
-        database="TEST",
-        host=emulator.host,
-        port=emulator.port,
-        protocol=emulator.protocol,
-    )
+    config = msgspec.convert(emulator.connector("TEST"), SnowflakeConfig)
     destination = SnowflakeDestination(config, task_name="bench", database="db")
     connection = await aio.connect(**emulator.connection, database="TEST", schema="PUBLIC")
     table, lag = rows(count), Lag()

@@ -37,6 +37,16 @@ async def test_histories_under_faults_and_kills_arrive_whole() -> None:
 
 
 @pytest.mark.timeout(300)
+async def test_histories_into_snowflake_arrive_whole() -> None:
+    """Merged by key, so that rows are compared; what is doubled is seen in histories of versions."""
+    weather = ("--storms", "1", "--histories", "2", "--kills", "2", "--snowflake", "1")
+    code, tally, said = await torture("--seed", str(SEED), *weather)
+    assert code == 0, said
+    assert (tally["histories"], tally["kills"]) == (2, 2)
+    assert (tally["lost"], tally["doubled"], tally["wrong"]) == (0, 0, 0)
+
+
+@pytest.mark.timeout(300)
 async def test_a_planted_loss_and_a_planted_double_are_found() -> None:
     weather = ("--storms", "1", "--histories", "1", "--kills", "1", "--snowflake", "0")
     code, tally, said = await torture("--seed", "3", "--plant", *weather)

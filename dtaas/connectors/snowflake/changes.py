@@ -3,6 +3,7 @@
 import uuid
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 import structlog
@@ -19,7 +20,12 @@ from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
 from dtaas.connectors.snowflake.load import copied, tag_of
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.changes import ChangeWindow, TableStream
-from dtaas.model.errors import DestinationConflictError, DtaasError, FatalError
+from dtaas.model.errors import (
+    DestinationConflictError,
+    DtaasError,
+    FatalError,
+    OwnershipLostError,
+)
 from dtaas.model.schema import TableSchema
 
 log = structlog.get_logger()
@@ -49,26 +55,33 @@ class SnowflakeStream:
     async def open(self) -> bytes | None:
         """Make the table take the stream's rows; fence off older writers; return the position.
 
+        The fence comes first. Then no transaction of an older writer can begin that would pass, and
+        those that are open are ended: only then the position is what it says.
+
         Raises:
-            DestinationConflictError: a newer life of the task has taken the stream over.
+            DestinationConflictError: another life of the task has taken the stream over.
+            OwnershipLostError: another task has.
         """
         stream, places = self.stream, self._places
         async with self._pool.session(self._tag) as session:
-            _, epoch = await self._standing(session)
-            if self._epoch and epoch > self._epoch:
-                raise self._taken_over()
+            before = await self._standing(session)
+            if self._epoch:
+                self._require(before)
+            else:
+                epoch = before.epoch + 1
+                fence = self._position(stream.base.hex(), rows=0, epoch=epoch)
+                await session.run(self._what, fence)
+                self._epoch = epoch  # not before: after an error it is done again
         await end_leftovers(self._pool, self._tag, self._what, places.table(stream.target))
         async with self._pool.session(self._tag) as session:
-            held, epoch = await self._standing(session)
             shape = places.shape(stream.options)
             await evolve(session, places, stream.target, stream.tracked.schema, shape)
-            if not self._epoch:
-                self._epoch = epoch + 1
-                await session.run(self._what, self._position(held or stream.base.hex(), rows=0))
-                _, now = await self._standing(session)
-                if now != self._epoch:
-                    raise self._taken_over()
-        return None if held is None else bytes.fromhex(held)
+            standing = await self._standing(session)
+        self._require(standing)
+        held = standing.position
+        if held is None or (before.position is None and held == stream.base.hex()):
+            return None
+        return bytes.fromhex(held)
 
     async def apply(self, rows: pa.Table | None, window: ChangeWindow) -> bool:
         """Merge a window's folded changes. Returns whether that was done before.
@@ -85,8 +98,8 @@ class SnowflakeStream:
                 return await self._apply(session, rows, window)
         except DtaasError:
             async with self._pool.session(self._tag) as session:
-                held, epoch = await self._standing(session)
-            if held is not None and held >= window.to.hex() and epoch == self._epoch:
+                standing = await self._standing(session)
+            if standing.reaches(window.to) and self._may_move(standing):
                 return False  # it went through, and the answer was lost
             raise
 
@@ -99,16 +112,12 @@ class SnowflakeStream:
             )
             await session.run(self._what, sql)
             await session.run(self._what, self._position(position.hex(), rows=0))
-            if await self._standing(session) != (position.hex(), self._epoch):
-                await session.run(self._what, "ROLLBACK")
-                raise self._taken_over()
-            await session.run(self._what, "COMMIT")
+            await self._commit(session, position)
 
     async def _apply(self, session: Session, rows: pa.Table | None, window: ChangeWindow) -> bool:
-        held, epoch = await self._standing(session)
-        if epoch != self._epoch:
-            raise self._taken_over()
-        if held is not None and held >= window.to.hex():
+        standing = await self._standing(session)
+        self._require(standing)
+        if standing.reaches(window.to):
             return True
         staged = "" if rows is None else await self._stage(session, rows, window)
         count = 0 if rows is None else rows.num_rows
@@ -116,11 +125,18 @@ class SnowflakeStream:
         if rows is not None:
             await self._merge(session, rows, staged)
         await session.run(self._what, self._position(window.to.hex(), rows=count))
-        if await self._standing(session) != (window.to.hex(), self._epoch):
-            await session.run(self._what, "ROLLBACK")
-            raise self._taken_over()
-        await session.run(self._what, "COMMIT")
+        await self._commit(session, window.to)
         return False
+
+    async def _commit(self, session: Session, position: bytes) -> None:
+        """Commit, if nobody has taken the stream over meanwhile or moved it further."""
+        standing = await self._standing(session)
+        if standing.position == position.hex() and self._may_move(standing):
+            await session.run(self._what, "COMMIT")
+            return
+        await session.run(self._what, "ROLLBACK")
+        self._require(standing)
+        raise self._taken_over()
 
     async def _stage(self, session: Session, rows: pa.Table, window: ChangeWindow) -> str:
         """Upload a window and copy it into a table of this session."""
@@ -158,21 +174,34 @@ class SnowflakeStream:
             )
         await session.run(self._what, sql)
 
-    async def _standing(self, session: Session) -> tuple[str | None, int]:
-        """Return the position of this generation, and the epoch of who opened the target last."""
+    async def _standing(self, session: Session) -> "_Standing":
         stream = self.stream
-        sql = statements.standing(self._places, stream.target, stream.generation)
-        found = (await session.run(self._what, sql))[0]
-        return found[0], int(found[1] or 0)
+        sql = statements.standing(self._places, stream.target, stream.generation, stream.owner)
+        position, epoch, writer, owned = (await session.run(self._what, sql))[0]
+        return _Standing(position, int(epoch or 0), writer or "", bool(int(owned)))
 
-    def _position(self, position: str, *, rows: int) -> str:
+    def _may_move(self, standing: "_Standing") -> bool:
+        last = (standing.epoch, standing.writer)
+        return standing.is_owned and last == (self._epoch, self._writer)
+
+    def _require(self, standing: "_Standing") -> None:
+        """Refuse to go on once somebody else has taken the stream over."""
+        if not standing.is_owned:
+            raise OwnershipLostError(
+                f"{self.stream.target} belongs to another task, or to a later owner of this one.",
+                hint="Let one task write it; take_over lets another one have it.",
+            )
+        if not self._may_move(standing):
+            raise self._taken_over()
+
+    def _position(self, position: str, *, rows: int, epoch: int | None = None) -> str:
         return statements.add_position(
             self._places,
             self.stream.target,
             generation=self.stream.generation,
             position=position,
             writer=self._writer,
-            epoch=self._epoch,
+            epoch=self._epoch if epoch is None else epoch,
             rows=rows,
         )
 
@@ -181,6 +210,26 @@ class SnowflakeStream:
             f"{self.stream.target} was taken over by another life of the task.",
             hint="Let only one daemon run the task.",
         )
+
+
+class _Standing(NamedTuple):
+    """What our records say of a stream.
+
+    Attributes:
+        position: of its generation, in hex; None when there is none.
+        epoch: of who opened the target last, 0 before the first.
+        writer: who that was. Of two that came at once, the same one for everybody.
+        is_owned: the target is still this task's.
+    """
+
+    position: str | None
+    epoch: int
+    writer: str
+    is_owned: bool
+
+    def reaches(self, position: bytes) -> bool:
+        """Return whether what there is up to `position` was applied."""
+        return self.position is not None and self.position >= position.hex()
 
 
 def check_key(schema: TableSchema) -> None:

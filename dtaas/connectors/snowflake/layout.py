@@ -14,10 +14,18 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from dtaas.connectors.snowflake.names import cased, column_names, path, quoted, text
+from dtaas.connectors.snowflake.names import (
+    cased,
+    column_names,
+    derived,
+    path,
+    quoted,
+    text,
+    why_not,
+)
 from dtaas.connectors.snowflake.types import StoredType, stored_type
 from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
-from dtaas.model.errors import TargetCollisionError
+from dtaas.model.errors import TargetCollisionError, ValidationFailedError
 from dtaas.model.ids import LoadId
 from dtaas.model.load import TargetTable, WriteOptions
 from dtaas.model.schema import Column, TableRef, TableSchema
@@ -27,8 +35,8 @@ VALID_FROM: Final = "_DTAAS_VALID_FROM"
 VALID_TO: Final = "_DTAAS_VALID_TO"
 CURRENT: Final = "_DTAAS_CURRENT"
 POSITION: Final = "_DTAAS_POSITION"
-_STEM: Final = 230
-"""Characters of a table's name kept in the name of its load, which has to stay below 255."""
+STAGING_PREFIX: Final = "__DTAAS_"
+"""Begins the names of our columns in the tables of a batch."""
 
 
 class Shape(StrEnum):
@@ -88,13 +96,25 @@ class Places:
         self.positions = path(*meta, "POSITIONS")
 
     def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
-        """Return schema and name: the mapping's last two parts, else what the template makes."""
+        """Return schema and name: the mapping's last two parts, else what the template makes.
+
+        Raises:
+            ValidationFailedError: one of them can be no identifier.
+        """
         case = self._config.identifiers
         if mapped:
             schema, name = ("PUBLIC", *mapped)[-2:]
-            return TargetTable(path=(schema, name))
-        schema = self._config.schema.format(schema=table.schema, table=table.name, **self._given)
-        return TargetTable(path=(cased(schema, case), cased(table.name, case)))
+        else:
+            made = self._config.schema.format(schema=table.schema, table=table.name, **self._given)
+            schema, name = cased(made, case), cased(table.name, case)
+        for part in (schema, name):
+            if reason := why_not(part):
+                raise ValidationFailedError(
+                    f"Table {table} cannot go to {part[:40]!r} in Snowflake: {reason}.",
+                    hint="Give it another target in table_mappings.",
+                    field="$.table_mappings",
+                )
+        return TargetTable(path=(schema, name))
 
     def schema(self, target: TargetTable) -> str:
         """Return the target's schema, qualified."""
@@ -107,12 +127,12 @@ class Places:
     def load(self, target: TargetTable, load_id: LoadId) -> str:
         """Return the table of a load that is not visible yet."""
         schema, name = target.path
-        return path(self._config.database, schema, f"{name[:_STEM]}__DTAAS_{load_id[:16]}")
+        return path(self._config.database, schema, derived(name, f"__DTAAS_{load_id}"))
 
     def staging(self, target: TargetTable, suffix: str) -> str:
         """Return the temporary table of a batch."""
         schema, name = target.path
-        return path(self._config.database, schema, f"{name[:_STEM]}__DTAAS_{suffix}")
+        return path(self._config.database, schema, derived(name, f"__DTAAS_{suffix}"))
 
     def columns(self, schema: TableSchema) -> list[TargetColumn]:
         """Return the target's columns.
@@ -125,7 +145,7 @@ class Places:
             [c.name for c in schema.columns], self._config.identifiers, where=str(schema.table)
         )
         for source, name in names.items():
-            if name in _RESERVED:
+            if name in _RESERVED or name.startswith(STAGING_PREFIX):
                 raise TargetCollisionError(
                     f"Column {source!r} of {schema.table} has a name this connector uses itself.",
                     hint="Leave it out with `exclude_columns` in the task's table_mappings.",
@@ -154,5 +174,5 @@ def names_of(columns: Sequence[TargetColumn]) -> str:
 
 
 def key_of(target: TargetTable) -> str:
-    """Return the literal by which our records speak of a target."""
-    return text(str(target))
+    """Return the literal by which our records speak of a target: no two have the same."""
+    return text("/".join(part.replace("\\", "\\\\").replace("/", "\\/") for part in target.path))

@@ -174,18 +174,21 @@ def claim(places: Places, target: TargetTable, owner: Owner, *, take_over: bool)
 
 def release(places: Places, target: TargetTable, owner: Owner) -> str:
     """Return the statement that gives a target free if it is this owner's."""
-    return (
-        f'DELETE FROM {places.owners} WHERE "TARGET" = {key_of(target)}'
-        f' AND "INSTALLATION" = {text(owner.installation)} AND "TASK_ID" = {owner.task_id}'
-    )
+    return f"DELETE FROM {places.owners} WHERE {_of(target, owner)}"
 
 
 def hold(places: Places, target: TargetTable, owner: Owner) -> str:
     """Return the statement that locks the owner's row, so that nobody takes the target over."""
     return (
-        f'UPDATE {places.owners} SET "EPOCH" = {owner.epoch} WHERE "TARGET" = {key_of(target)}'
-        f' AND "INSTALLATION" = {text(owner.installation)} AND "TASK_ID" = {owner.task_id}'
+        f'UPDATE {places.owners} SET "EPOCH" = {owner.epoch} WHERE {_of(target, owner)}'
         f' AND "EPOCH" <= {owner.epoch}'
+    )
+
+
+def _of(target: TargetTable, owner: Owner) -> str:
+    return (
+        f'"TARGET" = {key_of(target)} AND "INSTALLATION" = {text(owner.installation)}'
+        f' AND "TASK_ID" = {owner.task_id}'
     )
 
 
@@ -197,13 +200,21 @@ def owner_of(places: Places, target: TargetTable) -> str:
     )
 
 
-def standing(places: Places, target: TargetTable, generation: str) -> str:
-    """Return the query for a stream's position and for who opened the target last."""
+def standing(places: Places, target: TargetTable, generation: str, owner: Owner) -> str:
+    """Return the query for where a stream stands, and for who may move it.
+
+    One row: the position of this generation; epoch and writer of who opened the target last; how
+    many records of `owner` there are, 0 when the target is another's.
+    """
     where = f'"TARGET" = {key_of(target)}'
+    last = f'SELECT MAX("EPOCH") FROM {places.positions} WHERE {where}'
     return (
         f'SELECT (SELECT MAX("POSITION") FROM {places.positions} WHERE {where}'
-        f' AND "GENERATION" = {text(generation)}) AS P,'
-        f' (SELECT MAX("EPOCH") FROM {places.positions} WHERE {where}) AS E'
+        f' AND "GENERATION" = {text(generation)}) AS P, ({last}) AS E,'
+        f' (SELECT MAX("WRITER") FROM {places.positions} WHERE {where}'
+        f' AND "EPOCH" = ({last})) AS W,'
+        f" (SELECT COUNT(*) FROM {places.owners} WHERE {_of(target, owner)}"
+        f' AND "EPOCH" <= {owner.epoch}) AS O'
     )
 
 

@@ -70,20 +70,12 @@ class SnowflakeGround(Struct, frozen=True):
 
     def config(self, name: str) -> dict[str, Any]:
         """Return a connector's configuration with schemas nobody else uses."""
-        place = self.emulator
-        return {
-            "account": place.account,
-            "user": place.user,
-            "authentication": "password",
-            "password": place.password,
-            "database": SNOWFLAKE_DATABASE,
-            "schema": name,
-            "metadata_schema": f"DTAAS_{name}",
-            "identifiers": "preserve",
-            "host": place.host,
-            "port": place.port,
-            "protocol": place.protocol,
-        }
+        return self.emulator.connector(
+            SNOWFLAKE_DATABASE,
+            schema=name,
+            metadata_schema=f"DTAAS_{name}",
+            identifiers="preserve",
+        )
 
     async def strike(self, dice: Random) -> None:
         """Let something go wrong with the next statement of some kind."""

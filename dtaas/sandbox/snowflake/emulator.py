@@ -65,6 +65,24 @@ class SnowflakeEmulator:
             "enable_server_session_keep_alive_auto_detection": False,
         }
 
+    def connector(self, database: str, **more: Any) -> dict[str, Any]:
+        """Return the configuration of a destination connector that writes into a database here.
+
+        Args:
+            more: other fields of it.
+        """
+        return {
+            "account": self.account,
+            "user": self.user,
+            "authentication": "password",
+            "password": self.password,
+            "database": database,
+            "host": self.host,
+            "port": self.port,
+            "protocol": self.protocol,
+            **more,
+        }
+
     @property
     def pid(self) -> int | None:
         """The number of the process, None before the first start."""

@@ -7,12 +7,13 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec import convert
 from msgspec.structs import replace
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.connectors.snowflake.sessions import SessionPool
-from dtaas.model.connectors import SnowflakeAuthentication, SnowflakeConfig, SnowflakeNames
+from dtaas.model.connectors import SnowflakeConfig
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from tests.integration.snowflake.account import account_of
 
@@ -32,18 +33,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def config_of(emulator: SnowflakeEmulator, number: int) -> SnowflakeConfig:
-    return SnowflakeConfig(
-        account=emulator.account,
-        user=emulator.user,
-        authentication=SnowflakeAuthentication.PASSWORD,
-        password=emulator.password,
-        database="TEST",
-        schema=f"{{schema}}_{number}",
-        metadata_schema=f"DTAAS_{number}",
-        identifiers=SnowflakeNames.PRESERVE,
-        host=emulator.host,
-        port=emulator.port,
-        protocol=emulator.protocol,
+    return convert(
+        emulator.connector(
+            "TEST",
+            schema=f"{{schema}}_{number}",
+            metadata_schema=f"DTAAS_{number}",
+            identifiers="preserve",
+        ),
+        SnowflakeConfig,
     )
 
 

@@ -5,7 +5,6 @@ cast is kept as a dead letter, columns follow a template and a rule of types; in
 """
 
 import hashlib
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from snowflake.connector import aio
-from snowflake.connector.errors import ProgrammingError
 
 from dtaas.engine.shaping.dead_letters import REASON, STEP
 from dtaas.model.changes import Capture
 from dtaas.model.column_rules import ColumnTypeRule
-from dtaas.model.connectors import (
-    ConnectionConfig,
-    DeltaFileConfig,
-    SnowflakeAuthentication,
-    SnowflakeConfig,
-    SnowflakeNames,
-)
+from dtaas.model.connectors import DeltaFileConfig
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TableMapping, TaskMode
@@ -42,6 +33,7 @@ from dtaas.model.transformations import (
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from tests.integration.sqlserver_source.database import Database
 from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
+from tests.integration.streaming.snowflake_setting import SnowflakeSetting
 
 T = TableRef("dbo", "t")
 COLUMNS = (
@@ -84,39 +76,10 @@ class Delta(Files):
         return {row["no"]: row for row in table.to_pylist()}
 
 
-class Snowflake(Files):
-    kind = "snowflake"
-    emulator: SnowflakeEmulator
-
-    def target(self) -> ConnectionConfig:
-        running = self.emulator
-        return SnowflakeConfig(
-            account=running.account,
-            user=running.user,
-            authentication=SnowflakeAuthentication.PASSWORD,
-            password=running.password,
-            database="TEST",
-            schema=f"{self.database.config.database}_{{schema}}",
-            metadata_schema=f"{self.database.config.database}_META",
-            identifiers=SnowflakeNames.PRESERVE,
-            host=running.host,
-            port=running.port,
-            protocol=running.protocol,
-        )
-
+class Snowflake(SnowflakeSetting, Files):
     async def rows(self) -> Rows:
-        connection = await aio.connect(**self.emulator.connection, database="TEST")
-        try:
-            cursor = connection.cursor()
-            schema = f"{self.database.config.database}_dbo"
-            with suppress(ProgrammingError):  # before the load is published
-                await cursor.execute(f'SELECT * FROM "TEST"."{schema}"."t"')
-                names = [column.name for column in cursor.description or ()]
-                found = [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-                return {row["no"]: row for row in found}
-            return {}
-        finally:
-            await connection.close()
+        schema = f"{self.database.config.database}_dbo"
+        return {row["no"]: row for row in await self.select(f'"{schema}"."t"')}
 
 
 @pytest.fixture(params=[Files, Delta, Snowflake], ids=["files", "delta", "snowflake"])

@@ -16,7 +16,12 @@ from dtaas.sandbox.snowflake.engine import (
 from dtaas.sandbox.snowflake.engine.alter_table import alter_table
 from dtaas.sandbox.snowflake.engine.answer import INSERT, Answer, counts
 from dtaas.sandbox.snowflake.engine.copy_into import copy_into
-from dtaas.sandbox.snowflake.engine.errors import StatementError, is_conflict, translated
+from dtaas.sandbox.snowflake.engine.errors import (
+    StatementError,
+    compilation,
+    is_conflict,
+    translated,
+)
 from dtaas.sandbox.snowflake.engine.names import IDENTIFIER, QUALIFIED
 from dtaas.sandbox.snowflake.engine.session import Session
 from dtaas.sandbox.snowflake.engine.translator import Binds, Translator
@@ -118,6 +123,8 @@ _HANDLERS: Final = [
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), handler) for pattern, handler in _patterns()
 ]
 _COMMENT: Final = re.compile(r"\s*(?:--[^\n]*(?:\n|$)|/\*.*?\*/)\s*", re.DOTALL)
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"((?:[^\"]|\"\")*)\"", re.DOTALL)
+_LONGEST: Final = 255
 _CONFLICT_LIMIT_S: Final = 10.0
 _CONFLICT_PAUSE_S: Final = 0.02
 
@@ -136,6 +143,7 @@ def run(
     with session.lock:
         session.start_statement(cancelled or threading.Event())
         _require_one(sql)
+        _require_short_names(sql)
         try:
             return _until_no_conflict(session, bare(sql), binds)
         except Exception as error:
@@ -163,6 +171,21 @@ def _require_one(sql: str) -> None:
             "0A000",
             f"Actual statement count {several} did not match the desired statement count 1.",
         )
+
+
+def _require_short_names(sql: str) -> None:
+    """Refuse quoted identifiers of more than 255 characters, as Snowflake does.
+
+    Raises:
+        StatementError: 1003, one is longer.
+    """
+    for found in _QUOTED.finditer(sql):
+        name = (found[1] or "").replace('""', '"')
+        if len(name) > _LONGEST:
+            raise compilation(
+                f"invalid identifier '{name[:40]}…': it has {len(name)} characters, more than"
+                f" {_LONGEST}"
+            )
 
 
 def bare(sql: str) -> str:
