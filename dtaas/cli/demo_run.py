@@ -22,6 +22,7 @@ from dtaas.api.controllers.verifications import VerificationView
 from dtaas.cli.demo_arrival import Arrival, arrival, arrival_as_seen
 from dtaas.cli.demo_changes import Burst, burst, change_for_ever
 from dtaas.cli.demo_files import corrupt_rows, export
+from dtaas.cli.demo_laps import Laps
 from dtaas.cli.demo_screen import ProgressScreen
 from dtaas.cli.demo_snowflake import corrupt_table, snowflake_body
 from dtaas.cli.demo_task import DemoApi, file_body, s3_body
@@ -63,25 +64,6 @@ async def run_demo(plan: Demo) -> int:
             group.cancel_scope.cancel()
             return code
     return EXIT_FAILED if plan.once else EXIT_OK  # ended by a signal
-
-
-class Laps:
-    """How long the parts of the demo took, in seconds, in their order."""
-
-    def __init__(self) -> None:
-        self._began = self._last = anyio.current_time()
-        self._parts: dict[str, float] = {}
-
-    def end(self, part: str) -> None:
-        """Note that a part ended now."""
-        now = anyio.current_time()
-        self._parts[part] = now - self._last
-        self._last = now
-
-    def seconds(self) -> dict[str, float]:
-        """Return what the parts took, and all of it."""
-        all_of_it = {**self._parts, "total_s": self._last - self._began}
-        return {part: round(took, 1) for part, took in all_of_it.items()}
 
 
 async def _play(plan: Demo, lock: IO[str]) -> int:

@@ -16,7 +16,7 @@ from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes
 from dtaas.connectors.snowflake.evolution import evolve
 from dtaas.connectors.snowflake.history import STAGED, merge_versions
 from dtaas.connectors.snowflake.layout import Places
-from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
+from dtaas.connectors.snowflake.leftovers import begun, end_leftovers
 from dtaas.connectors.snowflake.load import copied, tag_of
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.changes import ChangeWindow, TableStream
@@ -106,12 +106,12 @@ class SnowflakeStream:
     async def place(self, position: bytes) -> None:
         """Make the stream stand at `position`, in one transaction."""
         async with self._pool.session(self._tag) as session:
-            await session.run(self._what, begin(self._places.table(self.stream.target)))
+            within = await self._begun(session)
             sql = statements.forget_beyond(
-                self._places, self.stream.target, self.stream.generation, position.hex()
+                self._places, self.stream.target, self.stream.generation, position.hex(), within
             )
             await session.run(self._what, sql)
-            await session.run(self._what, self._position(position.hex(), rows=0))
+            await session.run(self._what, self._position(position.hex(), rows=0, within=within))
             await self._commit(session, position)
 
     async def _apply(self, session: Session, rows: pa.Table | None, window: ChangeWindow) -> bool:
@@ -121,12 +121,15 @@ class SnowflakeStream:
             return True
         staged = "" if rows is None else await self._stage(session, rows, window)
         count = 0 if rows is None else rows.num_rows
-        await session.run(self._what, begin(self._places.table(self.stream.target)))
+        within = await self._begun(session)
         if rows is not None:
-            await self._merge(session, rows, staged)
-        await session.run(self._what, self._position(window.to.hex(), rows=count))
+            await self._merge(session, rows, staged, within)
+        await session.run(self._what, self._position(window.to.hex(), rows=count, within=within))
         await self._commit(session, window.to)
         return False
+
+    async def _begun(self, session: Session) -> str:
+        return await begun(session, self._what, self._places.table(self.stream.target))
 
     async def _commit(self, session: Session, position: bytes) -> None:
         """Commit, if nobody has taken the stream over meanwhile or moved it further."""
@@ -158,7 +161,7 @@ class SnowflakeStream:
         await session.run(self._what, f"REMOVE @{places.stage}/{folder}{name}")
         return staging
 
-    async def _merge(self, session: Session, rows: pa.Table, staging: str) -> None:
+    async def _merge(self, session: Session, rows: pa.Table, staging: str, within: str) -> None:
         places, stream = self._places, self.stream
         table = places.table(stream.target)
         columns = places.columns(stream.tracked.schema)
@@ -167,10 +170,17 @@ class SnowflakeStream:
         by_source = {c.source: c for c in columns}
         bounds = bounds_of(rows, by_source[key[0]])
         if stream.options.history:
-            sql = merge_versions(table, staging, columns, key, kept, bounds=bounds)
+            sql = merge_versions(table, staging, columns, key, kept, within=within, bounds=bounds)
         else:
             sql = statements.merge(
-                table, staging, columns, key, kept, bounds=bounds, soft=places.soft
+                table,
+                staging,
+                columns,
+                key,
+                kept,
+                within=within,
+                bounds=bounds,
+                soft=places.soft,
             )
         await session.run(self._what, sql)
 
@@ -194,7 +204,9 @@ class SnowflakeStream:
         if not self._may_move(standing):
             raise self._taken_over()
 
-    def _position(self, position: str, *, rows: int, epoch: int | None = None) -> str:
+    def _position(
+        self, position: str, *, rows: int, epoch: int | None = None, within: str = "TRUE"
+    ) -> str:
         return statements.add_position(
             self._places,
             self.stream.target,
@@ -203,6 +215,7 @@ class SnowflakeStream:
             writer=self._writer,
             epoch=self._epoch if epoch is None else epoch,
             rows=rows,
+            within=within,
         )
 
     def _taken_over(self) -> DestinationConflictError:

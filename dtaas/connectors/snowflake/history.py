@@ -60,11 +60,13 @@ def merge_versions(
     key: Sequence[str],
     kept: Collection[str],
     *,
+    within: str,
     bounds: tuple[str, str] | None,
 ) -> str:
     """Return MERGE of a window's `versions`.
 
     Args:
+        within: the condition of the transaction, as for `merge`.
         kept: source names of columns of which some rows keep the closed version's value.
         bounds: literals between which the first key column of all rows lies, as for `merge`.
     """
@@ -90,7 +92,7 @@ def merge_versions(
     return _merge(
         table,
         f"SELECT S.*, {', '.join(priors)} FROM {staging} AS S LEFT JOIN {table} AS P"
-        f" ON {matched('P')}",
+        f" ON {matched('P')} WHERE {within}",
         matched("T"),
         names_of(columns),
         values,
@@ -103,12 +105,14 @@ def merge_load(
     columns: Sequence[TargetColumn],
     key: Sequence[str],
     *,
+    within: str,
     at: datetime | None,
     position: str,
 ) -> str:
     """Return MERGE of a whole load: rows that differ get a version, rows that are gone are closed.
 
     Args:
+        within: the condition of the transaction, as for `merge`.
         at: when the load began.
         position: of the source, as the load found it.
     """
@@ -128,8 +132,10 @@ def merge_load(
     source = (
         f"SELECT {text(Step.CLOSE)} AS {OP}, {gone}, {close} FROM {table} AS P"
         f" LEFT JOIN {staging} AS S ON {joined} WHERE P.{_CURRENT} AND ({differs})"
+        f" AND {within}"
         f" UNION ALL SELECT {text(Step.VERSION)} AS {OP}, {came}, {add} FROM {staging} AS S"
-        f" LEFT JOIN {table} AS P ON {joined} WHERE P.{_CURRENT} IS NULL OR ({differs})"
+        f" LEFT JOIN {table} AS P ON {joined} WHERE (P.{_CURRENT} IS NULL OR ({differs}))"
+        f" AND {within}"
     )
     on = " AND ".join([f"T.{c.name} = S.{c.name}" for c in keys] + [f"T.{_CURRENT}"])
     return _merge(table, source, on, names_of(columns), [f"S.{c.name}" for c in columns])

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from dtaas.connectors.snowflake.names import text
-from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.errors import DtaasError
 
 log = structlog.get_logger()
@@ -31,8 +31,19 @@ def begin(target: str) -> str:
     return f"BEGIN NAME {_stem(target)}{uuid.uuid4().hex[:_DIGITS].upper()}"
 
 
+async def begun(session: Session, what: str, target: str) -> str:
+    """Begin a transaction on a target; return the condition that holds within it alone.
+
+    Whoever takes the target over ends it, and a statement that comes then is a transaction of its
+    own, which would stay. So each one that writes bears this condition, and writes nothing.
+    """
+    await session.run(what, begin(target))
+    number = (await session.run(what, "SELECT CURRENT_TRANSACTION()"))[0][0]
+    return f"TO_VARCHAR(CURRENT_TRANSACTION()) = {text(str(number))}"
+
+
 async def end_leftovers(pool: SessionPool, tag: str, what: str, target: str) -> None:
-    """End the open transactions on a target. Only its owner may call this."""
+    """End the open transactions on a target. Only who is taking it over may call this."""
     stem = _stem(target)
     async with pool.session(tag) as session:
         found = await session.run_named(what, "SHOW TRANSACTIONS")

@@ -9,7 +9,7 @@ from dtaas.connectors.snowflake.encode import FILE_BYTES, encoded_rows
 from dtaas.connectors.snowflake.evolution import evolve, keeps_history, require_history
 from dtaas.connectors.snowflake.history import first_values, merge_load
 from dtaas.connectors.snowflake.layout import DELETED, Places, Shape, key_of
-from dtaas.connectors.snowflake.leftovers import begin
+from dtaas.connectors.snowflake.leftovers import begun
 from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.errors import DestinationConflictError, OwnershipLostError
@@ -148,18 +148,20 @@ class Loader:
         staging = self._places.staging(self._load.target, "STAGED")
         await session.run(self._what, statements.staged_table(staging, self._columns))
         await self._copy(session, staging, files, rows)
-        await session.run(self._what, begin(target))
+        within = await begun(session, self._what, target)
         if self._load.options.mode is WriteMode.TRUNCATE_INSERT:
-            await session.run(self._what, f"DELETE FROM {target}")
-        await session.run(self._what, self._add(target, staging))
+            await session.run(self._what, f"DELETE FROM {target} WHERE {within}")
+        await session.run(self._what, self._add(target, staging, within))
         hold = statements.hold(self._places, self._load.target, self._load.owner)
         await session.run(self._what, hold)
         await require_owner(session, self._places, self._load)
         if await self.is_recorded(session):
             await session.run(self._what, "ROLLBACK")
             return True
-        await session.run(self._what, self._record(rows))
+        await session.run(self._what, self._record(rows, within))
         await session.run(self._what, "COMMIT")
+        if not await self.is_recorded(session):
+            raise OwnershipLostError(f"{load.target} was taken over while it was loaded.")
         return False
 
     async def _fill(self, session: Session, fresh: str, files: list[DataFile], rows: int) -> None:
@@ -188,16 +190,18 @@ class Loader:
     def _create(self, create: str, table: str) -> str:
         return statements.create_table(create, table, self._columns, self._shape)
 
-    def _add(self, target: str, staging: str) -> str:
+    def _add(self, target: str, staging: str, within: str) -> str:
         """Return the statement that adds the staged rows to what stands."""
         load = self._load
         if self._shape is not Shape.HISTORY:
-            return statements.insert_cast(target, staging, self._columns, self._own_values())
+            own = self._own_values()
+            return statements.insert_cast(target, staging, self._columns, own, within)
         return merge_load(
             target,
             staging,
             self._columns,
             load.schema.key,
+            within=within,
             at=load.planned_at,
             position=load.source_position,
         )
@@ -211,11 +215,11 @@ class Loader:
             case Shape.HISTORY:
                 return first_values(self._load.planned_at, self._load.source_position)
 
-    def _record(self, rows: int) -> str:
+    def _record(self, rows: int, within: str = "TRUE") -> str:
         return (
             f'INSERT INTO {self._places.loads} ("TARGET", "LOAD_ID", "ROW_COUNT", "LOADED_AT")'
             f" SELECT {key_of(self._load.target)}, {text(self._load.load_id)}, {rows},"
-            " TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP())"
+            f" TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP()) FROM (SELECT 1 AS N) AS X WHERE {within}"
         )
 
 

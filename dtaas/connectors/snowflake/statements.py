@@ -95,17 +95,23 @@ def copy(table: str, stage: str, files: Sequence[str]) -> str:
 
 
 def insert_cast(
-    table: str, staging: str, columns: Sequence[TargetColumn], own: Mapping[str, str]
+    table: str,
+    staging: str,
+    columns: Sequence[TargetColumn],
+    own: Mapping[str, str],
+    within: str = "TRUE",
 ) -> str:
     """Return INSERT of staged rows in the target's types.
 
     Args:
         own: values of our own columns.
+        within: the condition of a transaction, see `leftovers.begun`.
     """
     values = [*(c.stored.cast.format(c=f"S.{c.name}") for c in columns), *own.values()]
     names = [*(c.name for c in columns), *(quoted(name) for name in own)]
     return (
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM {staging} AS S"
+        f" WHERE {within}"
     )
 
 
@@ -116,12 +122,14 @@ def merge(
     key: Sequence[str],
     kept: Collection[str],
     *,
+    within: str,
     bounds: tuple[str, str] | None,
     soft: bool,
 ) -> str:
     """Return MERGE of a batch that has one row a key.
 
     Args:
+        within: the condition of the transaction, see `leftovers.begun`.
         kept: source names of columns of which some rows keep the target's value.
         bounds: literals of the lowest and highest value of the first key column, by which
             Snowflake skips what the batch cannot touch; None where it has no literal.
@@ -150,7 +158,8 @@ def merge(
         values.append("FALSE")
     update = f" WHEN MATCHED THEN UPDATE SET {', '.join(sets)}" if sets else ""
     return (
-        f"MERGE INTO {table} AS T USING (SELECT * FROM {staging}) AS S ON {on}{prune}"
+        f"MERGE INTO {table} AS T USING (SELECT * FROM {staging} WHERE {within}) AS S"
+        f" ON {on}{prune}"
         f" WHEN MATCHED AND S.{OP} = 'D' THEN {gone}{update}"
         f" WHEN NOT MATCHED AND S.{OP} <> 'D' THEN"
         f" INSERT ({', '.join(names)}) VALUES ({', '.join(values)})"
@@ -233,11 +242,14 @@ def held(places: Places, target: TargetTable) -> str:
     )
 
 
-def forget_beyond(places: Places, target: TargetTable, generation: str, position: str) -> str:
+def forget_beyond(
+    places: Places, target: TargetTable, generation: str, position: str, within: str
+) -> str:
     """Return the statement that forgets the windows of a stream beyond a position."""
     return (
         f'DELETE FROM {places.positions} WHERE "TARGET" = {key_of(target)}'
         f' AND "GENERATION" = {text(generation)} AND "POSITION" > {text(position)}'
+        f" AND {within}"
     )
 
 
@@ -250,11 +262,16 @@ def add_position(
     writer: str,
     epoch: int,
     rows: int,
+    within: str,
 ) -> str:
-    """Return the statement that records a window, or that a writer has opened the stream."""
+    """Return the statement that records a window, or that a writer has opened the stream.
+
+    Args:
+        within: the condition of the transaction, see `leftovers.begun`.
+    """
     return (
         f'INSERT INTO {places.positions} ("TARGET", "GENERATION", "POSITION", "WRITER", "EPOCH",'
         f' "ROW_COUNT", "WRITTEN_AT") SELECT {key_of(target)}, {text(generation)},'
         f" {text(position)}, {text(writer)}, {epoch}, {rows},"
-        " TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP())"
+        f" TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP()) FROM (SELECT 1 AS N) AS X WHERE {within}"
     )
