@@ -1,7 +1,7 @@
 """Where things are in Snowflake: tables, the stage, and the tables of our own records.
 
     <database>.<schema>.<table>                      the target
-    <database>.<schema>.<table>__DTAAS_<load>        a load that is not visible yet
+    <database>.<schema>.<table>__DTAAS_<load>_<try>  a load that is not visible yet
     <database>.<metadata_schema>.STAGE               files on their way
     <database>.<metadata_schema>.OWNERS              which task writes a target
     <database>.<metadata_schema>.LOADS               loads that are visible
@@ -124,10 +124,15 @@ class Places:
         """Return the target, qualified."""
         return path(self._config.database, *target.path)
 
-    def load(self, target: TargetTable, load_id: LoadId) -> str:
-        """Return the table of a load that is not visible yet."""
+    def load(self, target: TargetTable, load_id: LoadId, attempt: str = "") -> str:
+        """Return the table of a load that is not visible yet.
+
+        Args:
+            attempt: a name of its own for each time the table is made.
+        """
         schema, name = target.path
-        return path(self._config.database, schema, derived(name, f"__DTAAS_{load_id}"))
+        suffix = f"__DTAAS_{load_id}_{attempt}" if attempt else f"__DTAAS_{load_id}"
+        return path(self._config.database, schema, derived(name, suffix))
 
     def staging(self, target: TargetTable, suffix: str) -> str:
         """Return the temporary table of a batch."""

@@ -1,5 +1,7 @@
 """Full loads: files into the stage, COPY, then SWAP or an INSERT in one transaction."""
 
+import uuid
+
 import pyarrow as pa
 import structlog
 
@@ -10,9 +12,9 @@ from dtaas.connectors.snowflake.evolution import evolve, keeps_history, require_
 from dtaas.connectors.snowflake.history import first_values, merge_load
 from dtaas.connectors.snowflake.layout import DELETED, Places, Shape, key_of
 from dtaas.connectors.snowflake.leftovers import begun
-from dtaas.connectors.snowflake.names import text
+from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
-from dtaas.model.errors import DestinationConflictError, OwnershipLostError
+from dtaas.model.errors import DestinationConflictError, OwnershipLostError, TableNotFoundError
 from dtaas.model.load import Chunk, ChunkReceipt, DataFile, Owner, TableLoad, WriteMode
 
 log = structlog.get_logger()
@@ -111,8 +113,7 @@ class Loader:
 
     async def tidy(self, session: Session) -> None:
         """Remove what a load needed until it was visible."""
-        table = self._places.load(self._load.target, self._load.load_id)
-        await session.run(self._what, f"DROP TABLE IF EXISTS {table}")
+        await self._drop_attempts(session)
         await session.run(self._what, f"REMOVE @{self._places.stage}/{self._load.load_id}/")
 
     async def _overwrite(self, session: Session, files: list[DataFile], rows: int) -> bool:
@@ -127,14 +128,33 @@ class Loader:
         return False
 
     async def _replace(self, session: Session, files: list[DataFile], rows: int) -> None:
-        target = self._places.table(self._load.target)
-        fresh = self._places.load(self._load.target, self._load.load_id)
+        """Make a table and let it and the target change places.
+
+        Each attempt has a table of its own, and drops those of earlier ones: a SWAP that somebody
+        who is gone has asked for comes to nothing then, or has come before.
+        """
+        target, attempt = self._places.table(self._load.target), uuid.uuid4().hex[:8]
+        fresh = self._places.load(self._load.target, self._load.load_id, attempt)
+        await self._drop_attempts(session)
         await session.run(self._what, self._create("CREATE OR REPLACE TABLE", fresh))
         await self._fill(session, fresh, files, rows)
         await require_owner(session, self._places, self._load)
         await session.run(self._what, self._create("CREATE TABLE IF NOT EXISTS", target))
         await session.run(self._what, f"ALTER TABLE {target} SWAP WITH {fresh}")
         await session.run(self._what, self._record(rows))
+
+    async def _drop_attempts(self, session: Session) -> None:
+        """Drop the tables of the load that nobody sees."""
+        schema = self._places.schema(self._load.target)
+        like = text(f"%{self._load.load_id}%")  # a pattern: it finds at least ours
+        sql = f"SHOW TABLES LIKE {like} IN SCHEMA {schema}"
+        try:
+            found = await session.run_named(self._what, sql)
+        except TableNotFoundError:  # not even the schema is there
+            return
+        for name in (str(row["name"]) for row in found):
+            if f"__DTAAS_{self._load.load_id}_" in name:
+                await session.run(self._what, f"DROP TABLE IF EXISTS {schema}.{quoted(name)}")
 
     async def _insert(self, session: Session, files: list[DataFile], rows: int) -> bool:
         """Insert into the table that stands, in one transaction; return whether that was done.

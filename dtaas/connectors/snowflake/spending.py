@@ -29,11 +29,13 @@ _CREDITS_AN_HOUR: Final = {
 }
 _LEAST_S: Final = 60.0
 _HOUR_S: Final = 3600.0
-_AT_WORK: Final = re.compile(r"\s*(?:COPY|INSERT|MERGE|UPDATE|DELETE|SELECT)\b", re.IGNORECASE)
+_AT_WORK: Final = re.compile(
+    r"\s*(?:COPY|INSERT|MERGE|UPDATE|DELETE|SELECT(?!\s+CURRENT_\w+\(\)\s*$))\b", re.IGNORECASE
+)
 
 
 def needs_warehouse(sql: str) -> bool:
-    """Return whether a statement wakes the warehouse: DDL, PUT and transactions do not."""
+    """Return whether a statement wakes the warehouse: DDL, PUT, transactions do not."""
     return _AT_WORK.match(sql) is not None
 
 

@@ -1,10 +1,11 @@
-"""A life of a stream as a process of its own, to be killed in the middle of a window."""
+"""Lives as processes of their own, to be killed in the middle of a window or a load."""
 
 import anyio
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.load import ChunkReceipt, TableLoad
 from tests.contract.change_rows import Change
 from tests.contract.merging_destination import apply, window
 
@@ -21,6 +22,17 @@ def window_of(number: int) -> list[Change]:
 def live(config: SnowflakeConfig, stream: TableStream, number: int) -> None:
     """Open the stream and apply one window."""
     anyio.run(_live, config, stream, number)
+
+
+def publish(config: SnowflakeConfig, load: TableLoad, receipt: ChunkReceipt) -> None:
+    """Make a load visible whose rows are staged."""
+    anyio.run(_publish, config, load, receipt)
+
+
+async def _publish(config: SnowflakeConfig, load: TableLoad, receipt: ChunkReceipt) -> None:
+    destination = SnowflakeDestination(config, task_name="task", database="db")
+    await destination.commit(load, [receipt])
+    await destination.aclose()
 
 
 async def _live(config: SnowflakeConfig, stream: TableStream, number: int) -> None:

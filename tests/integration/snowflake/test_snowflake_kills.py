@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from time import monotonic
 
 import pytest
@@ -15,14 +16,23 @@ from anyio import fail_after, sleep
 
 from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
 from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
 from tests.contract.change_rows import place
+from tests.contract.destination import (
+    expected,
+    load_of,
+    rows_of,
+    schema_of,
+    whole_load,
+    write_chunk,
+)
 from tests.contract.merging_destination import apply, loaded, rows_at, window
 from tests.integration.snowflake.conftest import destination_of
-from tests.integration.snowflake.killed_life import live, window_of
+from tests.integration.snowflake.killed_life import live, publish, window_of
 
 TURNS = int(os.environ.get("DTAAS_TEST_SNOWFLAKE_TURNS", "1"))
 LIMIT_S = 60.0
@@ -30,10 +40,13 @@ DELAY_S = 2.0
 """How long a step takes, so that the kill comes in its middle."""
 WAIT_FOR_LOCKS_S = 30.0
 """Far below LOCK_TIMEOUT: nobody waits for the locks of the dead."""
+AT_THE_POSITION = "at the position"
 STEPS = {
     "after PUT": ("^PUT", "after"),
     "in COPY": ("^COPY", "before"),
+    "in MERGE": ("^MERGE.*__DTAAS_OP", "before"),
     "after MERGE": ("^MERGE.*__DTAAS_OP", "after"),
+    AT_THE_POSITION: ('^INSERT INTO .*"POSITIONS".*, 3, TO_TIMESTAMP', "before"),
     "before COMMIT": ("^COMMIT", "before"),
     "after COMMIT, the reply lost": ("^COMMIT", "after"),
 }
@@ -57,7 +70,7 @@ async def test_a_process_killed_at_any_step_is_continued_exactly(
     await apply(destination, stream, window(0, 1), window_of(1))
     await destination.aclose()
     went_through = 0
-    for number in range(2, 2 + TURNS):
+    for number in range(2, 2 + 2 * TURNS, 2):
         since = len(await snowflake.log())
         await kill_in(snowflake, config, processes, (stream, number), STEPS[step])
         destination = destination_of(config)
@@ -65,13 +78,17 @@ async def test_a_process_killed_at_any_step_is_continued_exactly(
         held = await destination.open_stream(stream)
         assert held in {place(number - 1), place(number)}
         went_through += held == place(number)
-        await apply(destination, stream, window(number - 1, number), window_of(number))
+        if step == AT_THE_POSITION:  # comes before its successor asks where the stream stands
+            await until_the_dead_is_through(snowflake, STEPS[step], since, asked=1)
+        for window_number in (number, number + 1):
+            changes = window_of(window_number)
+            await apply(destination, stream, window(window_number - 1, window_number), changes)
         assert monotonic() - began < WAIT_FOR_LOCKS_S
-        assert await rows_at(destination) == [
-            (0, f"u{number}", "b0", None),
-            (number + 10, f"n{number}", "b", None),
-        ]
-        await until_the_dead_is_through(snowflake, STEPS[step], since)
+        rows = [(0, f"u{number + 1}", "b0", None), (number + 11, f"n{number + 1}", "b", None)]
+        assert await rows_at(destination) == rows
+        await until_the_dead_is_through(snowflake, STEPS[step], since, asked=3)
+        assert await rows_at(destination) == rows  # what came late has changed nothing
+        assert await destination.open_stream(stream) == place(number + 1)
         await destination.aclose()
     assert went_through == (TURNS if step == "after COMMIT, the reply lost" else 0)
 
@@ -88,7 +105,11 @@ async def kill_in(
     await snowflake.inject(
         Fault(match=match, when=when, kind="delay", delay_s=DELAY_S)  # type: ignore[arg-type]
     )
-    process = processes.Process(target=live, args=(config, *life))
+    await kill_at_fault(snowflake, processes.Process(target=live, args=(config, *life)))
+
+
+async def kill_at_fault(snowflake: SnowflakeEmulator, process: BaseProcess) -> None:
+    """Run a process and kill it when it has met the fault that waits for it."""
     process.start()
     with fail_after(LIMIT_S):
         while await snowflake.waiting_faults():
@@ -99,17 +120,18 @@ async def kill_in(
 
 
 async def until_the_dead_is_through(
-    snowflake: SnowflakeEmulator, step: tuple[str, str], since: int
+    snowflake: SnowflakeEmulator, step: tuple[str, str], since: int, *, asked: int
 ) -> None:
-    """Wait for what a dead process had asked for: no later fault may meet it.
+    """Wait for what a dead process had asked for: it comes late, and no later fault may meet it.
 
-    Its successor has run the same statement meanwhile.
+    Args:
+        asked: how often it and its successor have asked for such a statement by now.
     """
     match, when = step
     with fail_after(LIMIT_S):
         while when == "before":
             said = (await snowflake.log())[since:]
-            if sum(re.search(match, one.sql) is not None for one in said) > 1:
+            if sum(re.search(match, one.sql) is not None for one in said) >= asked:
                 return
             await sleep(0.05)
 
@@ -127,3 +149,25 @@ async def test_transactions_on_other_targets_go_on(config: SnowflakeConfig) -> N
     assert begin('"B"').startswith(f"BEGIN NAME {left[0][:20]}")
     for pool in (first, second, third):
         await pool.aclose()
+
+
+@pytest.mark.timeout(120)
+async def test_a_swap_that_a_killed_process_asked_for_comes_late_and_changes_nothing(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, processes: ForkServerContext
+) -> None:
+    schema, destination = schema_of(), destination_of(config)
+    await whole_load(destination, load_of(destination, schema), rows_of(schema, 0, 50))
+    load, swap = load_of(destination, schema), ("SWAP WITH", "before")
+    await destination.claim(load.target, load.owner)
+    await destination.begin(load)
+    receipt = await write_chunk(destination, load, 0, rows_of(schema, 100, 180))
+    since = len(await snowflake.log())
+    await snowflake.inject(Fault(match=swap[0], kind="delay", delay_s=DELAY_S))
+    await kill_at_fault(snowflake, processes.Process(target=publish, args=(config, load, receipt)))
+    # Its own SWAP takes so long that the late one falls in between.
+    await snowflake.inject(Fault(match=swap[0], when="after", kind="delay", delay_s=2 * DELAY_S))
+    assert not (await destination.commit(load, [receipt])).already_committed
+    await until_the_dead_is_through(snowflake, swap, since, asked=2)
+    after = expected(schema, [rows_of(schema, 100, 180)])
+    assert await fingerprint_of(destination, load.target, schema) == after
+    await destination.aclose()
