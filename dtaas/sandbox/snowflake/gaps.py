@@ -27,6 +27,10 @@ SNOWFLAKE_GAPS: Final = (
         "statements and COMMIT fail with 90232. Snowflake lets the transaction go on."
     ),
     (
+        "A session whose transaction another one has aborted is not told: its next statement is a "
+        "transaction of its own."
+    ),
+    (
         "UPDATE, DELETE, MERGE, TRUNCATE and ALTER TABLE lock their whole table until the end of "
         "the transaction; LOCK_TIMEOUT and deadlocks end the wait with error 625. A lock taken "
         "after the transaction has read fails with 625 when the table changed since."
