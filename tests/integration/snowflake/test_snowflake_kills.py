@@ -168,6 +168,6 @@ async def test_a_swap_that_a_killed_process_asked_for_comes_late_and_changes_not
     await snowflake.inject(Fault(match=swap[0], when="after", kind="delay", delay_s=2 * DELAY_S))
     assert not (await destination.commit(load, [receipt])).already_committed
     await until_the_dead_is_through(snowflake, swap, since, asked=2)
-    after = expected(schema, [rows_of(schema, 100, 180)])
+    after = expected(schema, rows_of(schema, 100, 180))
     assert await fingerprint_of(destination, load.target, schema) == after
     await destination.aclose()
