@@ -29,14 +29,9 @@ class SnowflakeSetting(Setting):
 
     def target(self) -> ConnectionConfig:
         name = self.database.config.database
-        return convert(
-            self.emulator.connector(
-                DATABASE,
-                **{"schema": f"{name}_{{schema}}", "metadata_schema": f"{name}_META"}
-                | self.connector,
-            ),
-            SnowflakeConfig,
-        )
+        places = {"schema": f"{name}_{{schema}}", "metadata_schema": f"{name}_META"}
+        config = self.emulator.connector(DATABASE, **places, **self.connector)
+        return convert(config, SnowflakeConfig)
 
     async def select(self, table: str, columns: str = "*") -> list[dict[str, Any]]:
         """Return the rows as any reader sees them; none while there is no such table.
