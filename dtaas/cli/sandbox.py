@@ -31,6 +31,13 @@ def sandbox() -> None:
 @click.option(
     "--tpch", type=float, metavar="SCALE", help="Fill a database tpch; 0.1 is 866,602 rows."
 )
+@click.option(
+    "--clock-ahead",
+    type=int,
+    default=0,
+    metavar="SECONDS",
+    help="Set the SQL Server's clock so far ahead (behind: negative), to see what doctor says.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the access data as one JSON line.")
 @click.option(
     "--access-file",
@@ -45,6 +52,7 @@ def up(
     snowflake_port: int,
     snowflake: bool,
     tpch: float | None,
+    clock_ahead: int,
     as_json: bool,
     access_file: Path | None,
 ) -> None:
@@ -80,7 +88,7 @@ def up(
         s3=s3_port,
         snowflake=snowflake_port if snowflake else None,
     )
-    anyio.run(run_sandbox, data_dir.absolute(), ports, tpch, announce)
+    anyio.run(run_sandbox, data_dir.absolute(), ports, tpch, announce, clock_ahead)
 
 
 def _write_private(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from dtaas.engine.progress import utc_now
 from dtaas.model.errors import ActionNotAllowedError, DtaasError
 from dtaas.model.execution import ExecutionStatus
-from dtaas.model.ids import TaskId
+from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.schedule import CatchUp, Outcome, Overlap, Schedule, ScheduleType
 from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, Task, TaskStatus
@@ -39,7 +39,7 @@ class _Plan(Struct):
     Attributes:
         written: the schedule as the user wrote it; another one makes another plan.
         due: when time alone starts it next.
-        seen: ends of the other task up to here were acted upon.
+        seen: ends of the other task up to this execution were acted upon.
         pending: a start came while the task ran, and waits for its end.
         failures: starts in a row of a continuous task that ended in `failed`.
     """
@@ -47,7 +47,7 @@ class _Plan(Struct):
     written: tuple[ScheduleType, int | None, Schedule]
     timetable: Timetable
     due: datetime | None
-    seen: datetime
+    seen: ExecutionId
     pending: bool = False
     failures: int = 0
 
@@ -73,6 +73,7 @@ class Scheduler:
         self._now = now
         self._plans: dict[TaskId, _Plan] = {}
         self._looked: datetime | None = None
+        self._away_since: datetime | None = None
 
     async def serve(self) -> None:
         """Start due tasks until cancelled."""
@@ -93,6 +94,12 @@ class Scheduler:
             StoreUnavailableError: the tasks cannot be read.
         """
         self._follow_clock()
+        try:
+            await self._look()
+        finally:
+            self._looked = self._now()
+
+    async def _look(self) -> None:
         tasks = await self._store.scheduled()
         for gone in self._plans.keys() - {task.id for task in tasks}:
             del self._plans[gone]
@@ -105,8 +112,16 @@ class Scheduler:
                 )
 
     def _follow_clock(self) -> None:
-        """Plan anew when the clock was set back: what is due soon must not wait for a day."""
+        """See whether the clock was set, or the machine slept, since the last look.
+
+        Set back: plan anew, as what is due soon must not wait for a day. Set forward: what came
+        due in between was missed.
+        """
         now = self._now()
+        self._away_since = None
+        if self._looked is not None and now > self._looked + _ON_TIME:
+            log.warning("clock_went_on", by_s=round((now - self._looked).total_seconds(), 3))
+            self._away_since = self._looked
         if self._looked is not None and now < self._looked - _SET_BACK:
             log.warning("clock_went_back", by_s=round((self._looked - now).total_seconds(), 3))
             self._plans = {
@@ -114,11 +129,11 @@ class Scheduler:
                 for task_id, plan in self._plans.items()
                 if plan.pending or plan.written[0] is ScheduleType.AFTER_TASK
             }
-        self._looked = now
 
     async def _look_at(self, task: Task) -> None:
         now = self._now()
         plan = await self._plan(task, now)
+        await self._let_go(task, plan, now)
         if not await self._is_due(task, plan, now):
             return
         if task.desired is not DesiredState.STOPPED or task.status not in _STARTABLE:
@@ -133,6 +148,17 @@ class Scheduler:
             await self._start(task.id)
         except ActionNotAllowedError as error:
             log.info("task_start_refused", task_id=task.id, code=error.code, error=error.detail)
+
+    async def _let_go(self, task: Task, plan: _Plan, now: datetime) -> None:
+        """Forget a start that came due while nobody could look, where none are made up for."""
+        if self._away_since is None or plan.due is None or plan.pending:
+            return
+        by_time = task.spec.schedule_type in {ScheduleType.CRON, ScheduleType.INTERVAL}
+        missed = self._away_since < plan.due and plan.due + _ON_TIME < now
+        if by_time and missed and task.spec.schedule.catch_up is CatchUp.NONE:
+            log.info("start_missed", task_id=task.id, due=str(plan.due))
+            last = await self._store.last_started(task.id)
+            plan.due = _next_multiple(task, last, now) or plan.timetable.next_after(now)
 
     async def _was_started(self, task: Task, plan: _Plan, now: datetime) -> bool:
         """Return whether somebody else started the task for this time, and plan the next."""
@@ -163,12 +189,33 @@ class Scheduler:
         )
         last = await self._store.last_started(task.id)
         due = self._first_due(task, timetable, last, now, edited=known is not None)
-        # An end that came while nobody looked counts, unless the task changed or ran since.
-        fresh = known is not None or spec.schedule.catch_up is CatchUp.NONE
-        seen = now if fresh else max(last or task.created_at, task.updated_at)
+        seen = await self._seen(task, last, now, edited=known is not None)
         plan = _Plan(written=written, timetable=timetable, due=due, seen=seen)
         self._plans[task.id] = plan
         return plan
+
+    async def _seen(
+        self, task: Task, last: datetime | None, now: datetime, *, edited: bool
+    ) -> ExecutionId:
+        """Return the other task's execution whose end needs no start any more.
+
+        An end that came while nobody looked counts, unless the task changed or ran since.
+        """
+        other, nothing = task.spec.schedule.after_task_id, ExecutionId(0)
+        if other is None or task.spec.schedule_type is not ScheduleType.AFTER_TASK:
+            return nothing
+        ended = await self._store.last_ended(other, outcomes_of(task.spec.schedule.on))
+        if ended is None:
+            return nothing
+        if edited or task.spec.schedule.catch_up is CatchUp.NONE:
+            return ended.execution_id
+        since = max(last or task.created_at, task.updated_at)
+        if since > now:  # the clock was set back, so only the order of executions tells
+            mine = await self._store.last_ended(task.id, outcomes_of(Outcome.ANY))
+            counts = mine is not None and ended.execution_id > mine.execution_id
+        else:
+            counts = ended.at > since
+        return nothing if counts else ended.execution_id
 
     def _first_due(
         self,
@@ -212,11 +259,12 @@ class Scheduler:
         if other is None:
             return False
         ended = await self._store.last_ended(other, outcomes_of(task.spec.schedule.on))
-        if ended is None or ended <= plan.seen:
+        if ended is None or ended.execution_id <= plan.seen:
             return False
-        if ended + plan.timetable.jitter(ended) > self._now():
+        now = self._now()
+        if ended.at <= now < ended.at + plan.timetable.jitter(ended.at):
             return False
-        plan.seen = ended
+        plan.seen = ended.execution_id
         plan.pending = True  # until it could start: a blackout may be in the way
         return True
 

@@ -44,6 +44,13 @@ class TablePhase(StrEnum):
 FINAL_PHASES = frozenset({TablePhase.COMPLETED, TablePhase.FAILED, TablePhase.STOPPED})
 
 
+class Ended(Struct, frozen=True):
+    """The end of an execution. Of one task the higher id is the later one, whatever the clock."""
+
+    execution_id: ExecutionId
+    at: datetime
+
+
 class ReadBy(Struct, frozen=True):
     """What reads the rows of a table, where a source has several ways.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from dtaas.model.connectors import Connector
 from dtaas.model.execution import (
+    Ended,
     Execution,
     ExecutionProgress,
     ExecutionStatus,
@@ -181,11 +182,14 @@ class ExecutionStore(Protocol):
         ...
 
     async def last_started(self, task_id: TaskId) -> datetime | None:
-        """Return when the task's latest execution began, None before the first."""
+        """Return when the task's latest execution began, None before the first.
+
+        The latest is the one made last, also where the clock was set back since.
+        """
         ...
 
     async def last_ended(
         self, task_id: TaskId, statuses: frozenset[ExecutionStatus]
-    ) -> datetime | None:
-        """Return when the task's latest execution with one of these final states ended."""
+    ) -> Ended | None:
+        """Return the end of the task's latest execution with one of these final states."""
         ...

@@ -39,12 +39,14 @@ async def run_sandbox(
     ports: Ports,
     tpch_scale: float | None,
     announce: Callable[[bytes], None],
+    clock_ahead_s: int = 0,
 ) -> None:
     """Run the sandbox until SIGINT or SIGTERM.
 
     Args:
         tpch_scale: fill the database `tpch` first, None for an empty server.
         announce: called once with `SandboxAccess` as JSON when everything is ready.
+        clock_ahead_s: of the SQL Server's clock, before this machine's.
     """
     async with create_task_group() as group:
         group.start_soon(_stop_on_signal, group.cancel_scope.cancel)
@@ -59,6 +61,7 @@ async def run_sandbox(
             snowflake_port=ports.snowflake,
         ) as running:
             await running.s3.create_bucket(BUCKET)
+            await running.sqlserver.set_clock(clock_ahead_s)
             rows = 0
             if tpch_scale is not None:
                 await generated.wait()

@@ -11,6 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from dtaas.model.check import StepStatus
+from dtaas.model.clock_skew import SET_THIS_CLOCK
 from dtaas.services.clock_check import ClockState, clock_state
 from dtaas.services.machine import group_memory, machine_memory
 from dtaas.store.key_place import KeyPlace
@@ -87,16 +88,15 @@ def _host(places: Places) -> Iterator[Finding]:
 
 
 def _clock(state: ClockState) -> Finding:
-    fix = "timedatectl set-ntp true   # or install and start chrony"
     if state.synchronised is None:
         said = "The daemon may not ask the kernel (ProtectClock). Run dtaas doctor as a user."
         return _found("host", "clock", StepStatus.SKIPPED, said, "timedatectl status")
     if not state.synchronised:
         said = "Nothing keeps this machine's clock right, so it may be off by any time."
-        return _found("host", "clock", StepStatus.WARNING, said, fix)
+        return _found("host", "clock", StepStatus.WARNING, said, SET_THIS_CLOCK)
     if state.off_by_s is not None and state.off_by_s > _MOST_CLOCK_ERROR_S:
         said = f"This machine's clock may be off by {state.off_by_s:.1f} s."
-        return _found("host", "clock", StepStatus.WARNING, said, fix)
+        return _found("host", "clock", StepStatus.WARNING, said, SET_THIS_CLOCK)
     return _found("host", "clock", StepStatus.OK, "This machine's clock is synchronised.", "")
 
 

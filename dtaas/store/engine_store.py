@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from dtaas.model.connectors import Connector
 from dtaas.model.execution import (
+    Ended,
     Execution,
     ExecutionProgress,
     ExecutionStatus,
@@ -245,20 +246,34 @@ class EngineStore:
 
     async def last_started(self, task_id: TaskId) -> datetime | None:
         """Return when the task's latest execution began, None before the first."""
-        query = select(func.max(task_executions.c.started_at)).where(
-            task_executions.c.task_id == task_id
+        query = (
+            select(task_executions.c.started_at)
+            .where(task_executions.c.task_id == task_id)
+            .order_by(task_executions.c.id.desc())
+            .limit(1)
         )
         return await self._database.read(lambda c: c.scalar(query))
 
     async def last_ended(
         self, task_id: TaskId, statuses: frozenset[ExecutionStatus]
-    ) -> datetime | None:
-        """Return when the task's latest execution with one of these final states ended."""
-        query = select(func.max(task_executions.c.completed_at)).where(
-            task_executions.c.task_id == task_id,
-            task_executions.c.status.in_([status.value for status in statuses]),
+    ) -> Ended | None:
+        """Return the end of the task's latest execution with one of these final states."""
+        query = (
+            select(task_executions.c.id, task_executions.c.completed_at)
+            .where(
+                task_executions.c.task_id == task_id,
+                task_executions.c.completed_at.is_not(None),
+                task_executions.c.status.in_([status.value for status in statuses]),
+            )
+            .order_by(task_executions.c.id.desc())
+            .limit(1)
         )
-        return await self._database.read(lambda c: c.scalar(query))
+
+        def work(connection: Connection) -> Ended | None:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else Ended(ExecutionId(row.id), row.completed_at)
+
+        return await self._database.read(work)
 
 
 def _running(connection: Connection, task_id: TaskId) -> Execution | None:

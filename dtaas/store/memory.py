@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dtaas.model.connectors import Connector
 from dtaas.model.errors import CheckpointRegressionError, InUseError, NotFoundError
 from dtaas.model.execution import (
+    Ended,
     Execution,
     ExecutionProgress,
     ExecutionStatus,
@@ -298,19 +299,20 @@ class MemoryEngineStore:
 
     async def last_started(self, task_id: TaskId) -> datetime | None:
         """Return when the task's latest execution began, None before the first."""
-        began = (e.started_at for e in self._executions.values() if e.task_id == task_id)
-        return max(began, default=None)
+        began = (e for e in self._executions.values() if e.task_id == task_id)
+        last = max(began, key=lambda e: e.id, default=None)
+        return None if last is None else last.started_at
 
     async def last_ended(
         self, task_id: TaskId, statuses: frozenset[ExecutionStatus]
-    ) -> datetime | None:
-        """Return when the task's latest execution with one of these final states ended."""
+    ) -> Ended | None:
+        """Return the end of the task's latest execution with one of these final states."""
         ended = (
-            e.completed_at
+            Ended(e.id, e.completed_at)
             for e in self._executions.values()
             if e.task_id == task_id and e.status in statuses and e.completed_at is not None
         )
-        return max(ended, default=None)
+        return max(ended, key=lambda end: end.execution_id, default=None)
 
     def _execution(self, execution_id: ExecutionId) -> Execution:
         if execution_id not in self._executions:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from dtaas.model.errors import NotFoundError
-from dtaas.model.execution import ExecutionStatus, ExecutionType, TablePhase
+from dtaas.model.execution import Ended, ExecutionStatus, ExecutionType, TablePhase
 from dtaas.model.ids import ConnectorId, ExecutionId, TaskId
 from dtaas.model.schema import TableRef
 from dtaas.model.store_ports import ExecutionStore
@@ -149,10 +149,25 @@ class ExecutionStoreContract:
             assert await engine_store.last_ended(task.id, frozenset({status})) is None
             clock.pass_s(60)
             await engine_store.end_execution(began.id, status, progress(task.id, began.id))
-            ends[status] = clock.now
-        for status, at in ends.items():
-            assert await engine_store.last_ended(task.id, frozenset({status})) == at
-        assert await engine_store.last_ended(task.id, frozenset(ends)) == clock.now
+            ends[status] = Ended(began.id, clock.now)
+        for status, end in ends.items():
+            assert await engine_store.last_ended(task.id, frozenset({status})) == end
+        assert await engine_store.last_ended(task.id, frozenset(ends)) == Ended(began.id, clock.now)
+
+    async def test_the_latest_execution_is_the_one_made_last_whatever_the_clock(
+        self, engine_store: ExecutionStore, new_task: NewTask, clock: Clock
+    ) -> None:
+        task = await new_task()
+        completed = frozenset({ExecutionStatus.COMPLETED})
+        for later_s in (0, -86_400):
+            clock.pass_s(later_s)
+            began = await engine_store.begin_execution(task.id, FULL)
+            await engine_store.end_execution(
+                began.id, ExecutionStatus.COMPLETED, progress(task.id, began.id)
+            )
+            assert await engine_store.last_started(task.id) == clock.now
+            ended = await engine_store.last_ended(task.id, completed)
+            assert ended == Ended(began.id, clock.now)
 
     async def test_later_table_states_replace_earlier_ones(
         self, engine_store: ExecutionStore, new_task: NewTask, clock: Clock

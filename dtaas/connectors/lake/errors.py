@@ -10,6 +10,7 @@ import anyio
 from botocore import exceptions as boto
 
 from dtaas.connectors.lake.objects import PreconditionFailedError
+from dtaas.model.clock_skew import SET_THIS_CLOCK
 from dtaas.model.errors import (
     AuthenticationError,
     BucketNotFoundError,
@@ -25,6 +26,7 @@ from dtaas.model.errors import (
 )
 
 _CHECK_KEYS: Final = "Check the access key id and the secret access key."
+_SKEWED: Final = "RequestTimeTooSkewed"
 _BY_CODE: Final[Mapping[str, tuple[type[DtaasError], str]]] = {
     "NoSuchBucket": (BucketNotFoundError, "Create the bucket, or correct its name."),
     "InvalidBucketName": (BucketNotFoundError, "Correct the bucket's name."),
@@ -45,7 +47,7 @@ _BY_CODE: Final[Mapping[str, tuple[type[DtaasError], str]]] = {
     "InvalidToken": (AuthenticationError, "Give a fresh session token."),
     "ExpiredToken": (AuthenticationError, "Give a fresh session token."),
     "InvalidClientTokenId": (AuthenticationError, _CHECK_KEYS),
-    "RequestTimeTooSkewed": (AuthenticationError, "Set this machine's clock, best by NTP."),
+    _SKEWED: (AuthenticationError, SET_THIS_CLOCK),
     "EntityTooLarge": (FatalError, "Set a smaller target file size."),
     "InvalidStorageClass": (FatalError, "Correct `storage_class`."),
     "InvalidObjectState": (FatalError, "The object is archived: use a storage class read at once."),
@@ -108,6 +110,9 @@ def _from_reply(error: boto.ClientError, what: str) -> DtaasError:
     code, status = error_code(error), error_status(error)
     reply: Mapping[str, Any] = error.response.get("Error", {})
     detail = f"{what}: S3 answered {code or status} {reply.get('Message', '')}".rstrip(" .") + "."
+    if code == _SKEWED:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        detail += f" S3's clock shows {headers.get('date', 'another time')}."
     if code in _BY_CODE:
         kind, hint = _BY_CODE[code]
         return kind(detail, hint=hint)

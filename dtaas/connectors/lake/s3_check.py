@@ -3,7 +3,9 @@
 import secrets
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ import anyio
 from dtaas.connectors.lake.errors import s3_errors
 from dtaas.connectors.lake.s3_client import QUICK, s3_client
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
+from dtaas.model.clock_skew import MOST_SKEW_S, SET_THIS_CLOCK, proven_skew_s, skew_in_words
 from dtaas.model.connectors import BucketConfig
 from dtaas.model.errors import (
     CertificateError,
@@ -23,10 +26,24 @@ from dtaas.model.errors import (
 )
 
 STEP_LIMIT_S: Final = 15.0
+_REFUSES: Final = "S3 refuses requests of a clock that is 15 minutes off."
 _STEPS: Final = (
-    "resolve", "tcp", "tls", "credentials", "bucket", "list", "write", "multipart", "delete",
+    "resolve", "tcp", "tls", "credentials", "bucket", "clock", "list", "write", "multipart",
+    "delete",
 )  # fmt: skip
 Probe = Callable[[], Awaitable[str]]
+
+
+class _Doubtful(Exception):  # noqa: N818 - no error: the step's way to say that it warns
+    """A step that went well, with something to mend.
+
+    Attributes:
+        fix: what to paste.
+    """
+
+    def __init__(self, detail: str, fix: str) -> None:
+        super().__init__(detail)
+        self.fix = fix
 
 
 async def check_bucket(config: BucketConfig, on_step: OnStep) -> CheckReport:
@@ -64,17 +81,19 @@ class _Report:
             self.skip(name, "not tried")
             return
         started = perf_counter()
-        detail, fix, code = "", "", None
+        detail, fix, code, status = "", "", None, StepStatus.OK
         try:
             with anyio.fail_after(STEP_LIMIT_S):
                 detail = await probe()
+        except _Doubtful as doubt:
+            detail, fix, status = str(doubt), doubt.fix, StepStatus.WARNING
         except TimeoutError:
             detail, code = f"No answer within {STEP_LIMIT_S:.0f} s.", TimedOutError.code
             fix = "Check the network and any firewall on the way."
         except DtaasError as error:
             detail, fix, code = error.detail, error.hint, error.code
         self.failed = code is not None
-        status = StepStatus.FAILED if self.failed else StepStatus.OK
+        status = StepStatus.FAILED if self.failed else status
         took_s = perf_counter() - started
         self._add(
             CheckStep(name=name, status=status, detail=detail, fix=fix, code=code, took_s=took_s)
@@ -95,6 +114,7 @@ class _Check:
         self.client: Any = None
         self._config = config
         self._bucket = {"Bucket": config.bucket}
+        self._ahead_s: float | None = None
         self._object = {**self._bucket, "Key": f"_dtaas-check/{secrets.token_hex(8)}"}
 
     async def credentials(self) -> str:
@@ -109,8 +129,18 @@ class _Check:
     async def bucket(self) -> str:
         with s3_errors(f"Opening bucket {self._config.bucket}"):
             # Not HeadBucket: its replies have no body, so no code to explain a refusal by.
-            await self.client.list_objects_v2(**self._bucket, MaxKeys=1)
+            asked = datetime.now(UTC)
+            reply = await self.client.list_objects_v2(**self._bucket, MaxKeys=1)
+            self._ahead_s = _ahead_s(reply, asked)
         return f"bucket {self._config.bucket} is there"
+
+    async def clock(self) -> str:
+        if self._ahead_s is None:
+            return "S3 does not tell its time"
+        said = skew_in_words("S3", self._ahead_s)
+        if abs(self._ahead_s) > MOST_SKEW_S:
+            raise _Doubtful(f"{said} {_REFUSES}", SET_THIS_CLOCK)
+        return said
 
     async def list(self) -> str:
         with s3_errors(f"Listing uploads of bucket {self._config.bucket}"):
@@ -135,6 +165,18 @@ class _Check:
         with s3_errors(f"Deleting from bucket {self._config.bucket}"):
             await self.client.delete_object(**self._object)
         return "the object was deleted"
+
+
+def _ahead_s(reply: Mapping[str, Any], asked: datetime) -> float | None:
+    """Return how far S3's clock is ahead by the date of its answer, in whole seconds there."""
+    headers = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return proven_skew_s(
+        theirs.replace(tzinfo=UTC), asked=asked, answered=datetime.now(UTC), resolution_s=1.0
+    )
 
 
 def _address(config: BucketConfig) -> tuple[str, int, bool]:

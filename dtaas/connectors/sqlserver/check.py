@@ -1,6 +1,7 @@
 """The test of a connector: what works, what does not, why, and the statement that mends it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import assert_never
 
@@ -13,6 +14,7 @@ from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.isolation import Isolation, choose_isolation
 from dtaas.connectors.sqlserver.quoting import identifier
 from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
+from dtaas.model.clock_skew import MOST_SKEW_S, SET_THIS_CLOCK, proven_skew_s, skew_in_words
 from dtaas.model.connectors import Encryption
 from dtaas.model.errors import (
     AuthenticationError,
@@ -94,7 +96,7 @@ class _Checker:
 
 
 async def check_source(endpoint: Endpoint, pool: ControlPool, on_step: OnStep) -> CheckReport:
-    """Test name, network, encryption, login, database, version, rights, isolation and CDC."""
+    """Test name, network, encryption, login, database, version, clock, rights, isolation, CDC."""
     checker = _Checker(on_step)
     config = endpoint.config
     database = identifier(config.database)
@@ -102,6 +104,7 @@ async def check_source(endpoint: Endpoint, pool: ControlPool, on_step: OnStep) -
     await checker.step("tcp", lambda: _tcp(endpoint))
     await _log_in(checker, endpoint, pool)
     await checker.step("version", lambda: _version(pool))
+    await checker.step("clock", lambda: _clock(pool))
     await checker.step("rights", lambda: _rights(pool))
     await checker.step("isolation", lambda: _isolation(pool, database))
     await checker.step("cdc", lambda: _cdc(pool, database))
@@ -179,6 +182,22 @@ async def _version(pool: ControlPool) -> Finding:
             fix="Use SQL Server 2016 or newer: older versions are not tested.",
         )
     return Finding(detail=detail)
+
+
+async def _clock(pool: ControlPool) -> Finding:
+    await pool.fetch("Testing the connection", queries.CLOCK)  # logged in and compiled by now
+    asked = datetime.now(UTC)
+    (theirs,) = await _one(pool, queries.CLOCK)
+    ahead_s = proven_skew_s(theirs.replace(tzinfo=UTC), asked=asked, answered=datetime.now(UTC))
+    detail = skew_in_words("SQL Server", ahead_s)
+    if abs(ahead_s) <= MOST_SKEW_S:
+        return Finding(detail=detail)
+    return Finding(
+        detail=f"{detail} Lag and positions go by SQL Server's, but its commit times and this"
+        " machine's logs do not fit each other, and access tokens may be refused.",
+        status=StepStatus.WARNING,
+        fix=f"{SET_THIS_CLOCK}; on SQL Server's host: w32tm /resync, on Linux chronyc makestep",
+    )
 
 
 async def _rights(pool: ControlPool) -> Finding:

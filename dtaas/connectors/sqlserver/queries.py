@@ -11,6 +11,8 @@ SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)) AS product_versio
        CAST(DATABASEPROPERTYEX(DB_NAME(), 'Updateability') AS nvarchar(60)) AS updateability,
        SUSER_SNAME() AS login_name"""
 
+CLOCK = "SELECT SYSUTCDATETIME() AS utc_time"
+
 DATABASE = """
 SELECT d.name, d.is_cdc_enabled, d.snapshot_isolation_state, d.is_read_committed_snapshot_on
 FROM sys.databases AS d WHERE d.name = DB_NAME()"""

@@ -56,6 +56,7 @@ class SimulatedEngine:
         finally:
             await connection.close()
         await engine.create_login("sa", password, sysadmin=True)
+        await engine.set_clock(0)
         return engine
 
     async def login(
@@ -153,6 +154,13 @@ class SimulatedEngine:
             "UPDATE meta.databases SET recovery_fork = gen_random_uuid()"
             " WHERE store.name_key(name) = $1",
             name_key(database),
+        )
+
+    async def set_clock(self, ahead_s: int) -> None:
+        """Set the server's clock so far ahead of this machine's, behind it when negative."""
+        await self._storage.fetchval(
+            "CREATE OR REPLACE FUNCTION store.clock_ahead_s() RETURNS int"
+            f" STABLE PARALLEL SAFE LANGUAGE sql RETURN {ahead_s:d}"
         )
 
     async def aclose(self) -> None:

@@ -80,6 +80,10 @@ class SimulatedSqlServer(Struct, frozen=True, kw_only=True):
         """Give a database another recovery fork, as a restore to an earlier point does."""
         await self.engine.new_recovery_fork(database)
 
+    async def set_clock(self, ahead_s: int) -> None:
+        """Set the clock so far ahead of this machine's, behind it when negative, until the end."""
+        await self.engine.set_clock(ahead_s)
+
     async def bulk_fill(
         self, database: str, schema: str, table: str, batches: Iterable[pa.RecordBatch]
     ) -> int:

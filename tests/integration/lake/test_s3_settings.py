@@ -36,7 +36,8 @@ async def checked(config: S3Config) -> dict[str, Any]:
 async def test_every_step_of_a_good_connector_passes(s3_config: S3Config) -> None:
     steps = await checked(s3_config)
     assert list(steps) == [
-        "resolve", "tcp", "tls", "credentials", "bucket", "list", "write", "multipart", "delete",
+        "resolve", "tcp", "tls", "credentials", "bucket", "clock", "list", "write", "multipart",
+        "delete",
     ]  # fmt: skip
     assert steps.pop("tls").status is StepStatus.SKIPPED
     assert {step.status for step in steps.values()} == {StepStatus.OK}

@@ -207,10 +207,12 @@ async def test_check_passes_and_advises(database: Database) -> None:
         "login",
         "database",
         "version",
+        "clock",
         "rights",
         "isolation",
         "cdc",
     ]
+    assert steps["clock"].status is StepStatus.OK
     assert steps["isolation"].status is StepStatus.WARNING
     assert "ALLOW_SNAPSHOT_ISOLATION ON" in steps["isolation"].fix
     assert "sp_cdc_enable_db" in steps["cdc"].fix
@@ -237,3 +239,19 @@ async def test_check_names_the_step_that_fails(
     assert step.fix
     after = report.steps[report.steps.index(step) + 1 :]
     assert all(s.status is StepStatus.SKIPPED for s in after)
+
+
+@pytest.mark.parametrize(("ahead_s", "said"), [(180, "3 min ahead of"), (-7200, "2.0 h behind")])
+async def test_check_tells_how_far_the_clocks_are_apart(
+    database: Database, ahead_s: int, said: str
+) -> None:
+    await database.server.set_clock(ahead_s)
+    try:
+        report = await report_of(database.config)
+    finally:
+        await database.server.set_clock(0)
+    (clock,) = [step for step in report.steps if step.name == "clock"]
+    assert report.ok
+    assert clock.status is StepStatus.WARNING
+    assert f"The clock of SQL Server is {said} this machine's." in clock.detail
+    assert "w32tm /resync" in clock.fix

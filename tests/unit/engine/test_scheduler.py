@@ -85,6 +85,13 @@ class World:
         await self.scheduler.look()
         return tuple(self.started)
 
+    async def passing(self, **time: float) -> Sequence[TaskId]:
+        """Let time pass with a look every 30 s and return who was started."""
+        until, started = self.now + timedelta(**time), []
+        while self.now < until:
+            started += await self.starts(seconds=30)
+        return tuple(started)
+
 
 @pytest.fixture
 def world() -> World:
@@ -183,7 +190,7 @@ async def test_starts_missed_while_the_daemon_was_down(
     if expected:
         await world.end(task)
     assert await world.starts(seconds=1) == ()
-    assert await world.starts(hours=1) == (task,)
+    assert await world.passing(hours=1) == (task,)
 
 
 async def test_a_changed_schedule_does_not_catch_up(world: World) -> None:
@@ -290,3 +297,84 @@ async def test_a_clock_that_jumps_forward_starts_once(world: World) -> None:
     assert await world.starts(hours=48) == (task,)
     await world.end(task)
     assert await world.starts(seconds=1) == ()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_task_starts_after_another_when_the_clock_was_set_back(
+    world: World, *, restarted: bool
+) -> None:
+    first = world.task(1, ScheduleType.MANUAL)
+    second = world.task(2, ScheduleType.AFTER_TASK, after_task_id=first, jitter_seconds=20)
+    assert await world.starts() == ()
+    await world.begin(first)
+    await world.end(first)
+    assert await world.passing(minutes=1) == (second,)
+    await world.end(second)
+    world.now -= timedelta(days=1)
+    if restarted:
+        world.restart()
+    assert await world.passing(minutes=1) == ()
+    for _ in range(2):
+        await world.begin(first)
+        await world.end(first)
+        assert await world.passing(minutes=1) == (second,)
+        await world.end(second)
+        assert await world.passing(minutes=1) == ()
+
+
+async def test_an_end_just_before_the_clock_is_set_back_counts(world: World) -> None:
+    first = world.task(1, ScheduleType.MANUAL)
+    second = world.task(2, ScheduleType.AFTER_TASK, after_task_id=first, jitter_seconds=3600)
+    assert await world.starts() == ()
+    await world.begin(first)
+    await world.end(first)
+    assert await world.starts(days=-1) == (second,)
+
+
+async def test_an_end_while_the_daemon_was_down_counts_though_the_clock_was_set_back(
+    world: World,
+) -> None:
+    first = world.task(1, ScheduleType.MANUAL)
+    second = world.task(2, ScheduleType.AFTER_TASK, after_task_id=first)
+    await world.begin(second)
+    await world.end(second)
+    world.now -= timedelta(days=1)
+    await world.begin(first)
+    await world.end(first)
+    world.restart()
+    assert await world.starts(seconds=1) == (second,)
+    await world.end(second)
+    world.restart()
+    assert await world.starts(seconds=1) == ()
+
+
+@pytest.mark.parametrize(("catch_up", "expected"), [(CatchUp.ONCE, (1,)), (CatchUp.NONE, ())])
+@pytest.mark.parametrize(
+    ("kind", "interval_s", "line"),
+    [(ScheduleType.CRON, None, "0 * * * *"), (ScheduleType.INTERVAL, 3600, None)],
+)
+async def test_starts_that_a_clock_set_forward_jumps_over(
+    world: World,
+    *,
+    catch_up: CatchUp,
+    expected: tuple[int, ...],
+    kind: ScheduleType,
+    interval_s: int | None,
+    line: str | None,
+) -> None:
+    task = world.task(1, kind, interval_s, cron=line, catch_up=catch_up)
+    started = await world.passing(minutes=31)
+    assert started == (task,)
+    await world.end(task)
+    assert await world.starts(hours=48, minutes=15) == expected
+    if expected:
+        await world.end(task)
+    assert await world.passing(minutes=10) == ()
+    assert await world.passing(hours=1) == (task,)
+
+
+async def test_a_start_held_back_by_a_blackout_is_not_missed(world: World) -> None:
+    window = Blackout(start="08:00", end="10:00")
+    task = world.task(1, ScheduleType.INTERVAL, 60, blackout=(window,), catch_up=CatchUp.NONE)
+    assert await world.passing(minutes=89) == ()
+    assert await world.passing(minutes=2) == (task,)

@@ -480,7 +480,8 @@ IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql RETURN substring(x FROM 1 FOR 8) || 
 
 CREATE FUNCTION tsql.now_ticks() RETURNS bigint
 STABLE PARALLEL SAFE LANGUAGE sql
-RETURN 621355968000000000 + (extract(epoch FROM statement_timestamp()) * 10000000)::bigint;
+RETURN 621355968000000000
+  + ((extract(epoch FROM statement_timestamp()) + store.clock_ahead_s()) * 10000000)::bigint;
 
 CREATE FUNCTION tsql.isdate(x text) RETURNS int
 IMMUTABLE PARALLEL SAFE LANGUAGE sql
