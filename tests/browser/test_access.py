@@ -1,20 +1,14 @@
 """WCAG 2.2 AA on every route, light and dark, and no page wider than a phone."""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
+from tests.browser.accessibility import DRAWN, violations
 from tests.browser.conftest import LIMIT_MS
 from tests.system.conftest import LINEITEM, ORDERS, Daemon
 
 pytestmark = pytest.mark.timeout(180)
 expect.set_options(timeout=LIMIT_MS)
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-DRAWN = """async () => {
-  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame)
-  await Promise.allSettled(document.getAnimations().map((one) => one.finished))
-}"""
-"""Colours of the other theme are on every element."""
 MEANWHILE = "main h1, .login h1"
 
 
@@ -52,15 +46,6 @@ async def routes(daemon: Daemon) -> list[str]:
         "/settings",
         "/login",
         "/nothing/here",
-    ]
-
-
-async def violations(page: Page) -> list[str]:
-    found = await Axe().run(page, options=RULES)
-    return [
-        f"{one['id']}: {node['target']} {node['html'][:120]}"
-        for one in found.response["violations"]
-        for node in one["nodes"]
     ]
 
 
