@@ -1,19 +1,19 @@
 """The test of a connector: what works, what does not, why, and the statement that mends it."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import assert_never
 
 import anyio
-from msgspec import Struct
 
 from dtaas.connectors.sqlserver import queries
+from dtaas.connectors.sqlserver.capture_check import capture_works, keeps_enough
 from dtaas.connectors.sqlserver.control import ControlPool, Row
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.isolation import Isolation, choose_isolation
 from dtaas.connectors.sqlserver.quoting import identifier
-from dtaas.model.check import CheckReport, CheckStep, OnStep, StepStatus
+from dtaas.connectors.sqlserver.step import Checker, Finding
+from dtaas.model.check import CheckReport, OnStep, StepStatus
 from dtaas.model.clock_skew import MOST_SKEW_S, SET_THIS_CLOCK, proven_skew_s, skew_in_words
 from dtaas.model.connectors import Encryption
 from dtaas.model.errors import (
@@ -30,74 +30,9 @@ _AZURE_EDITIONS = (5, 6, 8, 11)
 _EXPRESS = 4
 
 
-class Finding(Struct, frozen=True, kw_only=True):
-    """What a step found, when it did not fail."""
-
-    detail: str
-    status: StepStatus = StepStatus.OK
-    fix: str = ""
-
-
-class _Checker:
-    """Runs steps in order; after a failure the rest are skipped."""
-
-    def __init__(self, on_step: OnStep) -> None:
-        self._on_step = on_step
-        self._steps: list[CheckStep] = []
-        self._failed = False
-
-    async def step(self, name: str, run: Callable[[], Awaitable[Finding]]) -> None:
-        """Run one step, unless an earlier one failed."""
-        if self._failed:
-            self._end(CheckStep(name=name, status=StepStatus.SKIPPED, detail="Not tried."))
-            return
-        began_s = anyio.current_time()
-        try:
-            found = await run()
-        except DtaasError as exc:
-            self.fail(name, exc, took_s=anyio.current_time() - began_s)
-            return
-        self._end(
-            CheckStep(
-                name=name,
-                status=found.status,
-                detail=found.detail,
-                fix=found.fix,
-                took_s=anyio.current_time() - began_s,
-            )
-        )
-
-    def fail(self, name: str, error: DtaasError, *, took_s: float) -> None:
-        """Record a failed step."""
-        self._failed = True
-        self._end(
-            CheckStep(
-                name=name,
-                status=StepStatus.FAILED,
-                detail=error.detail,
-                fix=error.hint,
-                code=error.code,
-                took_s=took_s,
-            )
-        )
-
-    @property
-    def failed(self) -> bool:
-        """Whether a step failed."""
-        return self._failed
-
-    def report(self) -> CheckReport:
-        """Return the steps so far."""
-        return CheckReport(ok=not self._failed, steps=tuple(self._steps))
-
-    def _end(self, step: CheckStep) -> None:
-        self._steps.append(step)
-        self._on_step(step)
-
-
 async def check_source(endpoint: Endpoint, pool: ControlPool, on_step: OnStep) -> CheckReport:
     """Test name, network, encryption, login, database, version, clock, rights, isolation, CDC."""
-    checker = _Checker(on_step)
+    checker = Checker(on_step)
     config = endpoint.config
     database = identifier(config.database)
     await checker.step("resolve", lambda: _resolve(endpoint))
@@ -107,7 +42,17 @@ async def check_source(endpoint: Endpoint, pool: ControlPool, on_step: OnStep) -
     await checker.step("clock", lambda: _clock(pool))
     await checker.step("rights", lambda: _rights(pool))
     await checker.step("isolation", lambda: _isolation(pool, database))
-    await checker.step("cdc", lambda: _cdc(pool, database))
+    captures = False
+
+    async def cdc() -> Finding:
+        nonlocal captures
+        _, captures, _, _ = await _one(pool, queries.DATABASE)
+        return await _cdc(pool, database, captures=captures)
+
+    await checker.step("cdc", cdc)
+    if captures:
+        await checker.step("capture", lambda: capture_works(pool))
+        await checker.step("retention", lambda: keeps_enough(pool))
     return checker.report()
 
 
@@ -122,7 +67,7 @@ async def _tcp(endpoint: Endpoint) -> Finding:
     return Finding(detail=f"{endpoint.config.host}:{endpoint.config.port} answers.")
 
 
-async def _log_in(checker: _Checker, endpoint: Endpoint, pool: ControlPool) -> None:
+async def _log_in(checker: Checker, endpoint: Endpoint, pool: ControlPool) -> None:
     """Log in once and say which of encryption, login and database it got through."""
     began_s = anyio.current_time()
     failed_at, error = "", None
@@ -234,9 +179,8 @@ async def _isolation(pool: ControlPool, database: str) -> Finding:
             )
 
 
-async def _cdc(pool: ControlPool, database: str) -> Finding:
-    _, enabled, _, _ = await _one(pool, queries.DATABASE)
-    if enabled:
+async def _cdc(pool: ControlPool, database: str, *, captures: bool) -> Finding:
+    if captures:
         return Finding(detail="Change data capture is on.")
     engine = (await _one(pool, queries.SERVER))[2]
     if engine == _EXPRESS:

@@ -8,8 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from dtaas.connectors.sqlserver.capture.source import SqlServerChangeSource
+from dtaas.connectors.sqlserver.source import SqlServerSource
 from dtaas.model.changes import ChangeWindow, TrackedTable, change_schema
-from dtaas.model.connectors import Reader
+from dtaas.model.check import CheckStep, StepStatus
+from dtaas.model.connectors import Reader, SqlServerConfig
 from dtaas.model.errors import CaptureGapError, CaptureLostError, CaptureNotEnabledError
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
@@ -178,6 +180,64 @@ async def test_poll_says_which_tables_changed_and_moves_when_idle(
     assert after.identity == before.identity != ""
     assert after.capture_lag_s == 0
     assert abs((after.polled_at - after.committed_at).total_seconds()) < 60
+
+
+async def test_poll_says_how_long_changes_are_kept(
+    changes: SqlServerChangeSource, database: Database, table: TableRef
+) -> None:
+    tracked, _ = await tracked_table(changes, database, table, "id int NOT NULL PRIMARY KEY")
+    assert (await changes.poll([tracked])).retention_s == 3 * 86_400
+    reader = SqlServerChangeSource(await reader_of(database, table), application="dtaas/tests")
+    unknown = await reader.poll([tracked])
+    await reader.aclose()
+    assert unknown.retention_s is None
+
+
+async def reader_of(database: Database, table: TableRef) -> SqlServerConfig:
+    """Return the configuration of a login that may read the table and its changes, nothing else."""
+    engine, login = database.server.engine, f"reader_{table.name}"
+    await engine.create_login(login, "Read-only 1")
+    await engine.create_user(login, database.config.database)
+    await database.run(f"GRANT SELECT ON dbo.{table.name} TO {login}")
+    await database.run(f"GRANT SELECT ON SCHEMA::cdc TO {login}")
+    return replace(database.config, username=login, password="Read-only 1")
+
+
+async def steps(config: SqlServerConfig) -> dict[str, CheckStep]:
+    source = SqlServerSource(config)
+    try:
+        return {s.name: s for s in (await source.check(lambda _step: None)).steps}
+    finally:
+        await source.aclose()
+
+
+async def test_a_connector_test_sees_whether_capture_works_and_keeps_enough(
+    changes: SqlServerChangeSource, database: Database, table: TableRef
+) -> None:
+    await tracked_table(changes, database, table, "id int NOT NULL PRIMARY KEY")
+    found = await steps(database.config)
+    assert (found["capture"].status, found["retention"].status) == (StepStatus.OK, StepStatus.OK)
+    assert "72 h" in found["retention"].detail
+    server = database.server
+    server.capture.paused = True
+    await server.set_clock(120)
+    await database.run("EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = 360")
+    try:
+        found = await steps(database.config)
+        mine = await steps(await reader_of(database, table))
+    finally:
+        await database.run("EXEC sys.sp_cdc_change_job @job_type = N'cleanup', @retention = 4320")
+        await server.set_clock(0)
+        server.capture.resume()
+    assert found["capture"].status is StepStatus.WARNING
+    assert "SQL Server Agent rests" in found["capture"].detail
+    assert "sp_cdc_start_job" in found["capture"].fix
+    assert found["retention"].status is StepStatus.WARNING
+    assert "6.0 h only" in found["retention"].detail
+    assert "sp_cdc_change_job" in found["retention"].fix
+    assert mine["capture"].status is StepStatus.SKIPPED
+    assert "GRANT VIEW DATABASE STATE" in mine["capture"].fix
+    assert mine["retention"].status is StepStatus.SKIPPED
 
 
 async def test_capture_that_is_off_is_refused_with_what_to_run(

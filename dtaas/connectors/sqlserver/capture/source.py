@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.sqlserver.capture.instances import Instances
 from dtaas.connectors.sqlserver.capture.lost import lost
+from dtaas.connectors.sqlserver.capture.retention import Retention
 from dtaas.connectors.sqlserver.capture.rights import Rights
 from dtaas.connectors.sqlserver.capture.rows import ChangeRows
 from dtaas.connectors.sqlserver.capture.windows import (
@@ -78,6 +79,7 @@ class SqlServerChangeSource:
         self._catalog = Catalog(self._pool)
         self._rights = Rights(self._pool, self._catalog)
         self._instances = Instances(self._pool, self._catalog, self._rights)
+        self._retention = Retention(self._pool)
         rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
         self._reading = WindowReading(
             self._endpoint, self._pool, rate, why_odbc=why_not_natively(config)
@@ -126,7 +128,9 @@ class SqlServerChangeSource:
         """Ask once, for all tables, what is new."""
         state = await (await self._rights.metadata()).poll(tracked)
         self._zone_s = state.zone_s
-        return replace(state, replica=self._on_replica)
+        # The jobs of a readable secondary are not those that clean what is read here.
+        kept_s = None if self._on_replica else await self._retention.seconds()
+        return replace(state, replica=self._on_replica, retention_s=kept_s)
 
     async def cut(
         self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
