@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 
 from dtaas.model.schema import TableRef
 from dtaas.sandbox import tpch
+from dtaas.sandbox.postgres import postgres
 from dtaas.sandbox.sandbox import (
     ACCESS_KEY,
     BUCKET,
@@ -260,6 +261,20 @@ async def make_daemon(servers: Sandbox, tmp_path: Path) -> AsyncIterator[Make]:
 async def daemon(make_daemon: Make) -> Daemon:
     """A running daemon."""
     return await make_daemon()
+
+
+@pytest.fixture
+async def shared(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """What every daemon of one database is told."""
+    key = tmp_path / "shared.key"
+    key.write_text(os.urandom(32).hex())
+    key.chmod(0o600)
+    async with postgres(tmp_path / "metadata") as server:
+        yield {
+            "DTAAS_STORE__URL": server.url(),
+            "DTAAS_STORE__KEY_FILE": str(key),
+            "DTAAS_DAEMON__HIGH_AVAILABILITY": "true",
+        }
 
 
 async def _beats() -> AsyncIterator[None]:

@@ -1,35 +1,17 @@
 """Several daemons on one PostgreSQL: one dies or sleeps, another takes its task."""
 
-import os
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from dtaas.sandbox.postgres import postgres
 from tests.system.conftest import LIMIT_S, LINEITEM, Daemon, Make
 
 TAKEN_WITHIN_S = 15.0
 RATE_MB_S = 3.0
 """Slow enough to be in the middle of it when others come."""
 SLOW = {"options": {"chunk_rows": 2_000, "concurrent_chunks": 1}}
-
-
-@pytest.fixture
-async def shared(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
-    """What every daemon of one database is told."""
-    key = tmp_path / "shared.key"
-    key.write_text(os.urandom(32).hex())
-    key.chmod(0o600)
-    async with postgres(tmp_path / "metadata") as server:
-        yield {
-            "DTAAS_STORE__URL": server.url(),
-            "DTAAS_STORE__KEY_FILE": str(key),
-            "DTAAS_DAEMON__HIGH_AVAILABILITY": "true",
-        }
 
 
 async def running(daemon: Daemon, task_id: int) -> dict[str, Any]:
