@@ -74,7 +74,7 @@ from dtaas.model.plan import RunPlan
 from dtaas.model.positions import PositionReview
 from dtaas.model.task import TaskSpec
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
-from dtaas.services.connectors import ConnectorSpec
+from dtaas.services.connector_spec import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.dead_letters import DeadLetterRows
 from dtaas.services.history import History

@@ -5,7 +5,6 @@ from functools import partial
 
 import structlog
 from anyio import current_time, move_on_after
-from msgspec import Struct
 from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
@@ -14,6 +13,7 @@ from dtaas.engine.drift.source import GuardedChangeSource, GuardedMarks, Guarded
 from dtaas.engine.execution import Attempt, Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
 from dtaas.engine.increment import Increments
+from dtaas.engine.life import Ended, Job, Orders
 from dtaas.engine.positions import Positions
 from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.repair import Key
@@ -50,41 +50,6 @@ _KINDS = {
     TaskMode.CDC: ExecutionType.CDC,
     TaskMode.FULL_LOAD_THEN_CDC: ExecutionType.CDC,
 }
-
-
-class Orders(Struct, frozen=True, kw_only=True):
-    """What a start asked for besides running.
-
-    Attributes:
-        tables: only these, all when empty; asks for a new execution's tables, not a resumed one's.
-        restart: forget what an earlier execution left unfinished.
-        epoch: of the daemon as owner of the task; see `Owner`.
-    """
-
-    tables: tuple[TableRef, ...] = ()
-    restart: bool = False
-    epoch: int = 0
-
-
-class Ended(Struct, frozen=True, kw_only=True):
-    """How a life ended. `status` is None when work is left for a later life."""
-
-    status: ExecutionStatus | None
-    progress: ExecutionProgress | None = None
-    error: DtaasError | None = None
-
-
-class _Job(Struct, frozen=True):
-    """What one execution works on. `source` looks whether tables changed, `rows` does not."""
-
-    task: Task
-    execution: Execution
-    tables: tuple[TableProgress, ...]
-    owner: Owner
-    source: Source
-    destination: Destination
-    shaping: TaskShaping
-    rows: Source
 
 
 class TaskActor:
@@ -176,7 +141,7 @@ class TaskActor:
         self._shaping = shaping
         gate = await self._guard(task, execution, source, destination)
         guarded = source if gate is None else GuardedSource(source, gate)
-        job = _Job(
+        job = Job(
             task,
             execution,
             tuple(tables),
@@ -247,7 +212,7 @@ class TaskActor:
         await positions.settle()
 
     async def _increment(
-        self, job: "_Job", tables: Sequence[TableProgress], connector: Connector
+        self, job: Job, tables: Sequence[TableProgress], connector: Connector
     ) -> Ended:
         """Read what is new above each table's watermark; what is not known yet in full."""
         if not isinstance(job.destination, ChangeDestination):
@@ -269,7 +234,7 @@ class TaskActor:
                 await marks.aclose()
 
     async def _load(
-        self, job: "_Job", tables: Sequence[TableProgress], attempt: Attempt = load_table
+        self, job: Job, tables: Sequence[TableProgress], attempt: Attempt = load_table
     ) -> Ended:
         """Load tables in full, or as `attempt` does."""
         load = TaskExecution(
@@ -290,7 +255,7 @@ class TaskActor:
             await self._workshop.store.clear_take_over(job.task.id)
         return Ended(status=status, progress=load.snapshot(), error=load.first_error())
 
-    async def _load_and_stream(self, job: "_Job", changes: ChangeSource, capture: Capture) -> Ended:
+    async def _load_and_stream(self, job: Job, changes: ChangeSource, capture: Capture) -> Ended:
         """Stream what streams already; capture and load the rest meanwhile; until drained."""
         if not isinstance(job.destination, ChangeDestination):
             raise TypeError(job.destination)
@@ -347,7 +312,7 @@ class TaskActor:
 
     async def _bring(
         self,
-        job: "_Job",
+        job: Job,
         handover: Handover,
         stream: TaskStream,
         tables: Sequence[TableRef],
@@ -395,7 +360,7 @@ class TaskActor:
         self._workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
         log.info("streaming_begun")
 
-    async def _claim(self, job: "_Job", tables: Sequence[TableRef]) -> None:
+    async def _claim(self, job: Job, tables: Sequence[TableRef]) -> None:
         """Take the targets of new streams; a full load claims its own."""
         spec = job.task.spec
         for table in tables:

@@ -7,7 +7,6 @@ lost command costs nothing. Actors are children of one task group: one that dies
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Concatenate, ParamSpec
 
-import msgspec
 import structlog
 from anyio import (
     TASK_STATUS_IGNORED,
@@ -23,26 +22,21 @@ from anyio.abc import TaskGroup
 from anyio.abc import TaskStatus as Started
 from structlog.contextvars import bound_contextvars
 
-from dtaas.engine.actor import Ended, Orders, TaskActor
+from dtaas.engine.actor import TaskActor
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.execution import Workshop
 from dtaas.engine.failures import explain
 from dtaas.engine.leasing import TaskLeases
-from dtaas.engine.progress import utc_now
+from dtaas.engine.life import Ended, Orders
 from dtaas.engine.repair import Key
+from dtaas.engine.task_record import TaskRecord
 from dtaas.model.change_ports import ChangeRegistry
-from dtaas.model.errors import DtaasError, RetryableError, SchemaChangePendingError
-from dtaas.model.events import ExecutionChanged, TaskChanged
-from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
+from dtaas.model.errors import DtaasError, RetryableError
+from dtaas.model.execution import ExecutionProgress
 from dtaas.model.ids import TaskId
-from dtaas.model.positions import PositionsDifferError
-from dtaas.model.schedule import ScheduleType
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
+from dtaas.model.task import DesiredState, TaskMode, TaskStatus
 
-_ENDING = frozenset(
-    {TaskStatus.STOPPING, TaskStatus.RUNNING, TaskStatus.STREAMING, TaskStatus.RETRYING}
-)
 P = ParamSpec("P")
 log = structlog.get_logger()
 _LIVES = RestartPolicy(base_s=1.0, cap_s=30.0, most=None)
@@ -84,6 +78,7 @@ class Supervisor:
             leases: say whose task is whose among several daemons; None is a daemon alone.
         """
         self._workshop = workshop
+        self._record = TaskRecord(workshop.store, workshop.bus)
         self._registry = registry
         self._grace_s = shutdown_grace_s
         self._children: dict[TaskId, _Child] = {}
@@ -130,7 +125,7 @@ class Supervisor:
                 await self._forget_streams(task_id, tables or task.spec.source_tables)
             self._spawn(task_id, Orders(tables=tuple(tables), restart=force, epoch=epoch))
             return
-        await self._settle(task_id)
+        await self._record.settle(task_id)
         if self._leases is not None:
             await self._leases.release(task_id)
 
@@ -204,7 +199,7 @@ class Supervisor:
                 with child.scope:
                     await self._lives(task_id, child)
                 if child.scope.cancelled_caught and not (self._closing or child.lost):
-                    await self._insist(self._settle, task_id)
+                    await self._insist(self._record.settle, task_id)
             except Exception as exc:
                 log.exception("task_state_not_recorded", code=explain(exc).code)
             finally:
@@ -243,11 +238,11 @@ class Supervisor:
                 exc_info=error if error.code == "internal" else None,
             )
             if delay_s is None:
-                return await self._insist(self._fail, task_id, error)
-            await self._show_retrying(task_id, error)
+                return await self._insist(self._record.fail, task_id, error)
+            await self._record.show_retrying(task_id, error)
             with move_on_after(delay_s):
                 await child.leave.wait()
-        return await self._insist(self._finish, task_id, ended)
+        return await self._insist(self._record.finish, task_id, ended)
 
     async def _insist(
         self,
@@ -268,7 +263,7 @@ class Supervisor:
 
     async def _live_once(self, task_id: TaskId, child: _Child) -> Ended:
         child.actor = TaskActor(self._workshop, self._registry, child.orders)
-        await self._show(task_id, TaskStatus.RUNNING)
+        await self._record.show(task_id, TaskStatus.RUNNING)
         try:
             return await child.actor.run(task_id)
         finally:
@@ -276,135 +271,3 @@ class Supervisor:
                 tables=child.orders.tables, epoch=child.orders.epoch
             )  # a restart is asked for once
             child.actor = None
-
-    async def _finish(self, task_id: TaskId, ended: Ended) -> None:
-        if ended.status is None or ended.progress is None:
-            await self._settle(task_id)
-            return
-        task = await self._workshop.store.task(task_id)
-        self._announce(await self._end(ended.progress, ended.status, ended.error))
-        at_rest = TaskStatus.FAILED if ended.status is ExecutionStatus.FAILED else _resting(task)
-        await self._show(
-            task_id,
-            at_rest,
-            desired=DesiredState.STOPPED,
-            error=ended.error,
-            percent=ended.progress.percent,
-        )
-
-    async def _fail(self, task_id: TaskId, error: DtaasError) -> None:
-        status, desired = TaskStatus.FAILED, DesiredState.STOPPED
-        if isinstance(error, PositionsDifferError):  # it waits for a person's choice
-            status, desired = TaskStatus.PAUSED, DesiredState.PAUSED
-        else:
-            await self._end_running(task_id, ExecutionStatus.FAILED, error)
-        await self._show(task_id, status, desired=desired, error=error)
-
-    async def _settle(self, task_id: TaskId) -> None:
-        """Give a task without an actor the state its user asked for."""
-        task = await self._workshop.store.task(task_id)
-        match task.desired:
-            case DesiredState.PAUSED:
-                running = await self._workshop.store.running_execution(task.id)
-                status = TaskStatus.PAUSED if running is not None else _resting(task)
-                await self._show(task.id, status, error=_waits_for(task))
-            case DesiredState.STOPPED:
-                await self._end_running(task.id, ExecutionStatus.STOPPED, None)
-                if task.status in _ENDING:
-                    await self._show(task.id, TaskStatus.STOPPED)
-            case DesiredState.RUNNING:
-                await self._show(task.id, TaskStatus.QUEUED)
-
-    async def _end_running(
-        self, task_id: TaskId, status: ExecutionStatus, error: DtaasError | None
-    ) -> None:
-        running = await self._workshop.store.running_execution(task_id)
-        if running is None:
-            return
-        tables = await self._workshop.store.tables_of(running.id)
-        progress = ExecutionProgress(
-            task_id=task_id,
-            execution_id=running.id,
-            status=status,
-            rows_done=sum(t.rows_done for t in tables),
-            rows_total=running.total_rows,
-            bytes=sum(t.bytes for t in tables),
-            written_bytes=sum(t.written_bytes for t in tables),
-            rows_s=0.0,
-            mb_s=0.0,
-            eta_s=None,
-            percent=running.progress_percent,
-            elapsed_s=(utc_now() - running.started_at).total_seconds(),
-            tables=tuple(tables),
-        )
-        self._announce(await self._end(progress, status, error))
-
-    async def _end(
-        self, progress: ExecutionProgress, status: ExecutionStatus, error: DtaasError | None
-    ) -> Execution:
-        return await self._workshop.store.end_execution(
-            progress.execution_id,
-            status,
-            progress,
-            error_code=error.code if error else None,
-            error=error.detail if error else None,
-        )
-
-    def _announce(self, execution: Execution) -> None:
-        log.info(
-            "execution_ended",
-            execution_id=execution.id,
-            status=execution.status,
-            rows=execution.processed_rows,
-            duration_s=execution.duration_seconds,
-            code=execution.error_code,
-            error=execution.error_message,
-        )
-        self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))
-
-    async def _show(
-        self,
-        task_id: TaskId,
-        status: TaskStatus,
-        *,
-        desired: DesiredState | None = None,
-        error: DtaasError | None = None,
-        percent: float | None = None,
-    ) -> None:
-        """Record a task's state and tell everybody."""
-        task = await self._workshop.store.set_status(
-            task_id,
-            status,
-            desired=desired,
-            error_code=error.code if error else None,
-            error=error.detail if error else None,
-            progress_percent=percent,
-        )
-        self._workshop.bus.publish(TaskChanged(at=utc_now(), task=task))
-
-    async def _show_retrying(self, task_id: TaskId, error: DtaasError) -> None:
-        """Show why a task waits, also while the store cannot keep it."""
-        try:
-            await self._show(task_id, TaskStatus.RETRYING, error=error)
-        except RetryableError as exc:
-            log.warning("task_state_not_recorded", code=exc.code, error=exc.detail)
-            task = msgspec.structs.replace(
-                await self._workshop.store.task(task_id),
-                status=TaskStatus.RETRYING,
-                last_error_code=error.code,
-                last_error=error.detail,
-            )
-            self._workshop.bus.publish(TaskChanged(at=utc_now(), task=task))
-
-
-def _waits_for(task: Task) -> DtaasError | None:
-    """Return the change of a table that a task paused for, None when its user paused it."""
-    if task.last_error_code != SchemaChangePendingError.code:
-        return None
-    return SchemaChangePendingError(task.last_error or "")
-
-
-def _resting(task: Task) -> TaskStatus:
-    """Return the state of a task that waits for its next start."""
-    planned = task.spec.schedule_type is not ScheduleType.MANUAL and task.spec.is_active
-    return TaskStatus.SCHEDULED if planned else TaskStatus.IDLE

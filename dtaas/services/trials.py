@@ -11,12 +11,8 @@ from dtaas.model.errors import DtaasError, ValidationFailedError
 from dtaas.model.ids import ConnectorId
 from dtaas.model.ports import ConnectorRegistry, Destination, Source
 from dtaas.services.connection_config import changed_config, new_config
-from dtaas.services.connectors import (
-    SECRET_ERRORS,
-    TEST_LIMIT_S,
-    ConnectorSpec,
-    failed_secrets,
-)
+from dtaas.services.connector_spec import ConnectorSpec
+from dtaas.services.connectors import SECRET_ERRORS, TEST_LIMIT_S, failed_secrets
 from dtaas.store.connectors import ConnectorRepository
 
 _CLOSE_LIMIT_S: Final = 10.0

@@ -23,7 +23,7 @@ from dtaas.model.execution import Execution, ExecutionStatus
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.model.types import Integer, String
-from dtaas.services.connectors import ConnectorSpec
+from dtaas.services.connector_spec import ConnectorSpec
 from dtaas.services.services import Services, build_services
 from dtaas.settings import AuthSettings
 from dtaas.store.store import Store, utc_now

@@ -20,7 +20,8 @@ from dtaas.api.views import (
     connector_view,
 )
 from dtaas.model.connectors import ConnectorRole, TestStatus
-from dtaas.services.connectors import ConnectorService, ConnectorSpec
+from dtaas.services.connector_spec import ConnectorSpec
+from dtaas.services.connectors import ConnectorService
 from dtaas.store.connectors import ConnectorFilter
 from dtaas.store.page import Window
 

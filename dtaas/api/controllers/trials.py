@@ -15,7 +15,7 @@ from litestar.types import Receive, Send
 from dtaas.api.path_ids import connector_id_of
 from dtaas.model.check import CheckStep
 from dtaas.model.schema import TableRef
-from dtaas.services.connectors import ConnectorSpec
+from dtaas.services.connector_spec import ConnectorSpec
 from dtaas.services.samples import MOST_ROWS, Sample, SampleService
 from dtaas.services.trials import ConnectorTrials, Trial
 

@@ -12,7 +12,7 @@ from dtaas.model.errors import DtaasError
 from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.model.task import Task, TaskSpec
-from dtaas.services.connectors import ConnectorSpec, changed_connector, drafted_connector
+from dtaas.services.connector_spec import ConnectorSpec, changed_connector, drafted_connector
 from dtaas.services.found_tables import keep_found
 from dtaas.services.refusal import refusal
 from dtaas.services.taskfiles.documents import CONNECTOR, TASK, placeholder

@@ -25,7 +25,8 @@ from dtaas.model.ids import ConnectorId
 from dtaas.model.ports import Source
 from dtaas.model.schema import TableInfo
 from dtaas.model.task import TaskAction, TaskStatus
-from dtaas.services.connectors import ConnectorService, ConnectorSpec
+from dtaas.services.connector_spec import ConnectorSpec
+from dtaas.services.connectors import ConnectorService
 from dtaas.services.targets import TargetKeeper
 from dtaas.store.connectors import ConnectorFilter
 from dtaas.store.page import Window
