@@ -1,5 +1,7 @@
 """The daemon as a process, kept running by its command line."""
 
+import json
+import shutil
 import signal
 import socket
 import stat
@@ -13,6 +15,7 @@ import pytest
 from tests.system.life import LIMIT_S, Life
 
 SECRET = "Ge-Heim-4711"
+CURL = shutil.which("curl")
 
 
 async def connector(life: Life) -> None:
@@ -47,6 +50,16 @@ async def test_the_command_line_keeps_a_daemon(life: Life) -> None:
     failed = [f["name"] for f in offline["findings"] if f["status"] == "failed"]
     assert failed == ["daemon"]
     await life.command("logs", "--socket", str(life.socket), expect=3)
+
+
+@pytest.mark.skipif(CURL is None, reason="curl is missing; on Debian: apt-get install curl")
+async def test_curl_speaks_to_the_admin_socket(life: Life) -> None:
+    async with life.running(DTAAS_AUTH__ENABLED="true"):
+        assert CURL is not None
+        url = "http://dtaas/api/me"
+        command = [CURL, "--silent", "--fail", "--unix-socket", str(life.socket), url]
+        me = json.loads((await anyio.run_process(command)).stdout)
+    assert (me["user"]["role"], me["auth"]) == ("admin", "socket")
 
 
 async def test_backup_and_restore(life: Life, tmp_path: Path) -> None:
