@@ -10,9 +10,9 @@ from dtaas.model.errors import DtaasError, RetryableError, SchemaChangePendingEr
 from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
 from dtaas.model.positions import PositionsDifferError
 from dtaas.model.schedule import ScheduleType
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, Task, TaskStatus
 
 _ENDING = frozenset(

@@ -241,7 +241,7 @@ async def test_check_names_the_step_that_fails(
     assert all(s.status is StepStatus.SKIPPED for s in after)
 
 
-@pytest.mark.parametrize(("ahead_s", "said"), [(180, "3 min ahead of"), (-7200, "2.0 h behind")])
+@pytest.mark.parametrize(("ahead_s", "said"), [(180, "3 min ahead of"), (-10_800, "3.0 h behind")])
 async def test_check_tells_how_far_the_clocks_are_apart(
     database: Database, ahead_s: int, said: str
 ) -> None:
