@@ -14,7 +14,7 @@ import anyio
 import httpx
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError
 
 from tests.integration.api.certificates import write_certificate
 from tests.system.conftest import LIMIT_S, Daemon, Make
@@ -132,8 +132,10 @@ async def test_nginx_serves_api_and_live_data_of_whichever_daemon_lives(
         too_large = await http.post("/api/tasks/", content=b"x" * 9_000_000)
         assert too_large.status_code == 413
         assert (await first_message(folder, port, f"https://{NAME}"))["type"] == "snapshot"
-        with pytest.raises(InvalidStatus):
+        with pytest.raises(ConnectionClosedError) as refused:
             await first_message(folder, port, "https://evil.example")
+        assert refused.value.rcvd is not None
+        assert refused.value.rcvd.reason == "origin_not_allowed"
         await first.end(signal.SIGKILL)
         for _ in range(6):
             listed = await http.get("/api/connectors/")
