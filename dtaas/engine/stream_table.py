@@ -56,6 +56,9 @@ class TableStreamer:
         self._meter = meter
         self._target = state.position
         self._news = Event()
+        self._rests = False
+        self._moving = Event()
+        self._moving.set()
         self._behind_since: datetime | None = None
         self._in_flight: ChangeWindow | None = None
         self._full = False
@@ -84,7 +87,12 @@ class TableStreamer:
         return self.error is not None
 
     def look(self, source: SourceState) -> bool:
-        """Take note of a poll. Returns whether there is nothing to do but to move on."""
+        """Take note of a poll.
+
+        Returns:
+            Whether there is nothing to do but to move on: the stream then waits for `moved`, as a
+            position must not change under a window that begins at it.
+        """
         high = source.high.get(self.table, b"")
         self._committed_at = source.committed_at
         self._ddl.structure = source.structure.get(self.table, "")
@@ -108,7 +116,10 @@ class TableStreamer:
             more=window is None or high > window.to,
         )
         self._lag.tell(lag, source, self._ddl.uncaptured, self._ddl.waiting)
-        return idle and source.position > self._state.position
+        if not (idle and ahead and self._rests):
+            return False
+        self._moving = Event()
+        return True
 
     def repair(self, keys: Sequence[Key]) -> None:
         """Write some rows anew with the next window, as the source has them then.
@@ -126,6 +137,7 @@ class TableStreamer:
     def moved(self, position: bytes) -> None:
         """Note that an idle table's position was moved in the store."""
         self._state = replace(self._state, position=position)
+        self._moving.set()
         self._meter.stands_at(position)
 
     def fail(self, error: DtaasError) -> None:
@@ -269,9 +281,15 @@ class TableStreamer:
         return self._state.stream.tracked != before
 
     async def _wait(self) -> None:
-        """Wait for news or the drain."""
+        """Wait for news or the drain, and for a position on its way."""
         with self._context.drain.extraction():
-            await self._news.wait()
+            self._rests = True
+            try:
+                await self._news.wait()
+                while not self._moving.is_set():
+                    await self._moving.wait()
+            finally:
+                self._rests = False
 
     async def _step(self) -> None:
         """Apply the next window, or note that it is empty."""
