@@ -355,7 +355,7 @@ class TaskStream:
                 self._note_lost(live, polled, error)
                 continue
             if self._continuity.goes_on(source, {t.table: t.state.position for t in live}):
-                await self._tell(source, live)
+                await self._tell(source, live, polled)
             await self._pause()
         return False
 
@@ -377,7 +377,7 @@ class TaskStream:
         if not lost:
             raise error
         for table, tracked in lost:
-            if table.state.stream.tracked.instance_id == tracked.instance_id:
+            if table.reads(tracked):
                 table.fail(error)
 
     def _ask_again(self) -> None:
@@ -391,9 +391,19 @@ class TaskStream:
         with self.drain.extraction():
             await self._news.wait()
 
-    async def _tell(self, source: SourceState, live: Sequence[TableStreamer]) -> None:
-        """Wake the tables with changes; move the others' positions in one write."""
-        live = [t for t in live if self._tables.get(t.table) is t]  # not what left meanwhile
+    async def _tell(
+        self, source: SourceState, live: Sequence[TableStreamer], polled: Sequence[TrackedTable]
+    ) -> None:
+        """Wake the tables with changes; move the others' positions in one write.
+
+        Not those that left, or went over to another instance meanwhile: the older one may not know
+        of a change that the newer captures.
+        """
+        live = [
+            t
+            for t, tracked in zip(live, polled, strict=True)
+            if self._tables.get(t.table) is t and t.reads(tracked)
+        ]
         idle = [table for table in live if table.look(source)]
         if not idle:
             return

@@ -24,7 +24,7 @@ from dtaas.engine.standing import standing
 from dtaas.engine.stream_context import StreamContext
 from dtaas.engine.turns import PATIENCE_S, Turn
 from dtaas.model.change_ports import ChangeWriter
-from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState
+from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState, TrackedTable
 from dtaas.model.errors import (
     DtaasError,
     FatalError,
@@ -85,6 +85,10 @@ class TableStreamer:
     def ended(self) -> bool:
         """Return whether the stream needs a person."""
         return self.error is not None
+
+    def reads(self, tracked: TrackedTable) -> bool:
+        """Return whether the stream reads this very instance."""
+        return self._state.stream.tracked.instance_id == tracked.instance_id
 
     def look(self, source: SourceState) -> bool:
         """Take note of a poll.

@@ -1,8 +1,11 @@
 """Change data capture of the simulated server, through Microsoft's driver: sqlserver-facts A."""
 
+from typing import Any
+
 import pytest
 
 from dtaas.sandbox.sqlserver.results import SqlError
+from dtaas.sandbox.sqlserver.storage.capture import job, process
 from tests.integration.sqlserver.captured import ENABLE, Captured
 from tests.integration.sqlserver.odbc_session import Connector
 
@@ -176,6 +179,27 @@ async def test_idle_capture_moves_the_highest_lsn(captured: Captured, connector:
     )[0]
     assert after > before
     assert transaction == b"\0"
+
+
+async def test_idle_capture_does_not_pass_a_transaction_it_has_not_seen(
+    captured: Captured, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await captured.table("late", "id int NOT NULL PRIMARY KEY")
+    await captured.catch_up()
+    seen: list[int] = []
+
+    async def scan(*args: Any, **limits: int) -> int:
+        seen.append(await job.scan(*args, **limits))
+        if len(seen) == 1:
+            await captured.sql.run("INSERT INTO late VALUES (1)")
+        return seen[-1]
+
+    monkeypatch.setattr(process, "scan", scan)
+    monkeypatch.setattr(connector.server.capture, "idle_s", 0.0)
+    await connector.server.capture.scan_now()
+    high = await captured.sql.value("SELECT sys.fn_cdc_get_max_lsn()")
+    await captured.catch_up()
+    assert await captured.sql.value("SELECT MIN(__$start_lsn) FROM cdc.late_CT") > high
 
 
 async def test_paused_and_failing_capture(captured: Captured, connector: Connector) -> None:

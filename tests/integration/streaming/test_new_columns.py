@@ -27,6 +27,7 @@ from tests.integration.streaming.conftest import LIMIT_S, Life, Setting
 from tests.integration.streaming.test_streaming_delta import DeltaSetting
 
 T = TableRef("dbo", "t")
+OTHER = TableRef("dbo", "other")
 COLUMNS = "id int NOT NULL PRIMARY KEY, name nvarchar(50) NULL, n int NULL"
 LAST = 2_147_483_647
 Rows = dict[tuple[Any, ...], dict[str, Any]]
@@ -178,25 +179,39 @@ async def test_one_column_after_another(target: Any) -> None:
 async def test_an_instance_that_cannot_be_dropped_for_the_moment_is_dropped_later(
     lake: LakeSetting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else there would be no room for the newer instance of one more column."""
+    """Else one more column has no room; and no position moves on below a stream that drops one."""
     lost, untrack = [ConnectionLostError("reset")], SqlServerChangeSource.untrack
+    dropping, go_on = anyio.Event(), anyio.Event()
 
     async def first_lost(source: SqlServerChangeSource, tracked: TrackedTable) -> None:
         if lost:
             raise lost.pop()
+        dropping.set()
+        await go_on.wait()
         await untrack(source, tracked)
 
     monkeypatch.setattr(SqlServerChangeSource, "untrack", first_lost)
     monkeypatch.setattr(ddl_follower, "_DROP_AGAIN_S", 0.05)
     database = lake.database
     await database.create(T, COLUMNS, "1, N'a', 1")
-    async with lake.life(T) as life:
+    await database.create(OTHER, COLUMNS, "1, N'a', 1")
+    async with lake.life(T, OTHER) as life:
         await streams(life)
-        for column in ("extra", "more"):
-            await database.run(f"ALTER TABLE t ADD {column} int NULL", f"UPDATE t SET {column} = 5")
-            await arrived(lake, column)
+        await database.run("ALTER TABLE t ADD extra int NULL", "UPDATE t SET extra = 5")
+        await arrived(lake, "extra")
+        await dropping.wait()
+        for number in range(5):
+            await database.run(f"UPDATE other SET n = {number}")
+            await until(lambda n=number: came(lake, n))
+        await database.run("ALTER TABLE t ADD more int NULL", "UPDATE t SET more = 5")
+        go_on.set()
+        await arrived(lake, "extra", "more")
         await until(lambda: one_instance(database))
-    assert not lost
+        await life.streaming()
+
+
+async def came(lake: LakeSetting, number: int) -> bool:
+    return [row["n"] for row in lake.rows(OTHER).values()] == [number]
 
 
 async def test_a_column_of_the_same_name_is_another_one(target: Any) -> None:

@@ -12,6 +12,10 @@ from dtaas.sandbox.sqlserver.storage.capture.tables import load_instance
 from dtaas.sandbox.sqlserver.storage.capture.triggers import Instance
 from dtaas.sandbox.sqlserver.storage.one_value import one_value
 
+_WAITING: Final = """
+SELECT EXISTS (SELECT FROM meta.captured_transactions
+  WHERE database_id = $1 AND commit_lsn IS NOT NULL)
+"""
 _PICK: Final = """
 CREATE TEMP TABLE picked ON COMMIT DROP AS
 SELECT xid, first_lsn, commit_lsn, begin_time, end_time FROM meta.captured_transactions
@@ -35,12 +39,7 @@ SELECT $1, store.lsn(store.next_lsn($1)), store.now(), store.now(), '\\x00', NUL
 
 async def scan(connection: asyncpg.Connection, database_id: int, *, most: int) -> int:
     """Capture up to `most` transactions of a database and return how many there were."""
-    waiting = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM meta.captured_transactions"
-        " WHERE database_id = $1 AND commit_lsn IS NOT NULL)",
-        database_id,
-    )
-    if not waiting:
+    if not await connection.fetchval(_WAITING, database_id):
         return 0
     async with connection.transaction():
         await connection.execute(_PICK.replace("$1", str(database_id)).replace("$2", str(most)))
@@ -53,10 +52,14 @@ async def scan(connection: asyncpg.Connection, database_id: int, *, most: int) -
 
 
 async def note_idle(connection: asyncpg.Connection, database_id: int) -> None:
-    """Write the row of an idle time, so that the highest LSN goes on rising."""
+    """Write the row of an idle time, so that the highest LSN goes on rising.
+
+    Not beyond a transaction that ended since the scan: its changes have yet to come.
+    """
     async with connection.transaction():
         await connection.execute("SELECT store.lock_commits($1)", database_id)
-        await connection.execute(_IDLE, database_id)
+        if not await connection.fetchval(_WAITING, database_id):
+            await connection.execute(_IDLE, database_id)
 
 
 async def _instances(connection: asyncpg.Connection, database_id: int) -> Sequence[Instance]:
