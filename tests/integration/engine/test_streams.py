@@ -118,7 +118,7 @@ async def test_changes_committed_during_the_load_are_neither_lost_nor_doubled(
 
 async def test_one_poll_for_all_tables_and_idle_ones_keep_up(works: Works) -> None:
     """Airbyte 37772, Estuary 1643: idle tables cost nothing and do not stay behind."""
-    task_id = await streaming_task(works)
+    task_id = await streaming_task(works, poll_interval_ms=250)
     await begin(works, task_id)
     polls = works.source.log.polls
     to = change(works, ORDERS, 3_000_000).hex()
