@@ -16,7 +16,7 @@ from msgspec import Struct
 from dtaas.sandbox.sqlserver.catalog import Catalog, TableDef
 from dtaas.sandbox.sqlserver.results import ResultColumn, SqlError
 from dtaas.sandbox.sqlserver.storage.forms import to_wire
-from dtaas.sandbox.sqlserver.tsql import changes, tree
+from dtaas.sandbox.sqlserver.tsql import changes, predicates, tree
 from dtaas.sandbox.sqlserver.tsql.compiled import Assignment, Compiled, NewTable, Scope
 from dtaas.sandbox.sqlserver.tsql.conditions import bind_condition
 from dtaas.sandbox.sqlserver.tsql.conversion import convert
@@ -152,7 +152,7 @@ def _table_names(table: TableDef | None, catalog: Catalog) -> Names:
 
 def _scalar(node: tree.Expression, names: Names) -> Value:
     block = new_block(names)
-    if isinstance(node, tree.CONDITIONS):
+    if isinstance(node, predicates.CONDITIONS):
         sql = bind_condition(node, block, bind)
         return Value(sql=f"({sql})::integer::smallint", type=BIT)
     value = bind(node, block)

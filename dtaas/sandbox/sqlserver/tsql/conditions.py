@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.collations import like_form
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import predicates, tree
 from dtaas.sandbox.sqlserver.tsql.block import Block
 from dtaas.sandbox.sqlserver.tsql.comparing import collation_of, operands
 from dtaas.sandbox.sqlserver.tsql.conversion import Conversion, convert
@@ -34,19 +34,24 @@ def bind_condition(node: tree.Expression, block: Block, bind: Bind) -> str:
         SqlError: 4145 the expression is no condition, and what `bind` raises.
     """
     match node:
-        case tree.And(left, right):
+        case predicates.And(left, right):
             return f"({bind_condition(left, block, bind)} AND {bind_condition(right, block, bind)})"
-        case tree.Or(left, right):
+        case predicates.Or(left, right):
             return f"({bind_condition(left, block, bind)} OR {bind_condition(right, block, bind)})"
-        case tree.Not(operand):
+        case predicates.Not(operand):
             return f"(NOT {bind_condition(operand, block, bind)})"
-        case tree.Exists(query):
+        case predicates.Exists(query):
             return f"EXISTS ({block.query(query, block.names).sql})"
-        case tree.Compare() | tree.Between() | tree.IsNull() | tree.IsDistinct():
+        case (
+            predicates.Compare()
+            | predicates.Between()
+            | predicates.IsNull()
+            | predicates.IsDistinct()
+        ):
             return _comparison(node, block, bind)
-        case tree.InList() | tree.InQuery() | tree.Quantified():
+        case predicates.InList() | predicates.InQuery() | predicates.Quantified():
             return _membership(node, block, bind)
-        case tree.Like():
+        case predicates.Like():
             return _like(node, block, bind)
         case _:
             raise SqlError(
@@ -68,28 +73,30 @@ def compare(operator: str, left: Value, right: Value) -> str:
 
 
 def _comparison(
-    node: tree.Compare | tree.Between | tree.IsNull | tree.IsDistinct, block: Block, bind: Bind
+    node: predicates.Compare | predicates.Between | predicates.IsNull | predicates.IsDistinct,
+    block: Block,
+    bind: Bind,
 ) -> str:
     match node:
-        case tree.IsNull(operand, negated):
+        case predicates.IsNull(operand, negated):
             return f"({bind(operand, block).sql} IS {'NOT ' if negated else ''}NULL)"
-        case tree.IsDistinct(left, right, negated):
+        case predicates.IsDistinct(left, right, negated):
             a, b = operands(bind(left, block), bind(right, block), "equal to")
             return f"({a} IS {'NOT ' if negated else ''}DISTINCT FROM {b})"
-        case tree.Between(operand, low, high, negated):
+        case predicates.Between(operand, low, high, negated):
             value = bind(operand, block)
             above = compare(">=", value, bind(low, block))
             below = compare("<=", value, bind(high, block))
             return f"({'NOT ' if negated else ''}({above} AND {below}))"
-        case tree.Compare(operator, left, right):
+        case predicates.Compare(operator, left, right):
             return compare(operator, bind(left, block), bind(right, block))
 
 
 def _membership(
-    node: tree.InList | tree.InQuery | tree.Quantified, block: Block, bind: Bind
+    node: predicates.InList | predicates.InQuery | predicates.Quantified, block: Block, bind: Bind
 ) -> str:
     match node:
-        case tree.InList(operand, items, negated):
+        case predicates.InList(operand, items, negated):
             value = bind(operand, block)
             pairs = [operands(value, bind(item, block), "equal to") for item in items]
             lefts = {left for left, _ in pairs}
@@ -98,10 +105,10 @@ def _membership(
             else:
                 found = f"({' OR '.join(f'{left} = {right}' for left, right in pairs)})"
             return f"(NOT {found})" if negated else found
-        case tree.InQuery(operand, query, negated):
+        case predicates.InQuery(operand, query, negated):
             found = _quantified("=", "ANY", bind(operand, block), query, block)
             return f"(NOT {found})" if negated else found
-        case tree.Quantified(operator, left, quantifier, query):
+        case predicates.Quantified(operator, left, quantifier, query):
             return _quantified(operator, quantifier, bind(left, block), query, block)
 
 
@@ -121,7 +128,7 @@ def _quantified(
     return f"({a} {operator} {quantifier} (SELECT {b} FROM ({bound.sql}) AS {alias}))"
 
 
-def _like(node: tree.Like, block: Block, bind: Bind) -> str:
+def _like(node: predicates.Like, block: Block, bind: Bind) -> str:
     value = as_text(bind(node.operand, block), 1, "like")
     pattern = as_text(bind(node.pattern, block), 2, "like")
     collation = collation_of([value, pattern], "like")

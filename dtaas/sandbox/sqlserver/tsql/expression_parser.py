@@ -5,7 +5,7 @@ Operator precedence: Microsoft Learn, "Operator precedence (Transact-SQL)".
 
 from typing import Final
 
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import predicates, tree
 from dtaas.sandbox.sqlserver.tsql.call_parser import parse_call, parse_special_call
 from dtaas.sandbox.sqlserver.tsql.cursor import Cursor
 from dtaas.sandbox.sqlserver.tsql.lexer import Kind
@@ -30,7 +30,7 @@ def parse_expression(cursor: Cursor) -> tree.Expression:
     """Read an expression or a condition."""
     left = _conjunction(cursor)
     while cursor.accept("OR"):
-        left = tree.Or(left, _conjunction(cursor))
+        left = predicates.Or(left, _conjunction(cursor))
     return left
 
 
@@ -53,16 +53,16 @@ def parse_value(cursor: Cursor) -> tree.Expression:
 def _conjunction(cursor: Cursor) -> tree.Expression:
     left = _negation(cursor)
     while cursor.accept("AND"):
-        left = tree.And(left, _negation(cursor))
+        left = predicates.And(left, _negation(cursor))
     return left
 
 
 def _negation(cursor: Cursor) -> tree.Expression:
     if cursor.accept("NOT"):
-        return tree.Not(_negation(cursor))
+        return predicates.Not(_negation(cursor))
     if cursor.at("EXISTS", "("):
         cursor.take()
-        return tree.Exists(_subquery(cursor))
+        return predicates.Exists(_subquery(cursor))
     return _predicate(cursor)
 
 
@@ -85,18 +85,18 @@ def _comparison(cursor: Cursor, left: tree.Expression) -> tree.Expression:
     operator = _COMPARISONS[cursor.take().word]
     quantifier = cursor.accept_any("ANY", "SOME", "ALL")
     if quantifier:
-        return tree.Quantified(
+        return predicates.Quantified(
             operator, left, "ALL" if quantifier == "ALL" else "ANY", _subquery(cursor)
         )
-    return tree.Compare(operator, left, parse_value(cursor))
+    return predicates.Compare(operator, left, parse_value(cursor))
 
 
 def _is(cursor: Cursor, left: tree.Expression) -> tree.Expression:
     negated = cursor.accept("NOT")
     if cursor.accept("DISTINCT", "FROM"):
-        return tree.IsDistinct(left, parse_value(cursor), negated)
+        return predicates.IsDistinct(left, parse_value(cursor), negated)
     cursor.expect("NULL")
-    return tree.IsNull(left, negated)
+    return predicates.IsNull(left, negated)
 
 
 def _membership(cursor: Cursor, left: tree.Expression) -> tree.Expression:
@@ -105,18 +105,18 @@ def _membership(cursor: Cursor, left: tree.Expression) -> tree.Expression:
         case "BETWEEN":
             low = parse_value(cursor)
             cursor.expect("AND")
-            return tree.Between(left, low, parse_value(cursor), negated)
+            return predicates.Between(left, low, parse_value(cursor), negated)
         case "LIKE":
             pattern = parse_value(cursor)
             escape = parse_value(cursor) if cursor.accept("ESCAPE") else None
-            return tree.Like(left, pattern, escape, negated)
+            return predicates.Like(left, pattern, escape, negated)
         case _:
             if _at_subquery(cursor):
-                return tree.InQuery(left, _subquery(cursor), negated)
+                return predicates.InQuery(left, _subquery(cursor), negated)
             cursor.expect("(")
             items = parse_expressions(cursor)
             cursor.expect(")")
-            return tree.InList(left, items, negated)
+            return predicates.InList(left, items, negated)
 
 
 def _product(cursor: Cursor) -> tree.Expression:

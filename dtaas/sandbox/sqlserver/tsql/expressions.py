@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.collations import parse_collation
 from dtaas.sandbox.sqlserver.storage.forms import escape_text
-from dtaas.sandbox.sqlserver.tsql import operators, tree
+from dtaas.sandbox.sqlserver.tsql import operators, predicates, tree
 from dtaas.sandbox.sqlserver.tsql.aggregates import AGGREGATES, bind_aggregate
 from dtaas.sandbox.sqlserver.tsql.block import Block
 from dtaas.sandbox.sqlserver.tsql.calls import bind_call, bind_trim
@@ -49,7 +49,7 @@ def bind(node: tree.Expression, block: Block) -> Value:
         grouped = _grouped(node, block)
         if grouped is not None:
             return grouped
-    if isinstance(node, tree.CONDITIONS):
+    if isinstance(node, predicates.CONDITIONS):
         raise syntax(_shown(node))
     return _bind(node, block)
 
@@ -171,7 +171,7 @@ def _grouped(node: tree.Expression, block: Block) -> Value | None:
     """Return what a grouped expression stands for, None when the node is none."""
     if not block.groups or isinstance(node, tree.Literal | tree.Variable):
         return None
-    if isinstance(node, tree.CONDITIONS) or _has_aggregate(node):
+    if isinstance(node, predicates.CONDITIONS) or _has_aggregate(node):
         return None
     try:
         raw = bind(node, replace(block, groups=None, allows_aggregates=False))
@@ -228,7 +228,7 @@ def _case(node: tree.Case, block: Block) -> Value:
     type_, converted = unify(candidates)
     whens = []
     for (when, _), then in zip(node.branches, converted, strict=False):
-        condition = when if node.operand is None else tree.Compare("=", node.operand, when)
+        condition = when if node.operand is None else predicates.Compare("=", node.operand, when)
         whens.append(f"WHEN {bind_condition(condition, block, bind)} THEN {then.sql}")
     tail = f" ELSE {converted[-1].sql}" if otherwise else ""
     winner = max(candidates, key=lambda v: v.coercibility)
@@ -294,7 +294,7 @@ def _scalar_query(query: tree.Query, block: Block) -> Value:
 
 def _shown(node: tree.Expression) -> str:
     match node:
-        case tree.Compare(operator):
+        case predicates.Compare(operator):
             return operator
         case _:
             return type(node).__name__.upper()

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from dtaas.sandbox.sqlserver.tsql import predicates
 from dtaas.sandbox.sqlserver.types import SqlType
 
 NULL_TYPE: Final = SqlType("int")
@@ -66,98 +67,6 @@ class Binary(Struct, frozen=True):
     operator: str
     left: Expression
     right: Expression
-
-
-class Compare(Struct, frozen=True):
-    """`= <> < <= > >=`."""
-
-    operator: str
-    left: Expression
-    right: Expression
-
-
-class Quantified(Struct, frozen=True):
-    """`x = ANY (query)`; quantifier is ANY or ALL."""
-
-    operator: str
-    left: Expression
-    quantifier: str
-    query: Query
-
-
-class And(Struct, frozen=True):
-    """Both."""
-
-    left: Expression
-    right: Expression
-
-
-class Or(Struct, frozen=True):
-    """Either."""
-
-    left: Expression
-    right: Expression
-
-
-class Not(Struct, frozen=True):
-    """Negation."""
-
-    operand: Expression
-
-
-class IsNull(Struct, frozen=True):
-    """`x IS [NOT] NULL`."""
-
-    operand: Expression
-    negated: bool
-
-
-class IsDistinct(Struct, frozen=True):
-    """`x IS [NOT] DISTINCT FROM y`; `negated` with NOT."""
-
-    left: Expression
-    right: Expression
-    negated: bool
-
-
-class Between(Struct, frozen=True):
-    """`x [NOT] BETWEEN low AND high`."""
-
-    operand: Expression
-    low: Expression
-    high: Expression
-    negated: bool
-
-
-class InList(Struct, frozen=True):
-    """`x [NOT] IN (a, b)`."""
-
-    operand: Expression
-    items: tuple[Expression, ...]
-    negated: bool
-
-
-class InQuery(Struct, frozen=True):
-    """`x [NOT] IN (SELECT …)`."""
-
-    operand: Expression
-    query: Query
-    negated: bool
-
-
-class Exists(Struct, frozen=True):
-    """`EXISTS (SELECT …)`."""
-
-    query: Query
-
-
-class Like(Struct, frozen=True):
-    """`x [NOT] LIKE pattern [ESCAPE c]`."""
-
-    operand: Expression
-    pattern: Expression
-    escape: Expression | None
-    negated: bool
 
 
 class Case(Struct, frozen=True):
@@ -253,18 +162,18 @@ Expression = (
     | Default
     | Unary
     | Binary
-    | Compare
-    | Quantified
-    | And
-    | Or
-    | Not
-    | IsNull
-    | IsDistinct
-    | Between
-    | InList
-    | InQuery
-    | Exists
-    | Like
+    | predicates.Compare
+    | predicates.Quantified
+    | predicates.And
+    | predicates.Or
+    | predicates.Not
+    | predicates.IsNull
+    | predicates.IsDistinct
+    | predicates.Between
+    | predicates.InList
+    | predicates.InQuery
+    | predicates.Exists
+    | predicates.Like
     | Case
     | Cast
     | Collate
@@ -274,22 +183,6 @@ Expression = (
     | StaticCall
     | Trim
 )
-
-CONDITIONS: Final = (
-    Compare,
-    Quantified,
-    And,
-    Or,
-    Not,
-    IsNull,
-    IsDistinct,
-    Between,
-    InList,
-    InQuery,
-    Exists,
-    Like,
-)
-"""Nodes that are true, false or unknown; T-SQL keeps them apart from values."""
 
 
 class TableName(Struct, frozen=True):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtaas.sandbox.sqlserver.results import SqlError
-from dtaas.sandbox.sqlserver.tsql import tree
+from dtaas.sandbox.sqlserver.tsql import predicates, tree
 from dtaas.sandbox.sqlserver.tsql.lexer import Kind, tokenize
 from dtaas.sandbox.sqlserver.tsql.parse import parse_scalar, parse_statement
 from dtaas.sandbox.sqlserver.types import SqlType
@@ -72,12 +72,14 @@ def test_precedence():
     a, b, c = (tree.Column((name,)) for name in "abc")
     assert parse_scalar("a + b * c") == tree.Binary("+", a, tree.Binary("*", b, c))
     assert parse_scalar("a - b - c") == tree.Binary("-", tree.Binary("-", a, b), c)
-    assert parse_scalar("NOT a = b AND c = a OR b = c") == tree.Or(
-        tree.And(tree.Not(tree.Compare("=", a, b)), tree.Compare("=", c, a)),
-        tree.Compare("=", b, c),
+    assert parse_scalar("NOT a = b AND c = a OR b = c") == predicates.Or(
+        predicates.And(
+            predicates.Not(predicates.Compare("=", a, b)), predicates.Compare("=", c, a)
+        ),
+        predicates.Compare("=", b, c),
     )
-    assert parse_scalar("a BETWEEN b AND c AND a = b") == tree.And(
-        tree.Between(a, b, c, negated=False), tree.Compare("=", a, b)
+    assert parse_scalar("a BETWEEN b AND c AND a = b") == predicates.And(
+        predicates.Between(a, b, c, negated=False), predicates.Compare("=", a, b)
     )
 
 
