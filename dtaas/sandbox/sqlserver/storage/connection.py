@@ -7,16 +7,14 @@ from typing import Any, Final
 
 import anyio
 import asyncpg
-from msgspec.structs import replace
 
-from dtaas.sandbox.sqlserver.catalog import TableDef
 from dtaas.sandbox.sqlserver.results import Message, SqlError
 from dtaas.sandbox.sqlserver.storage.access import Access
 from dtaas.sandbox.sqlserver.storage.arguments import bind_all
 from dtaas.sandbox.sqlserver.storage.capture import follow
 from dtaas.sandbox.sqlserver.storage.capture.orders import carry_out as carry_out_capture
-from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, load_catalogs, name_key
-from dtaas.sandbox.sqlserver.storage.ddl.context import Context, no_database
+from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, name_key
+from dtaas.sandbox.sqlserver.storage.ddl.context import Context
 from dtaas.sandbox.sqlserver.storage.ddl.executor import carry_out, is_temporary, needs_own_turn
 from dtaas.sandbox.sqlserver.storage.ddl.parser import parse_ddl
 from dtaas.sandbox.sqlserver.storage.identity import last_identity
@@ -29,11 +27,8 @@ from dtaas.sandbox.sqlserver.storage.postgres_errors import (
 )
 from dtaas.sandbox.sqlserver.storage.result_rows import finisher
 from dtaas.sandbox.sqlserver.storage.server import StorageServer
-from dtaas.sandbox.sqlserver.storage.temporary import (
-    drop_temporary,
-    grant_temporary,
-    load_temporary,
-)
+from dtaas.sandbox.sqlserver.storage.session_catalogs import SessionCatalogs
+from dtaas.sandbox.sqlserver.storage.temporary import grant_temporary
 from dtaas.sandbox.sqlserver.tsql.capture_orders import CaptureOrder
 from dtaas.sandbox.sqlserver.tsql.compiled import Compiled
 from dtaas.sandbox.sqlserver.tsql.storage_port import (
@@ -83,10 +78,7 @@ class StorageConnection:
         self._guarded = False
         self._savepoints: dict[str, str] = {}
         self._applied_lock_timeout_ms: int | None = -1
-        self._shared: Mapping[str, DatabaseCatalog] = {}
-        self._private: Mapping[str, DatabaseCatalog] | None = None
-        self._current: DatabaseCatalog | None = None
-        self._has_temporary = False
+        self._catalogs = SessionCatalogs(server, connection, spid)
         self._moved = False
 
     @property
@@ -99,29 +91,15 @@ class StorageConnection:
 
         Both are the same objects until something changes.
         """
-        shared = self._private or await self._server.catalogs()
-        if shared is not self._shared:
-            await self._connection.reload_schema_state()  # forgets prepared statements
-            self._shared = shared
-            self._current = None
-        if self._current is None:
-            catalog = shared.get(name_key(self.database))
-            if catalog is None:
-                raise no_database(self.database)
-            temporary = {}
-            if self._has_temporary and self._state is not TransactionState.DOOMED:
-                temporary = await load_temporary(self._connection, self.spid)
-            self._current = replace(catalog, temporary=temporary)
-        return self._current, shared
+        doomed = self._state is TransactionState.DOOMED
+        return await self._catalogs.read(self.database, doomed=doomed)
 
     async def use(self, database: str) -> None:
         """Switch database. Raises: SqlError 911 unknown, 916 no access."""
-        found = (self._private or await self._server.catalogs()).get(name_key(database))
-        if found is None:
-            raise no_database(database)
+        found = await self._catalogs.find(database)
         await self._access.enter(self._connection, found)
         self.database = found.database
-        self._current = None
+        self._catalogs.leave_database()
         self._moved = self._state is not TransactionState.NONE
 
     async def rows(
@@ -304,8 +282,8 @@ class StorageConnection:
             if self._state is TransactionState.NONE:
                 self._server.changed()  # cancelled while it committed, it may have been done
             raise
-        self._has_temporary |= temporary
-        await self._note_change(temporary=temporary)
+        in_transaction = self._state is not TransactionState.NONE
+        await self._catalogs.changed(temporary=temporary, in_transaction=in_transaction)
 
     async def _undo_statement(self, error: Exception | None, *, owns: bool) -> None:
         """Undo a failed statement, or after a cancelled one (no error) what it may have left.
@@ -335,7 +313,7 @@ class StorageConnection:
                 "Cannot continue the execution because the session is in the kill state.",
                 severity=21,
             )
-        if gone := dropped(error, self._stored):
+        if gone := dropped(error, self._catalogs.stored):
             return gone
         reader = self._server if self._state is TransactionState.DOOMED else self._connection
         return await translate_failure(
@@ -366,60 +344,36 @@ class StorageConnection:
         if storage_name is None:
             return None
         await self.catalogs()
-        table = self._stored(storage_name)
+        table = self._catalogs.stored(storage_name)
         if table is None:
             return None
         named = name_key(self.identity_insert or "").rpartition(".")[2].strip("[]")
         explicit = bool(named) and named == name_key(table.name)
         return await last_identity(self._connection, table, explicit=explicit)
 
-    def _stored(self, storage_name: str) -> TableDef | None:
-        """Return a table as the catalogs of the last statement know it."""
-        catalogs = [*(self._private or self._shared).values()]
-        found = (c.stored(storage_name) for c in (self._current, *catalogs) if c is not None)
-        return next((t for t in found if t is not None), None)
-
-    async def _note_change(self, *, temporary: bool) -> None:
-        """Let catalogs be read again: by all sessions, or by this one until it commits."""
-        self._current = None
-        if temporary:
-            await self._connection.reload_schema_state()
-        elif self._state is TransactionState.NONE:
-            self._server.changed()
-        else:
-            self._private = await load_catalogs(self._connection)
-
     async def _forget_transaction(self, *, committed: bool) -> None:
         self._state = TransactionState.NONE
         self._guarded = False
         self._savepoints.clear()
         if committed:
-            if self._private is not None:
-                self._server.changed()
-                self._private = None
+            self._catalogs.committed()
             self._moved = False
         else:
-            self._private = None
+            self._catalogs.rolled_back()
             await self._after_undo()
 
     async def _after_undo(self) -> None:
         """Restore what a rollback took with it that T-SQL keeps: settings and the database."""
         self._applied_lock_timeout_ms = None
-        if self._private is not None:
-            self._private = await load_catalogs(self._connection)
-        if self._has_temporary:
-            self._current = None
+        await self._catalogs.undone()
         if self._moved:
-            catalog = (self._private or await self._server.catalogs())[name_key(self.database)]
+            catalog = await self._catalogs.find(self.database)
             await self._access.enter(self._connection, catalog)
             self._moved = self._state is not TransactionState.NONE
 
     async def _drop_temporary(self) -> None:
-        if self._has_temporary:
-            await self._connection.execute("RESET ROLE")
-            await drop_temporary(self._connection, self.spid)
-            self._has_temporary = False
-            self._current = None
+        if self._catalogs.has_temporary:
+            await self._catalogs.drop_temporary()
             await self.use(self.database)
 
 
