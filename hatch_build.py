@@ -28,7 +28,8 @@ class CompileDecoder(BuildHookInterface):  # type: ignore[type-arg]
         """Return what to install first: a compiler from the package index where there is none."""
         compiler = [] if system_compiler() else ["ziglang"]
         page = page_builder(Path(self.root))
-        return compiler if page.node_command() else [*compiler, page.FROM_INDEX]
+        has_node = page.skipped() or page.node_command()
+        return compiler if has_node else [*compiler, page.FROM_INDEX]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and mark the wheel as made for this platform; put the page into both kinds."""
