@@ -38,6 +38,7 @@ from dtaas.api.controllers.trials import NOT_COMPRESSED, TrialController
 from dtaas.api.controllers.users import UserController
 from dtaas.api.controllers.verifications import VerificationController
 from dtaas.api.doorway import Doorway, rules
+from dtaas.api.litestar_app import Application
 from dtaas.api.live_gate import LiveGate
 from dtaas.api.openapi import DocumentPlugin
 from dtaas.api.page import Page, read_page
@@ -91,7 +92,7 @@ def application(
         gate: None when nobody is to be served, for the document.
         more: controllers that are not in the OpenAPI document of the product.
     """
-    return Litestar(
+    return Application(
         route_handlers=[
             ConnectorController,
             TrialController,

@@ -21,6 +21,8 @@ from dtaas.model.errors import AuthenticationError
 
 POOL_CONNECTIONS: Final = 24
 _SESSION_NAME: Final = "dtaas"
+_SERVICES: Final = ("s3", "sts", "sso", "oidc")
+"""Those asked for objects and for credentials."""
 _THREAD: Final = Blocking(1)
 
 
@@ -83,8 +85,11 @@ def descriptions() -> Loader:
     A client of its own would read them on the event loop, a tenth of a second each time.
     """
     loader: Loader = create_loader()
-    for name in ("endpoints", "partitions", "sdk-default-configuration", "_retry"):
+    for name in ("partitions", "sdk-default-configuration", "_retry"):
         loader.load_data(name)
+    for partition in loader.load_data("endpoints")["partitions"]:
+        services = partition["services"]  # hundreds: 7 MB for good
+        partition["services"] = {s: services[s] for s in _SERVICES if s in services}
     for kind in ("service-2", "endpoint-rule-set-1", "paginators-1"):
         loader.load_service_model("s3", kind)
     return loader
