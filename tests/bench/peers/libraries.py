@@ -42,6 +42,30 @@ def with_pyodbc(given: dict[str, Any]) -> None:
     upload(given, path)
 
 
+def changes_with_pyodbc(given: dict[str, Any]) -> None:
+    """Read a change table in the order of the log."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import pyodbc
+
+    cursor = pyodbc.connect(given["odbc"]).cursor()
+    cursor.execute(
+        "SELECT ct.*, m.tran_end_time FROM cdc.dbo_orders_CT AS ct JOIN cdc.lsn_time_mapping AS m"
+        " ON m.start_lsn = ct.[__$start_lsn] WHERE ct.[__$start_lsn] <= sys.fn_cdc_get_max_lsn()"
+        " ORDER BY ct.[__$start_lsn], ct.[__$command_id], ct.[__$seqval], ct.[__$operation]"
+    )
+    names = [column[0] for column in cursor.description]
+    writer = None
+    while rows := cursor.fetchmany(10_000):
+        columns = [pa.array(values) for values in zip(*rows, strict=True)]
+        table = pa.table(dict(zip(names, columns, strict=True)))
+        if writer is None:
+            writer = pq.ParquetWriter(Path(given["folder"], "orders.parquet"), table.schema)
+        writer.write_table(table.cast(writer.schema))
+    if writer is not None:
+        writer.close()
+
+
 def with_arrow_odbc(given: dict[str, Any]) -> None:
     import arrow_odbc
     import pyarrow.parquet as pq
@@ -110,9 +134,13 @@ def main() -> None:
     if way.startswith("dlt-"):
         with_dlt(given, way.removeprefix("dlt-"))
     else:
-        {"pyodbc": with_pyodbc, "arrow-odbc": with_arrow_odbc, "connectorx": with_connectorx}[way](
-            given
-        )
+        ways = {
+            "pyodbc": with_pyodbc,
+            "arrow-odbc": with_arrow_odbc,
+            "connectorx": with_connectorx,
+            "changes": changes_with_pyodbc,
+        }
+        ways[way](given)
 
 
 if __name__ == "__main__":

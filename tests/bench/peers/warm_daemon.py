@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import DEVNULL
@@ -31,34 +31,56 @@ class WarmDaemon:
     async def load(self, place: Place) -> Measured:
         """Make a task for the table and run it once; only the run is timed."""
         task = await self._task(place)
+
+        async def run() -> int:
+            await self._post(f"/api/tasks/{task}/control", {"action": "start"})
+            execution = await self._ended(task)
+            if execution["status"] != "completed":
+                raise RuntimeError(f"the execution ended {execution['status']}: {execution}")
+            return int(execution["processed_rows"])
+
+        return await self._measured(run)
+
+    async def stand(self, port: int, password: str, folder: Path) -> int:
+        """Make a task that follows the table from now on, paused; return its id."""
+        source = _source(port, password)
+        ids = await self._pair(f"{folder.name}", source, "file", {"path": str(folder)})
+        task = await self._make(f"follow {folder.name}", ids, mode="cdc")
+        await self._steer(task, "start", "streaming")
+        await self._steer(task, "pause", "paused")
+        return task
+
+    async def follow(self, task: int, changes: int) -> Measured:
+        """Let a paused task go on until so many changes are durable; only that is timed."""
+
+        async def run() -> int:
+            await self._post(f"/api/tasks/{task}/control", {"action": "resume"})
+            while (seen := await self._changes(task)) < changes:
+                await anyio.sleep(_LOOK_S)
+            return seen
+
+        measured = await self._measured(run)
+        await self._steer(task, "pause", "paused")
+        return measured
+
+    async def _measured(self, run: Callable[[], Awaitable[int]]) -> Measured:
+        """Return what something takes, which returns its rows."""
         peak = [0]
         before = _cpu_s(self._process)
         async with anyio.create_task_group() as group:
             group.start_soon(self._look, peak)
             began = time.perf_counter()
-            await self._post(f"/api/tasks/{task}/control", {"action": "start"})
-            execution = await self._ended(task)
+            rows = await run()
             seconds = time.perf_counter() - began
             group.cancel_scope.cancel()
-        if execution["status"] != "completed":
-            raise RuntimeError(f"the execution ended {execution['status']}: {execution}")
         return Measured(
-            rows=execution["processed_rows"],
+            rows=rows,
             seconds=seconds,
             cpu_s=_cpu_s(self._process) - before,
             peak_mb=peak[0] / 1e6,
         )
 
     async def _task(self, place: Place) -> int:
-        name = place.folder.name
-        source = {
-            "host": "127.0.0.1",
-            "port": place.port,
-            "database": "bench",
-            "username": "sa",
-            "password": "bench",
-            "encrypt": "no",
-        }
         target: dict[str, Any] = {"path": str(place.folder)}
         if place.endpoint:
             target = {
@@ -68,19 +90,42 @@ class WarmDaemon:
                 "access_key_id": place.access_key,
                 "secret_access_key": place.secret_key,
             }
-        ids = [
+        kind = "s3" if place.endpoint else "file"
+        ids = await self._pair(place.folder.name, _source(place.port, "bench"), kind, target)
+        return await self._make(f"load {place.folder.name}", ids)
+
+    async def _pair(
+        self, name: str, source: dict[str, Any], kind: str, target: dict[str, Any]
+    ) -> tuple[int, int]:
+        return (
             await self._connector(f"source {name}", "source", "sqlserver", source),
-            await self._connector(
-                f"target {name}", "destination", "s3" if place.endpoint else "file", target
-            ),
-        ]
+            await self._connector(f"target {name}", "destination", kind, target),
+        )
+
+    async def _make(self, name: str, ids: tuple[int, int], **more: str) -> int:
         body = {
-            "name": f"load {name}",
+            "name": name,
             "source_connector_id": ids[0],
             "destination_connector_id": ids[1],
             "source_tables": [{"schema": SCHEMA_NAME, "name": TABLE_NAME}],
+            **more,
         }
         return int((await self._post("/api/tasks/", body))["id"])
+
+    async def _steer(self, task: int, action: str, status: str) -> None:
+        """Give an order and wait until it is carried out."""
+        await self._post(f"/api/tasks/{task}/control", {"action": action})
+        with anyio.fail_after(_READY_S):
+            while (found := await self._get(f"/api/tasks/{task}"))["status"] != status:
+                if found["status"] == "failed":
+                    raise RuntimeError(found["last_error"])
+                await anyio.sleep(_LOOK_S)
+
+    async def _changes(self, task: int) -> int:
+        """Return the changes the newest execution has made durable."""
+        items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
+        execution = await self._get(f"/api/executions/{items[0]['id']}")
+        return sum(int(table["changes"]) for table in execution["tables"])
 
     async def _connector(self, name: str, role: str, kind: str, config: dict[str, Any]) -> int:
         body = {
@@ -93,8 +138,7 @@ class WarmDaemon:
 
     async def _ended(self, task: int) -> dict[str, Any]:
         while True:
-            answer = await self._http.get(f"/api/tasks/{task}/executions?limit=1")
-            items = answer.raise_for_status().json()["items"]
+            items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
             if items and items[0]["status"] != "running":
                 return dict(items[0])
             await anyio.sleep(_LOOK_S)
@@ -103,6 +147,9 @@ class WarmDaemon:
         while True:
             peak[0] = max(peak[0], self._process.memory_info().rss)
             await anyio.sleep(_LOOK_S)
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        return dict((await self._http.get(path)).raise_for_status().json())
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = await self._http.post(path, json=body)
@@ -133,6 +180,18 @@ async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
                     await anyio.sleep(0.1)
             yield WarmDaemon(http, psutil.Process(process.pid))
         process.terminate()
+
+
+def _source(port: int, password: str) -> dict[str, Any]:
+    """Return the source connector's settings."""
+    return {
+        "host": "127.0.0.1",
+        "port": port,
+        "database": "bench",
+        "username": "sa",
+        "password": password,
+        "encrypt": "no",
+    }
 
 
 async def _is_ready(http: httpx.AsyncClient) -> bool:

@@ -123,7 +123,10 @@ class StorageConnection:
             while batch := await cursor.fetch(FETCH_ROWS):
                 yield finish(batch)
                 if len(batch) < FETCH_ROWS:
-                    return
+                    break
+            if self._catalogs.has_temporary:
+                # In an open transaction it would stay, and hold a table variable that goes.
+                await self._connection.execute("CLOSE ALL")
 
     async def execute(self, compiled: Compiled, arguments: Sequence[Argument]) -> Outcome:
         """Run a statement without a result. Raises: SqlError."""

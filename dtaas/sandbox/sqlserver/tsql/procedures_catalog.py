@@ -85,7 +85,7 @@ SELECT CAST(DB_NAME() AS sysname) AS TABLE_QUALIFIER, CAST(s.name AS sysname) AS
   CAST(ROW_NUMBER() OVER (PARTITION BY c.object_id ORDER BY c.column_id) AS int)
     AS ORDINAL_POSITION,
   CAST(CASE WHEN c.is_nullable = 1 THEN 'YES' ELSE 'NO' END AS varchar(254)) AS IS_NULLABLE,
-  CAST(0 AS tinyint) AS SS_DATA_TYPE
+  {more} CAST(0 AS tinyint) AS SS_DATA_TYPE
 FROM sys.columns AS c
 JOIN sys.objects AS o ON o.object_id = c.object_id
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id
@@ -97,6 +97,19 @@ WHERE o.type IN ('U', 'V')
   AND (@table_name IS NULL OR o.name LIKE @table_name)
   AND (@column_name IS NULL OR c.name LIKE @column_name)
 ORDER BY s.name, o.name, c.column_id
+"""
+
+_SINCE_2008: Final = """
+  CAST(c.is_sparse AS smallint) AS SS_IS_SPARSE,
+  CAST(c.is_column_set AS smallint) AS SS_IS_COLUMN_SET,
+  CAST(c.is_computed AS smallint) AS SS_IS_COMPUTED,
+  CAST(c.is_identity AS smallint) AS SS_IS_IDENTITY,
+  CAST(NULL AS nvarchar(128)) AS SS_UDT_CATALOG_NAME,
+  CAST(NULL AS nvarchar(128)) AS SS_UDT_SCHEMA_NAME,
+  CAST(NULL AS nvarchar(max)) AS SS_UDT_ASSEMBLY_TYPE_NAME,
+  CAST(NULL AS nvarchar(128)) AS SS_XML_SCHEMACOLLECTION_CATALOG_NAME,
+  CAST(NULL AS nvarchar(128)) AS SS_XML_SCHEMACOLLECTION_SCHEMA_NAME,
+  CAST(NULL AS nvarchar(128)) AS SS_XML_SCHEMACOLLECTION_NAME,
 """
 
 _PKEYS: Final = """
@@ -231,12 +244,13 @@ BEGIN
 END
 """
 
-_COLUMNS_PROCEDURE: Final = Procedure(
+_COLUMNS_PARAMETERS: Final = (
     f"@table_name {_PATTERN} = NULL, @table_owner {_PATTERN} = NULL, "
     f"@table_qualifier sysname = NULL, @column_name {_PATTERN} = NULL, "
-    "@NameScope int = 0, @ODBCVer int = 2, @fUsePattern bit = 1",
-    _COLUMNS,
+    "@NameScope int = 0, @ODBCVer int = 2, @fUsePattern bit = 1"
 )
+_COLUMNS_PROCEDURE: Final = Procedure(_COLUMNS_PARAMETERS, _COLUMNS.format(more=""))
+_COLUMNS_2008_PROCEDURE: Final = Procedure(_COLUMNS_PARAMETERS, _COLUMNS.format(more=_SINCE_2008))
 _STATISTICS_PROCEDURE: Final = Procedure(
     "@table_name sysname, @table_owner sysname = NULL, @table_qualifier sysname = NULL, "
     "@index_name sysname = N'%', @is_unique char(1) = 'N', @accuracy char(1) = 'Q'",
@@ -251,7 +265,7 @@ _SPECIAL_COLUMNS_PROCEDURE: Final = Procedure(
 PROCEDURES: Final[Mapping[str, Procedure]] = {
     "sp_columns": _COLUMNS_PROCEDURE,
     "sp_columns_90": _COLUMNS_PROCEDURE,
-    "sp_columns_100": _COLUMNS_PROCEDURE,
+    "sp_columns_100": _COLUMNS_2008_PROCEDURE,
     "sp_databases": Procedure("", _DATABASES),
     "sp_fkeys": Procedure(
         "@pktable_name sysname = NULL, @pktable_owner sysname = NULL, "
