@@ -15,8 +15,8 @@ _LIMITERS: Final[WeakSet[CapacityLimiter]] = WeakSet()
 class Blocking:
     """Runs driver, compression and file calls in threads, at most `threads` at once.
 
-    A thread cannot be cancelled: cancelling waits for the call to end. So every driver call
-    carries a limit of its own, shorter than the daemon's shutdown grace.
+    A thread cannot be cancelled: cancelling waits for the call to end, but for a droppable one. So
+    every driver call carries a limit of its own, shorter than the daemon's shutdown grace.
     """
 
     def __init__(self, threads: int) -> None:
@@ -26,6 +26,17 @@ class Blocking:
     async def __call__(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` in a thread, waiting for a free one, and return what it returns."""
         return await to_thread.run_sync(partial(fn, *args, **kwargs), limiter=self._limiter)
+
+    async def droppable(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `fn` in a thread and return what it returns; cancelled, do not wait for its end.
+
+        The thread then goes on to the end of `fn` by itself, and nobody asks what became of it. So
+        this is for calls that change only what their caller drops when it is cancelled, or that
+        clean up behind themselves.
+        """
+        return await to_thread.run_sync(
+            partial(fn, *args, **kwargs), limiter=self._limiter, abandon_on_cancel=True
+        )
 
 
 def threads_at_work() -> int:

@@ -157,14 +157,26 @@ class Session:
         return None
 
     def _dial(self, host: str, port: int) -> socket.socket:
+        failure: OSError | None = None
         try:
-            sock = socket.create_connection((host, port), self._target.connect_timeout_s)
+            for family, kind, protocol, _, address in socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM
+            ):
+                if self._aborted:
+                    break
+                sock = socket.socket(family, kind, protocol)
+                self._socket = sock  # from here on `abort` breaks it
+                sock.settimeout(self._target.connect_timeout_s)
+                try:
+                    sock.connect(address)
+                except OSError as exc:
+                    failure = exc
+                    sock.close()
+                else:
+                    return _settled(sock)
         except OSError as exc:
-            raise LinkError(str(exc) or "timed out") from exc
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
-        return sock
+            failure = exc
+        raise LinkError(str(failure or "") or "timed out") from failure
 
     def _negotiate(self, sock: socket.socket, host: str) -> tuple[Stream, prelogin.Answer]:
         """Agree on encryption. Sets the session's stream; returns the login's, and the answer."""
@@ -233,6 +245,14 @@ class Session:
             if token.error is not None:
                 raise token.error
         return found
+
+
+def _settled(sock: socket.socket) -> socket.socket:
+    """Set what a connection needs from its first byte on."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER)
+    return sock
 
 
 class Result:

@@ -301,7 +301,7 @@ class _StoringWriter:
 
     async def write(self, batch: pa.RecordBatch) -> None:
         """Take one batch."""
-        await self._files.write(await self._blocking(stored_batch, batch, self._schema))
+        await self._files.write(await self._blocking.droppable(stored_batch, batch, self._schema))
 
     async def finish(self) -> ChunkReceipt:
         """Make the chunk durable."""

@@ -297,7 +297,7 @@ class _WindowWriter:
             sink = PartSink()
             self._open = key, sink, self._changes.encoder(sink), self._uploader.open(key)
         _, sink, writer, upload = self._open
-        await self._changes.blocking(writer.write, table)
+        await self._changes.blocking.droppable(writer.write, table)
         self._rows += table.num_rows
         for part in sink.take_parts():
             await upload.send(part)
@@ -309,7 +309,7 @@ class _WindowWriter:
             return
         key, sink, writer, upload = self._open
         self._open = None
-        await self._changes.blocking(writer.close)
+        await self._changes.blocking.droppable(writer.close)
         for part in sink.take_parts():
             await upload.send(part)
         etag = await upload.finish(sink.take_rest())

@@ -34,12 +34,12 @@ class _OpenFile:
         self._encoder: Encoder = encoder(load.options.format, self.sink, schema)
 
     async def write(self, table: pa.Table, blocking: Blocking) -> None:
-        await blocking(self._encoder.write, table)
+        await blocking.droppable(self._encoder.write, table)
         self.rows += table.num_rows
         await self._send_full_parts()
 
     async def finish(self, values: PartitionValues, blocking: Blocking) -> DataFile:
-        await blocking(self._encoder.close)
+        await blocking.droppable(self._encoder.close)
         await self._send_full_parts()
         etag = await self._upload.finish(self.sink.take_rest())
         return DataFile(
@@ -92,7 +92,8 @@ class LakeChunkWriter:
     async def write(self, batch: pa.RecordBatch) -> None:
         """Take one batch; encode and send what has become enough."""
         for piece in sliced(batch, ROW_GROUP_ROWS, self._slice_bytes):
-            for values, rows in await self._blocking(list, self._partitioner.split(piece)):
+            parts = await self._blocking.droppable(list, self._partitioner.split(piece))
+            for values, rows in parts:
                 await self._collect(values, rows)
         while self._waiting_bytes > MAX_WAITING_BYTES:
             await self._encode(max(self._waiting, key=lambda v: self._waiting[v].bytes))

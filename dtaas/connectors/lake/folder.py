@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ class FolderStore:
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._blocking = Blocking(_THREADS)
+        self.blocking = Blocking(_THREADS)
 
     async def get(self, key: str) -> StoredObject | None:
         """Read a file."""
@@ -89,7 +90,7 @@ class FolderStore:
     async def fetch(self, key: str) -> AsyncIterator[Path]:
         """Give the file itself."""
         path = self.path(key)
-        if not await self._blocking(path.is_file):
+        if not await self.blocking(path.is_file):
             raise DestinationConflictError(
                 f"{path} is listed in a manifest but is not there.",
                 hint="Somebody deleted it. Load the table anew.",
@@ -102,7 +103,7 @@ class FolderStore:
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test that the folder exists, can be written, and has room."""
-        return await check_folder(self._base, self._blocking, on_step)
+        return await check_folder(self._base, self.blocking, on_step)
 
     async def aclose(self) -> None:
         """Do nothing: no file stays open."""
@@ -125,7 +126,7 @@ class FolderStore:
 
     async def _run(self, what: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await self._blocking(fn, *args, **kwargs)
+            return await self.blocking(fn, *args, **kwargs)
         except OSError as error:
             raise from_os_error(error, what) from error
 
@@ -229,7 +230,11 @@ class _FolderUploader:
 
 
 class _FolderUpload:
-    """A file that appears under its name at `finish`."""
+    """A file that appears under its name at `finish`.
+
+    A cancelled call's thread is not waited for, since syncing a file may take seconds: it removes
+    the file itself, when it finds that the upload was given up.
+    """
 
     def __init__(self, store: FolderStore, key: str) -> None:
         self._store = store
@@ -237,24 +242,50 @@ class _FolderUpload:
         self._draft: Path | None = None
         self._file: IO[bytes] | None = None
         self._digest = hashlib.md5(usedforsecurity=False)
+        self._at_work = threading.Lock()
+        self._given_up = False
 
     async def send(self, part: bytes) -> None:
         """Append a part."""
-        await self._store._run(f"Writing {self._key}", self._append, part)  # noqa: SLF001
+        await self._run(self._append, part)
 
     async def finish(self, last: bytes) -> str:
         """Append the rest, sync, and rename."""
-        await self._store._run(f"Writing {self._key}", self._publish, last)  # noqa: SLF001
+        await self._run(self._publish, last)
         return self._digest.hexdigest()
 
     def abort(self) -> None:
-        """Remove the file unless it is finished."""
-        if self._file is not None:
-            self._file.close()
-        if self._draft is not None:
-            self._draft.unlink(missing_ok=True)
+        """Remove the file unless it is finished; a thread that is at work on it does so."""
+        self._given_up = True
+        self._remove_given_up()
+
+    async def _run(self, step: Callable[[bytes], None], data: bytes) -> None:
+        try:
+            await self._store.blocking.droppable(self._work, step, data)
+        except OSError as error:
+            raise from_os_error(error, f"Writing {self._key}") from error
+
+    def _work(self, step: Callable[[bytes], None], data: bytes) -> None:
+        try:
+            with self._at_work:
+                step(data)
+        finally:
+            self._remove_given_up()
+
+    def _remove_given_up(self) -> None:
+        """Remove a file that was given up, if nobody is at work on it: who is, does it after."""
+        if self._given_up and self._at_work.acquire(blocking=False):
+            try:
+                if self._file is not None:
+                    self._file.close()
+                if self._draft is not None:
+                    self._draft.unlink(missing_ok=True)
+            finally:
+                self._at_work.release()
 
     def _append(self, part: bytes) -> None:
+        if self._given_up:
+            return
         if self._file is None:
             self._draft = self._store.draft(self._key)
             self._file = self._draft.open("xb", buffering=0)
@@ -265,7 +296,10 @@ class _FolderUpload:
 
     def _publish(self, last: bytes) -> None:
         self._append(last)
-        if self._file is not None and self._draft is not None:
+        if self._file is None or self._draft is None:
+            return
+        sync(self._file)
+        if not self._given_up:
             publish(self._file, self._draft, self._store.path(self._key))
             self._file.close()
             self._draft = None

@@ -128,7 +128,7 @@ class S3Upload:
 
     async def _send_part(self, number: int, part: bytes) -> None:
         try:
-            checksum = await self._uploader.blocking(_checksum, part)
+            checksum = await self._uploader.blocking.droppable(_checksum, part)
             with s3_errors(self._what, self._uploader.limits.request_s):
                 reply = await self._uploader.client.upload_part(
                     **self._address,
@@ -148,7 +148,7 @@ class S3Upload:
         self._arrived = anyio.Event()
 
     async def _put(self, data: bytes) -> str:
-        checksum = await self._uploader.blocking(_checksum, data)
+        checksum = await self._uploader.blocking.droppable(_checksum, data)
         with s3_errors(self._what, self._uploader.limits.request_s):
             reply = await self._uploader.client.put_object(
                 **self._address,

@@ -145,7 +145,7 @@ class SnowflakeStream:
         """Upload a window and copy it into a table of this session."""
         places, stream = self._places, self.stream
         columns = places.columns(stream.tracked.schema)
-        data = await self.blocking(encoded_changes, rows, columns)
+        data = await self.blocking.droppable(encoded_changes, rows, columns)
         folder = f"{stream.generation}/"
         name = f"{window.to.hex()}-{uuid.uuid4().hex[:8]}.parquet"
         await session.put(self._what, data, name, f"@{places.stage}/{folder}")

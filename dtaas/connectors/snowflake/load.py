@@ -63,7 +63,7 @@ class StageWriter:
             return
         rows = pa.Table.from_batches(self._waiting)
         self._waiting, self._waiting_bytes = [], 0
-        data = await self._blocking(encoded_rows, rows, self._columns)
+        data = await self._blocking.droppable(encoded_rows, rows, self._columns)
         name = f"{self._chunk.index:05d}-{len(self._files):05d}.parquet"
         folder = f"@{self._places.stage}/{self._load.load_id}/"
         async with self._pool.session(tag_of(self._load.owner, self._load.schema.table)) as session:

@@ -107,7 +107,7 @@ class ShapedReader:
     async def next(self) -> pa.RecordBatch | None:
         """Return the next rows that arrive, None after the last."""
         while (batch := await self._reader.next()) is not None:
-            result = await self._blocking(self._program.run, batch)
+            result = await self._blocking.droppable(self._program.run, batch)
             if result.rejected is not None:
                 await self._letters.add(result.rejected)
             if result.batch.num_rows:
