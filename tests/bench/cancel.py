@@ -1,8 +1,8 @@
 """`python -m tests.bench.cancel`: how long a load takes to end when it is cancelled at any point.
 
-One chunk is read natively from the replay server and written as Parquet into a folder, and
-cancelled at instants spread over its whole life: connecting, first rows, in the middle, at the end.
-Then the same while the server sends nothing any more. Prints one JSON object.
+One chunk is read natively from the replay server and written as Parquet into a folder and to S3,
+and cancelled at instants spread over its whole life, then while the server sends nothing any more,
+then the moment a named point of its way is reached. Prints a line each, and one JSON object.
 """
 
 import json
@@ -12,10 +12,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import anyio
 from msgspec.structs import replace
@@ -26,10 +27,13 @@ from dtaas.engine.budget import ByteBudget
 from dtaas.engine.chunk import ChunkCopy
 from dtaas.engine.drain import Drain
 from dtaas.engine.progress import TableMeter
-from dtaas.model.connectors import Encryption, FileConfig, SqlServerConfig
+from dtaas.model.connectors import Encryption, FileConfig, S3Config, SqlServerConfig
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.load import Owner, TableLoad, WriteOptions
 from dtaas.model.schema import TableRef
+from dtaas.sandbox.seaweed import SeaweedServer, seaweed
+from tests.bench.cancel_points import FOLDER, READING, S3, watched
+from tests.bench.run import ACCESS_KEY, BUCKET, SECRET_KEY
 from tests.bench.shape import SCHEMA_NAME, TABLE_NAME
 
 ROWS = int(os.environ.get("BENCH_ROWS", "500000"))
@@ -38,6 +42,8 @@ _BATCH_ROWS = 65_536
 _BATCH_BYTES = 4 << 20
 _BUDGET_BYTES = 16 << 20
 _STALL_S = 0.5
+AT_A_POINT = 10
+LIMIT_S = 0.1
 
 
 class Copy:
@@ -97,17 +103,14 @@ async def replaying() -> AsyncIterator[tuple[int, int]]:
 
 
 @asynccontextmanager
-async def copying(port: int, folder: Path) -> AsyncIterator[Copy]:
-    """Prepare a source, a destination and a load between them."""
+async def copying(port: int, destination: LakeDestination) -> AsyncIterator[Copy]:
+    """Prepare a source and a load from it to the destination."""
     source = SqlServerSource(
         SqlServerConfig(
             host="127.0.0.1", port=port, database="bench", username="sa", password="bench",
             encrypt=Encryption.NO,
         )
     )  # fmt: skip
-    destination = LakeDestination.file(
-        FileConfig(path=str(folder)), task_name="cancel", database="bench"
-    )
     table = TableRef(SCHEMA_NAME, TABLE_NAME)
     schema = await source.describe(table)
     chunks = await source.plan(schema, chunk_rows=10 * ROWS)
@@ -129,21 +132,70 @@ async def copying(port: int, folder: Path) -> AsyncIterator[Copy]:
 
 
 async def measure() -> dict[str, list[float]]:
-    """Return the latencies in seconds, running and stalled."""
-    found: dict[str, list[float]] = {"running": [], "stalled": []}
-    with tempfile.TemporaryDirectory() as made:
-        async with replaying() as (port, server), copying(port, Path(made)) as copy:
-            await copy.run()  # imports and first uses are no matter of cancelling
-            began = time.perf_counter()
-            await copy.run()
-            whole_s = time.perf_counter() - began
-            for number in range(CANCELS):
-                took = await cancelled_after(copy.run, whole_s * number / CANCELS)
-                if took is not None:
-                    found["running"].append(took)
-            for number in range(CANCELS // 6):
-                found["stalled"].append(await stalled(copy, server, whole_s * number * 6 / CANCELS))
+    """Return the latencies in seconds by what was going on."""
+    found: dict[str, list[float]] = {}
+    async with AsyncExitStack() as stack:
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port, server = await stack.enter_async_context(replaying())
+        s3 = await stack.enter_async_context(
+            seaweed(made / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+        )
+        await s3.create_bucket(BUCKET)
+        (made / "lake").mkdir()
+        for target, destination, points in (
+            ("folder", in_folder(made / "lake"), READING | FOLDER),
+            ("s3", in_s3(s3), {"encoding": READING["encoding"]} | S3),
+        ):
+            async with copying(port, destination) as copy:
+                await copy.run()  # imports and first uses are no matter of cancelling
+                found |= await of_target(target, copy, server, points)
     return found
+
+
+async def of_target(
+    target: str, copy: Copy, server: int, points: Mapping[str, tuple[Any, str]]
+) -> dict[str, list[float]]:
+    """Return the latencies of one target: at any instant, stalled, and at each point."""
+    began = time.perf_counter()
+    await copy.run()
+    whole_s = time.perf_counter() - began
+    running = [await cancelled_after(copy.run, whole_s * n / CANCELS) for n in range(CANCELS)]
+    found = {f"{target}, any instant": [took for took in running if took is not None]}
+    found[f"{target}, source stalled"] = [
+        await stalled(copy, server, whole_s * n * 6 / CANCELS) for n in range(CANCELS // 6)
+    ]
+    for name, (owner, function) in points.items():
+        key = f"{target}, {name}"
+        found[key] = [await cancelled_at(copy.run, owner, function) for _ in range(AT_A_POINT)]
+    for name, took in found.items():
+        print(f"{name:32} {statistics.median(took) * 1e3:7.1f} ms, max {max(took) * 1e3:7.1f} ms")
+    return found
+
+
+async def cancelled_at(work: Callable[[], Awaitable[None]], owner: Any, function: str) -> float:
+    """Return the seconds from the cancellation, the moment a point is reached, to the end."""
+    with watched(owner, function) as reached:
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            await reached.wait()
+            asked = time.perf_counter()
+            group.cancel_scope.cancel()
+        return time.perf_counter() - asked
+
+
+def in_folder(folder: Path) -> LakeDestination:
+    config = FileConfig(path=str(folder))
+    return LakeDestination.file(config, task_name="cancel", database="bench")
+
+
+def in_s3(server: SeaweedServer) -> LakeDestination:
+    config = S3Config(
+        bucket=BUCKET,
+        endpoint_url=server.endpoint_url,
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
+    return LakeDestination.s3(config, task_name="cancel", database="bench")
 
 
 async def stalled(copy: Copy, server: int, after_s: float) -> float:
@@ -167,19 +219,16 @@ async def stalled(copy: Copy, server: int, after_s: float) -> float:
 def main() -> None:
     """Measure, and print the JSON line."""
     found = anyio.run(measure)
+    everything = [took for latencies in found.values() for took in latencies]
     print(
         json.dumps(
             {
                 "rows": ROWS,
-                **{
-                    name: {
-                        "cancels": len(took),
-                        "median_ms": round(statistics.median(took) * 1e3, 1),
-                        "max_ms": round(max(took) * 1e3, 1),
-                        "over_100_ms": sum(t > 0.1 for t in took),
-                    }
-                    for name, took in found.items()
-                },
+                "cancels": len(everything),
+                "median_ms": round(statistics.median(everything) * 1e3, 1),
+                "max_ms": round(max(everything) * 1e3, 1),
+                "over_100_ms": sum(took > LIMIT_S for took in everything),
+                "at": {name: round(max(took) * 1e3, 1) for name, took in found.items()},
             }
         )
     )
