@@ -16,6 +16,7 @@ from dtaas.api.controllers.alerts import AlertController
 from dtaas.api.controllers.audit import AuditController
 from dtaas.api.controllers.auth import AuthController
 from dtaas.api.controllers.bulk import BulkController
+from dtaas.api.controllers.captures import CaptureController
 from dtaas.api.controllers.connectors import ConnectorController
 from dtaas.api.controllers.dashboard import DashboardController
 from dtaas.api.controllers.dead_letters import DeadLetterController
@@ -95,6 +96,7 @@ def application(
     return Application(
         route_handlers=[
             ConnectorController,
+            CaptureController,
             TrialController,
             TaskController,
             BulkController,

@@ -74,6 +74,7 @@ from dtaas.model.plan import RunPlan
 from dtaas.model.positions import PositionReview
 from dtaas.model.task import TaskSpec
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
+from dtaas.services.captures import Captures
 from dtaas.services.connector_spec import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.dead_letters import DeadLetterRows
@@ -96,6 +97,7 @@ _SHAPES: Final = (
     ConnectorTest,
     ConnectorTypeList,
     TableList,
+    Captures,
     TrialRequest,
     Sample,
     BulkRequest,

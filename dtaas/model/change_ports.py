@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from dtaas.model.captures import CaptureInstance, CaptureSurvey
 from dtaas.model.changes import (
     Capture,
     ChangeReceipt,
@@ -184,6 +185,23 @@ class FollowsDdl(Protocol):
             CaptureNotEnabledError: a newer instance is needed and cannot be made; `hint` holds
                 the exact T-SQL for a DBA. Changes of the columns captured so far can go on.
             CaptureLostError: the instance is gone.
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsCaptures(Protocol):
+    """The part of a source of changes that shows what it records them by."""
+
+    async def survey(self) -> CaptureSurvey:
+        """Return everything the login may see of it."""
+        ...
+
+    async def drop_capture(self, instance: CaptureInstance) -> None:
+        """Drop an instance; whether that may be is for the caller to know.
+
+        Raises:
+            PermissionDeniedError: the login may not.
         """
         ...
 

@@ -15,6 +15,7 @@ from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.service import AlertService
 from dtaas.services.audit import AuditService
 from dtaas.services.bulk import BulkService
+from dtaas.services.captures import CaptureService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
@@ -59,6 +60,7 @@ class Services(Struct, frozen=True, kw_only=True):
     """What the API and the admin socket offer."""
 
     connectors: ConnectorService
+    captures: CaptureService
     trials: ConnectorTrials
     samples: SampleService
     tasks: TaskService
@@ -149,6 +151,7 @@ def build_services(
     )
     return Services(
         connectors=connectors,
+        captures=CaptureService(store.connectors, store.streams, registry),
         trials=ConnectorTrials(store.connectors, registry),
         samples=SampleService(store.connectors, registry),
         tasks=tasks,

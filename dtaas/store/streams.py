@@ -13,7 +13,7 @@ from dtaas.model.errors import CheckpointRegressionError, NotFoundError
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
 from dtaas.store.database import Database
-from dtaas.store.tables import streams
+from dtaas.store.tables import streams, tasks
 from dtaas.store.tasks import find_task
 from dtaas.store.upsert import upsert
 
@@ -151,10 +151,17 @@ class Streams:
             streams.c.table_name == tracked.table.name,
         )
         found = await self._database.read(lambda c: c.execute(query).scalars().all())
-        return any(
-            msgspec.json.decode(text, type=TableStream).tracked.instance_id == tracked.instance_id
-            for text in found
+        return any(_stream(text).tracked.instance_id == tracked.instance_id for text in found)
+
+    async def readers(self) -> Sequence[tuple[TaskId, str, TrackedTable]]:
+        """Return what every task reads changes from, with the task's name, by task and table."""
+        query = (
+            select(streams.c.task_id, tasks.c.name, streams.c.stream)
+            .join(tasks, tasks.c.id == streams.c.task_id)
+            .order_by(streams.c.task_id, streams.c.table_schema, streams.c.table_name)
         )
+        found = await self._database.read(lambda c: c.execute(query).all())
+        return [(TaskId(task_id), name, _stream(text).tracked) for task_id, name, text in found]
 
     async def forget(self, task_id: TaskId, table: TableRef) -> None:
         """Remove the stream. Idempotent."""
@@ -173,13 +180,17 @@ def _is(task_id: TaskId, table: TableRef) -> Any:
     )
 
 
+def _stream(text: str) -> TableStream:
+    return msgspec.json.decode(text, type=TableStream)
+
+
 def _encoded(window: ChangeWindow | None) -> str | None:
     return None if window is None else msgspec.json.encode(window).decode()
 
 
 def _state(row: Row[Any]) -> StreamState:
     return StreamState(
-        stream=msgspec.json.decode(row.stream, type=TableStream),
+        stream=_stream(row.stream),
         position=row.position,
         applied=row.applied,
         identity=row.identity,

@@ -17,6 +17,7 @@ from dtaas.connectors.sqlserver.capture.lost import lost
 from dtaas.connectors.sqlserver.capture.retention import Retention
 from dtaas.connectors.sqlserver.capture.rights import Rights
 from dtaas.connectors.sqlserver.capture.rows import ChangeRows
+from dtaas.connectors.sqlserver.capture.survey import CaptureSurveyor
 from dtaas.connectors.sqlserver.capture.windows import (
     WindowQuery,
     WindowReading,
@@ -30,12 +31,14 @@ from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.source import why_not_natively
-from dtaas.model.change_ports import ChangeSource, FollowsDdl
+from dtaas.model.captures import CaptureInstance, CaptureSurvey
+from dtaas.model.change_ports import ChangeSource, FollowsDdl, ShowsCaptures
 from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import (
     CaptureGapError,
     CaptureStoppedError,
+    RequestError,
 )
 from dtaas.model.execution import ReadBy
 from dtaas.model.ports import BatchReader
@@ -107,6 +110,19 @@ class SqlServerChangeSource:
         if self._on_replica:
             return
         await self._instances.untrack(tracked)
+
+    async def survey(self) -> CaptureSurvey:
+        """Return all capture instances the login may see, and how the capture job does."""
+        return await CaptureSurveyor(self._pool).survey()
+
+    async def drop_capture(self, instance: CaptureInstance) -> None:
+        """Drop a capture instance."""
+        if self._on_replica:
+            raise RequestError(
+                "On a readable secondary nothing can be dropped.",
+                hint="Ask the primary's DBA, or use a connector to the primary.",
+            )
+        await CaptureSurveyor(self._pool).drop(instance)
 
     async def anchor(self, tracked: Sequence[TrackedTable]) -> bytes:
         """Return the highest captured LSN, once every instance is captured up to there."""
@@ -245,3 +261,4 @@ class _WindowReader:
 
 _: type[ChangeSource] = SqlServerChangeSource
 _follows: type[FollowsDdl] = SqlServerChangeSource
+_shows: type[ShowsCaptures] = SqlServerChangeSource
