@@ -73,6 +73,7 @@ from dtaas.model.drift import SchemaChange, SchemaDiff
 from dtaas.model.plan import RunPlan
 from dtaas.model.positions import PositionReview
 from dtaas.model.task import TaskSpec
+from dtaas.services.alerting.rehearsing import Rehearsal
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.captures import Captures
 from dtaas.services.connector_spec import ConnectorSpec
@@ -137,6 +138,7 @@ _SHAPES: Final = (
     LogLevel,
     AlertRuleSpec,
     AlertRuleList,
+    Rehearsal,
     ChannelSpec,
     ChannelList,
     ChannelTest,

@@ -136,6 +136,8 @@ class TaskBrief(Struct, frozen=True, kw_only=True):
 
     id: TaskId
     name: str
+    tags: tuple[str, ...]
+    owner: str
     mode: TaskMode
     source_connector_id: ConnectorId
     destination_connector_id: ConnectorId

@@ -29,6 +29,9 @@ from dtaas.model.transformations import TransformationRule
 from dtaas.model.watermark import Watermark
 
 _MIB = 1024 * 1024
+MOST_TAGS = 20
+Tag = Annotated[str, Meta(pattern=r"^[^\s,][^,]{0,48}[^\s,]$|^[^\s,]$")]
+"""A word or a few; commas part tags where people write several."""
 
 
 class TaskMode(StrEnum):
@@ -204,6 +207,8 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user writes down: the body of `POST` and `PUT /api/tasks/`.
 
     Attributes:
+        tags: what people find it by; each once, and none of them changes what it does.
+        owner: who is asked about it: a name, a team, an address.
         source_tables: with `table_rules.include` none need be given: they are what the last start
             found.
         handle_schema_drift: the short form of `schema_drift_policy`: true is `evolve`, false is
@@ -217,6 +222,8 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     description: Annotated[str, Meta(max_length=10_000)] = ""
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=MOST_TAGS)] = ()
+    owner: Annotated[str, Meta(max_length=200)] = ""
     source_connector_id: ConnectorId
     destination_connector_id: ConnectorId
     source_tables: Annotated[tuple[TableRef, ...], Meta(max_length=10_000)]
@@ -238,7 +245,8 @@ class TaskSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     options: TaskOptions = field(default_factory=TaskOptions)
 
     def __post_init__(self) -> None:
-        """Make both settings of schema drift say the same."""
+        """Make both settings of schema drift say the same, and name each tag once."""
+        force_setattr(self, "tags", tuple(dict.fromkeys(self.tags)))
         policy = self.drift_policy
         force_setattr(self, "schema_drift_policy", policy)
         force_setattr(self, "handle_schema_drift", policy is not DriftPolicy.FAIL)

@@ -12,6 +12,7 @@ from dtaas.concurrency.bus import EventBus
 from dtaas.concurrency.logbook import LOGBOOK
 from dtaas.model.change_ports import ChangeRegistry
 from dtaas.services.alerting.channels import Sender
+from dtaas.services.alerting.rehearsing import RehearsalService
 from dtaas.services.alerting.service import AlertService
 from dtaas.services.audit import AuditService
 from dtaas.services.bulk import BulkService
@@ -81,6 +82,7 @@ class Services(Struct, frozen=True, kw_only=True):
     dashboard: DashboardService
     history: HistoryService
     alerts: AlertService
+    rehearsals: RehearsalService
     sender: Sender
     health: HealthService
     logs: LogService
@@ -226,6 +228,9 @@ def build_services(
             events=store.alert_events,
             sender=sender,
             now=now,
+        ),
+        rehearsals=RehearsalService(
+            tasks=store.tasks, past=store.alert_past, metrics=store.metrics, now=now
         ),
         sender=sender,
         history=HistoryService(store.metrics, now),

@@ -26,7 +26,15 @@ UNDER_WAY: Final = ACTIVE_STATUSES | {TaskStatus.PAUSED}
 
 _PARTS: Final = ("value", "year", "month", "day", "hour")
 _APPLIED_AT_ONCE: Final = frozenset(
-    {"description", "schedule_type", "schedule_interval_seconds", "schedule", "is_active"}
+    {
+        "description",
+        "tags",
+        "owner",
+        "schedule_type",
+        "schedule_interval_seconds",
+        "schedule",
+        "is_active",
+    }
 )
 _TABLES: Final = frozenset({"source_tables", "table_mappings"})
 _MOVING_OPTIONS: Final = frozenset({"options.write_mode", "options.capture", "options.history"})

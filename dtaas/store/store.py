@@ -16,6 +16,7 @@ from dtaas.model.ports import ConnectorRegistry
 from dtaas.store.address import StoreAddress, parse_address
 from dtaas.store.alert_events import AlertEventRepository
 from dtaas.store.alert_facts import AlertFactsRepository
+from dtaas.store.alert_past import AlertPastRepository
 from dtaas.store.alert_rules import AlertChannelRepository, AlertRuleRepository
 from dtaas.store.audit import AuditLog
 from dtaas.store.bundle import BundleStore
@@ -54,7 +55,7 @@ class Store(Struct, frozen=True, kw_only=True):
         connectors, tasks, bundles, executions, metrics, dashboard, execution_logs, verifications,
         schema_history: for the services.
         retention: forgets what is old.
-        alert_rules, alert_channels, alert_events, alert_facts: for the alerts.
+        alert_rules, alert_channels, alert_events, alert_facts, alert_past: for the alerts.
         users, sessions, tokens, audit: who may come in, and what they did.
         signing_key, flow_key: for access tokens and for logins under way, 32 bytes each.
         engine, checkpoints, loads, streams: the ports `ExecutionStore`, `CheckpointStore`,
@@ -76,6 +77,7 @@ class Store(Struct, frozen=True, kw_only=True):
     alert_channels: AlertChannelRepository
     alert_events: AlertEventRepository
     alert_facts: AlertFactsRepository
+    alert_past: AlertPastRepository
     kept: KeptItems
     users: UserRepository
     sessions: SessionRepository
@@ -189,6 +191,7 @@ async def open_store(
                 alert_channels=AlertChannelRepository(database, identity.box, now),
                 alert_events=AlertEventRepository(database, now),
                 alert_facts=AlertFactsRepository(database, now),
+                alert_past=AlertPastRepository(database),
                 users=UserRepository(database, now),
                 sessions=SessionRepository(database, now),
                 tokens=TokenRepository(database, now),

@@ -128,6 +128,8 @@ tasks = Table(
     Column("schema_drift_policy", String(20), nullable=False, server_default="evolve"),
     Column("schema_drift_approval", Boolean, nullable=False, server_default=false()),
     Column("backfill_new_columns", Boolean, nullable=False, server_default=false()),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("owner", String(200), nullable=False, server_default=""),
     Column("options", Text, nullable=False),
     Column("status", String(20), nullable=False, index=True),
     Column("desired", String(20), nullable=False, index=True),

@@ -55,6 +55,8 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
         q: looked for in name and description, whatever the case.
         statuses: any of these; empty is all.
         connector_id: used as source or as destination.
+        tag: has it, whatever the case; empty is any.
+        owner: exactly this one; empty is any.
     """
 
     q: str = ""
@@ -62,6 +64,8 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
     mode: TaskMode | None = None
     connector_id: ConnectorId | None = None
     is_active: bool | None = None
+    tag: str = ""
+    owner: str = ""
 
 
 ALL_TASKS: Final = TaskFilter()
@@ -129,6 +133,11 @@ class TaskRepository:
             )
         if which.is_active is not None:
             query = query.where(tasks.c.is_active == which.is_active)
+
+        if which.tag:  # tags are a JSON array of texts
+            query = query.where(tasks.c.tags.icontains(_encode(which.tag), autoescape=True))
+        if which.owner:
+            query = query.where(tasks.c.owner == which.owner)
 
         def work(connection: Connection) -> Page[Task]:
             rows, total = fetch_page(connection, query, window, _SORTABLE, tasks.c.id)
@@ -210,6 +219,8 @@ def task_of(row: Row[Any]) -> Task:
     spec = TaskSpec(
         name=row.name,
         description=row.description,
+        tags=_decode(row.tags, tuple[str, ...]),
+        owner=row.owner,
         source_connector_id=ConnectorId(row.source_connector_id),
         destination_connector_id=ConnectorId(row.destination_connector_id),
         source_tables=_decode(row.source_tables, tuple[TableRef, ...]),
@@ -250,6 +261,8 @@ def spec_values(spec: TaskSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "description": spec.description,
+        "tags": _encode(spec.tags),
+        "owner": spec.owner,
         "source_connector_id": spec.source_connector_id,
         "destination_connector_id": spec.destination_connector_id,
         "source_tables": _encode(spec.source_tables),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from dtaas.api.access import caller_of
@@ -23,6 +23,7 @@ from dtaas.model.alerts import (
     KindInfo,
 )
 from dtaas.model.connectors import redacted, secrets_set
+from dtaas.services.alerting.rehearsing import MOST_DAYS, Rehearsal, RehearsalService
 from dtaas.services.alerting.service import AlertService, ChannelSpec, ChannelTest
 from dtaas.store.page import Window
 
@@ -109,6 +110,18 @@ class AlertController(Controller):
         """It is looked at within 15 seconds."""
         rule = await alerts.save_rule(data)
         return Response(_rule(rule), headers={"location": f"/api/alerts/rules/{rule.id}"})
+
+    @post("/rules/preview", summary="See what a rule would have found", status_code=200)
+    async def rehearse(
+        self,
+        rehearsals: NamedDependency[RehearsalService],
+        data: JSONBody[AlertRuleSpec],
+        days: Annotated[
+            int, QueryParameter(ge=1, le=MOST_DAYS, description="How far to look back")
+        ] = 7,
+    ) -> Rehearsal:
+        """How often it would have fired in the latest days, by what is kept of them."""
+        return await rehearsals.rehearse(data, days)
 
     @get("/rules/{rule_id:int}", summary="Read a rule")
     async def rule(

@@ -4,7 +4,7 @@ from typing import Annotated, TypeVar
 
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from msgspec import Struct
 
 from dtaas.api.controllers.schedules import StartCount
@@ -69,6 +69,8 @@ class TaskController(Controller):
         mode: FromQuery[TaskMode | None] = None,
         connector_id: FromQuery[int | None] = None,
         is_active: FromQuery[bool | None] = None,
+        tag: Annotated[str, QueryParameter(description="A tag it has")] = "",
+        owner: Annotated[str, QueryParameter(description="Exactly this owner")] = "",
         sort: Sort = "name",
         limit: Limit = DEFAULT,
         offset: Offset = 0,
@@ -81,6 +83,8 @@ class TaskController(Controller):
                 mode=mode,
                 connector_id=None if connector_id is None else connector_id_of(connector_id),
                 is_active=is_active,
+                tag=tag,
+                owner=owner,
             ),
             Window(limit=limit, offset=offset, sort=sort),
         )

@@ -15,10 +15,10 @@ from dtaas.model.task import Task, TaskStatus
 from dtaas.store.alert_facts import AlertFacts, ExecutionCounts
 
 WINDOW: Final = timedelta(hours=24)
-_FEWEST_EXECUTIONS: Final = 5
+FEWEST_EXECUTIONS: Final = 5
 """Below this many, one failure would be a rate of its own."""
 _HOUR_S: Final = 3600.0
-_CONNECTION_CODES: Final = frozenset(
+CONNECTION_CODES: Final = frozenset(
     {
         "connection_lost",
         "authentication_failed",
@@ -71,7 +71,7 @@ def _error_rate(rule: AlertRule, situation: Situation, tasks: Sequence[Task]) ->
     nothing = ExecutionCounts(ended=0, bad=0)
     for task in tasks:
         counts = situation.facts.counts.get(task.id, nothing)
-        if counts.ended < _FEWEST_EXECUTIONS:
+        if counts.ended < FEWEST_EXECUTIONS:
             continue
         percent = 100 * counts.bad / counts.ended
         if percent > rule.limit:
@@ -134,7 +134,7 @@ def _connection_failed(
             )
     for task in tasks:
         trying = task.status in {TaskStatus.RETRYING, TaskStatus.FAILED}
-        if trying and task.last_error_code in _CONNECTION_CODES:
+        if trying and task.last_error_code in CONNECTION_CODES:
             yield _about(task, "A connection fails", task.last_error or "")
 
 

@@ -7,7 +7,7 @@ import { emptyDraft, rulesOf, stepsOf, type Draft } from './draft'
 
 export const API_VERSION = 'dtaas/v1'
 const ORDER = [
-  'name', 'description', 'source', 'destination', 'mode', 'source_tables', 'table_rules', 'table_mappings', 'transformations', 's3_file_format', 'handle_schema_drift',
+  'name', 'description', 'tags', 'owner', 'source', 'destination', 'mode', 'source_tables', 'table_rules', 'table_mappings', 'transformations', 's3_file_format', 'handle_schema_drift',
   'schema_drift_policy', 'schema_drift_approval', 'backfill_new_columns',
   'schedule_type', 'schedule_interval_seconds', 'schedule', 'is_active', 'batch_size_mb', 'batch_rows', 'options',
 ]
