@@ -38,6 +38,9 @@ export function useShortcuts() {
       case '/': focusOn('[data-search] input', event); return
       case 'j': moveRow(1); return
       case 'k': moveRow(-1); return
+      case ' ': selectRow(event); return
+      case '.': openRowMenu(event); return
+      case 'Escape': backToRow(event); return
       default: return
     }
   }
@@ -63,4 +66,31 @@ function moveRow(step: number): void {
   const rows = [...document.querySelectorAll<HTMLElement>('[data-row]')]
   const at = rows.indexOf(document.activeElement as HTMLElement)
   rows[Math.min(rows.length - 1, Math.max(0, at + step))]?.focus()
+}
+
+/** The row of a list the focus is in: on the link that opens it, or on anything else in it but a control. */
+function rowOf(event: KeyboardEvent): HTMLElement | null {
+  const target = event.target instanceof HTMLElement ? event.target : null
+  const row = target?.closest<HTMLElement>('tr') ?? null
+  return row?.querySelector('[data-row]') ? row : null
+}
+
+function selectRow(event: KeyboardEvent): void {
+  const box = event.target instanceof HTMLElement && event.target.matches('[data-row]') ? rowOf(event)?.querySelector<HTMLInputElement>('input[type="checkbox"]') : null
+  if (!box) return // Space scrolls, and presses buttons, as everywhere
+  event.preventDefault()
+  box.click()
+}
+
+/** Go to what can be done with the row. */
+function openRowMenu(event: KeyboardEvent): void {
+  const row = rowOf(event)
+  const first = row?.querySelector<HTMLElement>('[data-acts] button:not(:disabled), [data-acts] a')
+  if (!first) return
+  event.preventDefault()
+  first.focus()
+}
+
+function backToRow(event: KeyboardEvent): void {
+  if (event.target instanceof HTMLElement && event.target.closest('[data-acts]')) rowOf(event)?.querySelector<HTMLElement>('[data-row]')?.focus()
 }

@@ -99,7 +99,7 @@ function endProblems(draft: Draft, connectors: readonly ConnectorView[]): Proble
   const add = (block: string, field: string, text: string, hint: string) => found.push({ block, field, text, hint })
   if (!draft.name.trim()) add('task', 'name', 'The task has no name.', 'Write one at the top.')
   if (draft.source_connector_id === null) add('source', 'source_connector_id', 'No source is chosen.', 'Choose a connector to read from.')
-  else if (!draft.source_tables.length) add('source', 'source_tables', 'No table is chosen.', 'Choose tables of the source.')
+  else if (!draft.source_tables.length && !draft.table_rules?.include?.length) add('source', 'source_tables', 'No table is chosen.', 'Choose tables of the source.')
   if (draft.destination_connector_id === null) add('destination', 'destination_connector_id', 'No destination is chosen.', 'Choose a connector to write to.')
   for (const id of [draft.source_connector_id, draft.destination_connector_id]) {
     const used = connectors.find((one) => one.id === id)

@@ -11,7 +11,7 @@ const OF_SOURCE = /source|^\$?\.?mode|table_rules|watermark|capture|\.key/
 const OF_DESTINATION = /destination|mapping|format|write_mode|target|take_over|options\.history/
 const FIELDS: readonly [RegExp, string][] = [
   [/^\$?\.?name/, 'b-name'], [/source_connector_id/, 'b-source'], [/source_tables|table_rules/, 't-find'], [/^\$?\.?mode/, 'b-mode'], [/destination_connector_id/, 'b-destination'],
-  [/s3_file_format/, 'b-format'], [/write_mode/, 'b-write'], [/options\.history/, 'b-history'], [/schedule_interval_seconds/, 'b-every'], [/cron/, 'b-cron'], [/timezone/, 'b-zone'], [/after_task/, 'b-after'], [/^\$?\.?schedule/, 'b-when'],
+  [/s3_file_format/, 'b-format'], [/write_mode/, 'b-write'], [/options\.history/, 'b-history'], [/schedule_interval_seconds/, 'b-every'], [/cron/, 'b-cron'], [/timezone/, 'b-zone'], [/after_task/, 'b-after'], [/^\$?\.?schedule/, 'b-when'], [/^\$?\.?tags/, 'b-tags'],
 ]
 
 /** A mistake the server found, at the block it belongs to. */

@@ -4,17 +4,19 @@ import { computed, onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { api, call, callIfThere } from '@/shared/api/client'
 import { asApiError, type ApiError } from '@/shared/api/problem'
 import type { ConnectorView, TaskView } from '@/shared/api/types'
+import { useLive } from '@/shared/live/live.store'
 
 import { draftOf, emptyDraft, moveTransformation, problemsOf, specOf, type Draft, type Problem } from './draft'
 import { blocksOf } from './graph'
 import { useHistory } from './history'
 import { allProblems, placed } from './problems'
 import { useValidation } from './useValidation'
-import { toYaml } from './yaml'
+import { toYaml, type NamedTask } from './yaml'
 
 const AUTOSAVE_MS = 3000
 
 export function useBuilder(taskId: number | null, offersValidation: () => boolean) {
+  const live = useLive()
   const history = useHistory<Draft>(emptyDraft())
   const stored = shallowRef<TaskView | null>(null)
   const revision = ref('')
@@ -29,9 +31,13 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
 
   const draft = computed({ get: () => history.present.value, set: (next: Draft) => { change(next) } })
   const original = computed(() => (stored.value ? draftOf(stored.value) : emptyDraft()))
-  const before = computed(() => (stored.value ? toYaml(original.value, connectors.value) : ''))
-  const after = computed(() => toYaml(draft.value, connectors.value))
-  const dirty = computed(() => after.value !== toYaml(original.value, connectors.value))
+  // A text, so that what depends on it is not made anew with each message about progress.
+  const taskNames = computed(() => JSON.stringify(live.tasks.map(({ task }) => ({ id: task.id, name: task.name }))))
+  const tasks = computed(() => JSON.parse(taskNames.value) as NamedTask[])
+  const written = (one: Draft) => toYaml(one, connectors.value, tasks.value)
+  const before = computed(() => (stored.value ? written(original.value) : ''))
+  const after = computed(() => written(draft.value))
+  const dirty = computed(() => after.value !== written(original.value))
   /** What keeps the draft from being stored; the server may find more that keeps a run from working. */
   const blocking = computed<Problem[]>(() => problemsOf(draft.value, connectors.value))
   const validation = useValidation(draft, taskId, () => ready.value && offersValidation())

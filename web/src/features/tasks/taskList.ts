@@ -7,6 +7,8 @@ export interface TaskWanted {
   status: string
   mode: string
   connector: string
+  tag: string
+  owner: string
   sort: string
 }
 
@@ -16,12 +18,15 @@ const KEYS: Readonly<Record<string, Key>> = {
   status: ({ task }) => task.status,
   rows_s: ({ progress }) => progress?.rows_s ?? 0,
   last_run_at: ({ task }) => task.last_run_at ?? '',
+  owner: ({ task }) => task.owner.toLowerCase(),
 }
 
 export function wanted(all: readonly LiveTask[], want: TaskWanted): LiveTask[] {
   const find = want.find.trim().toLowerCase()
   return all.filter(({ task }) =>
-    task.name.toLowerCase().includes(find) &&
+    [task.name, ...task.tags, task.owner].some((text) => text.toLowerCase().includes(find)) &&
+    (!want.tag || task.tags.includes(want.tag)) &&
+    (!want.owner || task.owner === want.owner) &&
     (!want.status || (want.status === 'working' ? WORKING.has(task.status) : task.status === want.status)) &&
     (!want.mode || task.mode === want.mode) &&
     (!want.connector || [task.source_connector_id, task.destination_connector_id].includes(Number(want.connector))))

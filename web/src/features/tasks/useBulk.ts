@@ -19,6 +19,11 @@ export function useBulk() {
   const busy = ref(false)
   const results = ref<(BulkResult & { name: string })[]>([])
 
+  /** Add tags to tasks or take them away: nothing runs otherwise for it, so nobody is asked. */
+  async function tag(action: 'tag' | 'untag', tags: readonly string[], chosen: readonly LiveTask[]): Promise<void> {
+    await tell({ action, ids: chosen.map(({ task }) => task.id), tags }, chosen)
+  }
+
   async function run(action: BulkAction, chosen: readonly LiveTask[]): Promise<void> {
     const can = chosen.filter(({ task }) => action === 'delete' || task.allowed_actions.includes(action))
     const skipped = chosen.filter((live) => !can.includes(live))
@@ -32,13 +37,17 @@ export function useBulk() {
       ...(action === 'delete' ? { typed: `delete ${String(can.length)}` } : {}),
     })
     if (!yes) return
+    await tell({ action, ids: can.map(({ task }) => task.id) }, can)
+  }
+
+  async function tell(body: { action: string; ids: number[]; tags?: readonly string[] }, chosen: readonly LiveTask[]): Promise<void> {
     busy.value = true
     try {
-      const names = new Map(can.map(({ task }) => [task.id, task.name]))
-      const answer = await call<{ results: BulkResult[] }>('post', '/api/tasks/bulk', { action, ids: [...names.keys()] })
+      const names = new Map(chosen.map(({ task }) => [task.id, task.name]))
+      const answer = await call<{ results: BulkResult[] }>('post', '/api/tasks/bulk', body)
       results.value = answer.results.map((one) => ({ ...one, name: names.get(one.id) ?? '' }))
       const bad = results.value.filter((one) => !one.ok).length
-      toasts.done(`${String(answer.results.length - bad)} of ${String(answer.results.length)} tasks accepted ${action}.`)
+      toasts.done(`${String(answer.results.length - bad)} of ${String(answer.results.length)} tasks accepted ${body.action}.`)
     } catch (error) {
       toasts.failed(error)
     } finally {
@@ -46,5 +55,5 @@ export function useBulk() {
     }
   }
 
-  return { busy, results, run }
+  return { busy, results, run, tag }
 }

@@ -142,6 +142,8 @@ export function briefly(task: TaskView): LiveTask {
     progress: null,
     task: {
       ...task,
+      tags: task.tags ?? [],
+      owner: task.owner ?? '',
       mode: task.mode ?? 'full_load',
       table_count: task.source_tables.length,
       schedule_type: task.schedule_type ?? 'manual',

@@ -11,10 +11,13 @@ interface Prefs {
   shortcuts: boolean
   rail: 'wide' | 'narrow'
   welcomed: boolean
+  density: 'normal' | 'compact'
+  /** Columns that are not shown, by list. */
+  hidden: Record<string, string[]>
 }
 
 const KEY = 'dtaas.prefs'
-const DEFAULTS: Prefs = { theme: 'system', zone: 'local', shortcuts: true, rail: 'wide', welcomed: false }
+const DEFAULTS: Prefs = { theme: 'system', zone: 'local', shortcuts: true, rail: 'wide', welcomed: false, density: 'normal', hidden: {} }
 
 export function readPrefs(text: string | null): Prefs {
   try {
@@ -34,5 +37,6 @@ export const usePrefs = defineStore('prefs', () => {
   const dark = computed(() => prefs.theme === 'dark' || (prefs.theme === 'system' && seen.dark))
   watch(prefs, () => { localStorage.setItem(KEY, JSON.stringify(prefs)) })
   watch(dark, (on) => document.documentElement.classList.toggle('dark', on), { immediate: true })
+  watch(() => prefs.density, (now) => document.documentElement.classList.toggle('compact', now === 'compact'), { immediate: true })
   return { prefs, dark }
 })
