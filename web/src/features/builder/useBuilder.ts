@@ -140,10 +140,5 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
     const at = Number(block.replace('transform-', ''))
     change(moveTransformation(draft.value, at, at + step))
   }
-  function remove(block: string): void {
-    const at = Number(block.replace('transform-', ''))
-    change({ ...draft.value, transformations: draft.value.transformations.filter((_, index) => index !== at) })
-  }
-
-  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move, remove }
+  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move }
 }
