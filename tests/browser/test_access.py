@@ -1,14 +1,19 @@
 """WCAG 2.2 AA on every route, light and dark, and no page wider than a phone."""
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.accessibility import DRAWN, violations
+from dtaas.model.schema import TableRef
+from tests.browser.accessibility import violations, violations_in_both_themes
 from tests.browser.conftest import LIMIT_MS
 from tests.system.conftest import LINEITEM, ORDERS, Daemon
 
 pytestmark = pytest.mark.timeout(180)
 expect.set_options(timeout=LIMIT_MS)
+NATION = TableRef("dbo", "nation")
 MEANWHILE = "main h1, .login h1"
 
 
@@ -35,6 +40,7 @@ async def routes(daemon: Daemon) -> list[str]:
         f"/builder/{task}",
         f"/builder/{task}?view=list",
         f"/builder/{task}?part=columns",
+        f"/builder/{task}?part=tables",
         f"/builder/{task}?part=problems",
         f"/builder/{task}?part=yaml",
         "/builder",
@@ -57,15 +63,69 @@ async def test_every_route_passes_axe_in_light_and_dark(page: Page, daemon: Daem
         await page.goto(address)
         await page.locator(MEANWHILE).first.wait_for(state="attached")
         await expect(page.locator("[aria-busy=true]")).to_have_count(0)
-        for theme in ("light", "dark"):
-            await page.emulate_media(color_scheme=theme)
-            dark = page.locator("html.dark")
-            await expect(dark).to_have_count(int(theme == "dark"))
-            await page.evaluate(DRAWN)
-            if found := await violations(page):
-                wrong[f"{theme} {address}"] = found
-        await page.emulate_media(color_scheme="light")
+        if found := await violations_in_both_themes(page):
+            wrong[address] = found
     assert wrong == {}
+
+
+async def test_every_page_of_the_router_is_among_the_routes(daemon: Daemon):
+    router = (Path(__file__).parents[2] / "web" / "src" / "app" / "router.ts").read_text()
+    paths = re.findall(r"path: '(/[^']*)'", router)
+    assert len(paths) > 10
+    visited = [address.split("?")[0] for address in await routes(daemon)]
+    for path in paths:
+        pattern = re.sub(r":\w+(\([^)]*\))?[?*+]?", "[^/]+", path)
+        assert any(re.fullmatch(pattern, one) for one in visited), path
+
+
+@pytest.mark.timeout(300)
+async def test_every_dialog_passes_axe_in_light_and_dark(page: Page, daemon: Daemon):
+    source, target = await daemon.source(), await daemon.s3()
+    task = await daemon.task(source, target, ORDERS, NATION)
+    await page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    wrong: dict[str, list[str]] = {}
+
+    async def look(name: str) -> None:
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        if found := await violations_in_both_themes(page):
+            wrong[name] = found
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+
+    await page.goto("/tasks")
+    await expect(page.locator(f"[data-task='{task}']")).to_be_visible()
+    await page.keyboard.press("?")
+    await look("keyboard")
+    await page.keyboard.press("Control+k")
+    await look("search")
+    await page.locator("[data-test=import-open]").click()
+    await look("import")
+    await page.goto("/connectors?new=1")
+    await look("kinds of connectors")
+    await page.goto("/connectors")
+    await page.get_by_role("button", name="Edit source").click()
+    await look("connector")
+    await page.goto(f"/builder/{task}")
+    await page.get_by_role("button", name="Insert a step before").first.click()
+    await look("insert a step")
+    await page.get_by_label("Name of the task").fill("another name")
+    await page.locator("[data-test=review]").click()
+    await expect(page.locator("[data-test=plan]")).to_be_visible()
+    await look("review")
+    assert wrong == {}
+
+
+async def test_settings_of_a_task_pass_axe(page: Page, daemon: Daemon):
+    task = await daemon.task(await daemon.source(), await daemon.s3(), ORDERS)
+    await page.emulate_media(reduced_motion="reduce", color_scheme="light")
+    for which in ("schedule", "options"):
+        await page.goto(f"/builder/{task}?set={which}")
+        await page.get_by_role("button", name="Settings", exact=True).click()
+        await expect(page.locator(f"#panel-{which}")).to_be_visible()
+        for part in await page.locator("[data-test=options] details:not([open]) summary").all():
+            await part.click()
+        assert await violations_in_both_themes(page) == []
 
 
 async def test_axe_finds_what_is_wrong(page: Page):

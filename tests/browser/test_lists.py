@@ -1,0 +1,105 @@
+"""Lists as people like them: tags, columns, density, and keys that act on rows."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import LIMIT_MS
+from tests.system.conftest import ORDERS, Daemon
+
+pytestmark = pytest.mark.timeout(180)
+expect.set_options(timeout=LIMIT_MS)
+
+
+async def test_tasks_are_tagged_together_and_found_by_tag_and_owner(page: Page, daemon: Daemon):
+    source, target = await daemon.source(), await daemon.s3()
+    one = await daemon.task(source, target, ORDERS, name="one", owner="Ann")
+    two = await daemon.task(source, target, ORDERS, name="two", tags=["old"], source_tables=[])
+    await page.goto("/tasks")
+    for task in (one, two):
+        await page.locator(f"[data-task='{task}'] input[type=checkbox]").check()
+    bulk = page.locator("[data-test=bulk]")
+    await bulk.get_by_label("Tags, parted by commas").fill("nightly, lake")
+    await page.keyboard.press("Enter")
+    first = page.locator(f"[data-task='{one}']")
+    await expect(first.locator(".chip")).to_have_text(["nightly", "lake"])
+    await bulk.get_by_label("Tags, parted by commas").fill("old")
+    await bulk.get_by_role("button", name="take tag away").click()
+    second = page.locator(f"[data-task='{two}']")
+    await expect(second.locator(".chip")).to_have_text(["nightly", "lake"])
+    await page.get_by_role("combobox", name="Owner").select_option("Ann")
+    await expect(page.locator("[data-test=count]")).to_have_text("1 of 2")
+    await page.goto("/tasks")
+    await first.get_by_role("link", name="lake").click()
+    await expect(page).to_have_url(re.compile("tag=lake"))
+    await expect(page.locator("[data-test=count]")).to_have_text("2 of 2")
+    answer = await daemon.http.post(
+        "/api/tasks/bulk", json={"action": "untag", "ids": [two], "tags": ["lake"]}
+    )
+    assert answer.is_success, answer.text
+    await expect(page.locator("[data-test=count]")).to_have_text("1 of 2")
+
+
+async def test_columns_and_density_are_chosen_and_kept(page: Page, daemon: Daemon):
+    await daemon.task(await daemon.source(), await daemon.s3(), ORDERS)
+    await page.goto("/tasks")
+    head = page.locator("[data-test=tasks] thead th")
+    await expect(head).to_have_count(9)
+    cell = page.locator("[data-test=tasks] tbody td").first
+    before = await cell.evaluate("(cell) => getComputedStyle(cell).paddingTop")
+    await page.locator("[data-test=list-settings] summary").click()
+    await page.get_by_label("ETA").uncheck()
+    await page.get_by_label("Owner").last.uncheck()
+    await page.get_by_label("close together").check()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[data-test=list-settings] summary")).to_be_focused()
+    await expect(page.get_by_label("close together")).to_be_hidden()
+    await expect(head).to_have_count(7)
+    await page.reload()
+    await expect(head).to_have_count(7)
+    after = await cell.evaluate("(cell) => getComputedStyle(cell).paddingTop")
+    assert float(after.removesuffix("px")) < float(before.removesuffix("px"))
+    await page.goto("/connectors")
+    await page.locator("[data-test=list-settings] summary").click()
+    await page.get_by_label("Place").uncheck()
+    await expect(page.locator("[data-test=connectors] th", has_text="Place")).to_have_count(0)
+
+
+async def test_space_picks_a_row_and_a_dot_goes_to_what_can_be_done(page: Page, daemon: Daemon):
+    source, target = await daemon.source(), await daemon.s3()
+    tasks = [
+        await daemon.task(source, target, ORDERS, name=name, s3_file_format=name)
+        for name in ("csv", "json")
+    ]
+    await page.goto("/tasks")
+    await expect(page.locator("[data-test=tasks] tbody tr")).to_have_count(2)
+    await page.locator("h1").click()
+    await page.keyboard.press("j")
+    await page.keyboard.press("Space")
+    box = page.locator(f"[data-task='{tasks[0]}'] input[type=checkbox]")
+    await expect(box).to_be_checked()
+    await page.keyboard.press("j")
+    await expect(page.get_by_role("link", name="json")).to_be_focused()
+    await page.keyboard.press(".")
+    await expect(page.get_by_role("button", name="Start json")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("link", name="json")).to_be_focused()
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Space")
+    await expect(page.locator("[data-test=bulk]")).to_contain_text("1 selected")
+
+
+@pytest.mark.parametrize("width", [320, 360, 390])
+async def test_the_top_bar_of_a_phone_is_one_line(page: Page, width: int):
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto("/")
+    await expect(page.locator("[data-test=pill]")).to_contain_text("Live")
+    box = await page.locator("header.bar").bounding_box()
+    assert box is not None
+    assert box["height"] < 60
+    for name in ("Pause updates", "Search", "Help and keyboard shortcuts"):
+        button = await page.get_by_role("button", name=name, exact=True).bounding_box()
+        assert button is not None
+        assert button["x"] + button["width"] <= width
+        assert min(button["width"], button["height"]) >= 24
