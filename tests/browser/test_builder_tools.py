@@ -13,8 +13,8 @@ expect.set_options(timeout=LIMIT_MS)
 NATION = TableRef("dbo", "nation")
 STEPS = [
     {"type": "filter_rows", "condition": "n_nationkey > 1"},
-    {"type": "rename_column", "column": "n_name", "new_name": "country"},
-    {"type": "drop_column", "columns": ["n_comment"]},
+    {"type": "rename_column", "column": "n_name", "to": "country"},
+    {"type": "replace_value", "column": "n_comment", "find": "x", "replacement": "y"},
 ]
 
 
@@ -55,7 +55,7 @@ async def test_several_steps_are_picked_copied_pasted_and_removed(page: Page, da
     await page.goto(f"/builder/{task}")
     nodes = page.locator(".vue-flow__node")
     await page.locator(".vue-flow__node", has_text="1 filter rows").click()
-    await page.locator(".vue-flow__node", has_text="3 drop column").click(modifiers=["Control"])
+    await page.locator(".vue-flow__node", has_text="3 replace value").click(modifiers=["Control"])
     await expect(page.locator("[data-test=remove-steps]")).to_have_text("Remove 2")
     await page.keyboard.press("Control+c")
     await page.keyboard.press("Control+v")
@@ -68,8 +68,8 @@ async def test_several_steps_are_picked_copied_pasted_and_removed(page: Page, da
     await page.get_by_role("button", name="Undo").click()
     await expect(nodes).to_have_count(7)
     assert await stored_types(page, daemon, task) == [
-        *("filter_rows", "rename_column", "drop_column"),
-        *("filter_rows", "drop_column"),
+        *("filter_rows", "rename_column", "replace_value"),
+        *("filter_rows", "replace_value"),
     ]
 
 
@@ -97,7 +97,7 @@ async def test_a_long_pipeline_has_a_map(page: Page, daemon: Daemon):
     await expect(page.locator(".vue-flow__node")).to_have_count(5)
     await expect(page.locator("[data-test=minimap]")).to_have_count(0)
     await page.locator("[data-test=copy-steps]").wait_for()
-    await page.locator(".vue-flow__node", has_text="3 drop column").click()
+    await page.locator(".vue-flow__node", has_text="3 replace value").click()
     await page.locator("[data-test=copy-steps]").click()
     for _ in range(4):
         await page.locator("[data-test=paste-steps]").click()
