@@ -118,6 +118,21 @@ async def test_a_channel_is_made_tried_changed_and_deleted(page: Page, daemon: D
     assert (await daemon.get("/api/alerts/channels"))["items"] == []
 
 
+async def test_a_list_of_addresses_is_typed_as_people_type(page: Page, daemon: Daemon):
+    await page.goto("/alerts")
+    await page.locator("[data-test=new-channel]").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("mail")
+    await dialog.get_by_label("Tells by").select_option("mail")
+    await dialog.locator("#f-host").fill("mail.example")
+    await dialog.locator("#f-sender").fill("dtaas@mail.example")
+    await dialog.locator("#f-recipients").press_sequentially("ann@mail.example, bob@mail.example")
+    await page.locator("[data-test=save-channel]").click()
+    await expect(page.locator("[data-test=channels] li", has_text="mail")).to_be_visible()
+    [channel] = (await daemon.get("/api/alerts/channels"))["items"]
+    assert channel["config"]["recipients"] == ["ann@mail.example", "bob@mail.example"]
+
+
 async def test_the_dialogs_of_alerts_pass_axe(page: Page):
     await page.emulate_media(reduced_motion="reduce")
     await page.goto("/alerts")

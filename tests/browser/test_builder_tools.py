@@ -173,8 +173,9 @@ async def test_the_review_names_the_task_that_is_waited_for(page: Page, daemon: 
     await page.get_by_role("button", name="Settings", exact=True).click()
     await page.locator("#b-when").select_option("after_task")
     await page.locator("#b-after").select_option("the first of two")
-    await typed(page.locator("#b-tags"), "nightly, lake")
-    await typed(page.locator("#b-owner"), "team lake")
+    for field, text in (("tags", "nightly, lake"), ("owner", "team lake"), ("about", "Why")):
+        await page.locator(f"#b-{field}").press_sequentially(text)
+        await page.keyboard.press("Tab")
     await page.locator("[data-test=review]").click()
     review = page.get_by_role("dialog")
     await expect(review).to_contain_text("after_task: the first of two")
@@ -183,3 +184,4 @@ async def test_the_review_names_the_task_that_is_waited_for(page: Page, daemon: 
     await expect(page.locator("[data-test=status]")).to_be_visible()
     stored = await daemon.get(f"/api/tasks/{second}")
     assert (stored["tags"], stored["owner"]) == (["nightly", "lake"], "team lake")
+    assert stored["description"] == "Why"

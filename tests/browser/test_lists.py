@@ -13,9 +13,9 @@ expect.set_options(timeout=LIMIT_MS)
 
 
 async def test_tasks_are_tagged_together_and_found_by_tag_and_owner(page: Page, daemon: Daemon):
-    source, target = await daemon.source(), await daemon.s3()
-    one = await daemon.task(source, target, ORDERS, name="one", owner="Ann")
-    two = await daemon.task(source, target, ORDERS, name="two", tags=["old"], source_tables=[])
+    source = await daemon.source()
+    one = await daemon.task(source, await daemon.s3(), ORDERS, name="one", owner="Ann")
+    two = await daemon.task(source, await daemon.s3(), ORDERS, name="two", tags=["old"])
     await page.goto("/tasks")
     for task in (one, two):
         await page.locator(f"[data-task='{task}'] input[type=checkbox]").check()
@@ -67,10 +67,9 @@ async def test_columns_and_density_are_chosen_and_kept(page: Page, daemon: Daemo
 
 
 async def test_space_picks_a_row_and_a_dot_goes_to_what_can_be_done(page: Page, daemon: Daemon):
-    source, target = await daemon.source(), await daemon.s3()
+    source = await daemon.source()
     tasks = [
-        await daemon.task(source, target, ORDERS, name=name, s3_file_format=name)
-        for name in ("csv", "json")
+        await daemon.task(source, await daemon.s3(), ORDERS, name=name) for name in ("csv", "json")
     ]
     await page.goto("/tasks")
     await expect(page.locator("[data-test=tasks] tbody tr")).to_have_count(2)

@@ -106,7 +106,7 @@ def test_a_rate_rises_and_falls_by_the_latest_day() -> None:
     bad = [ended(50, FAILED), ended(49, FAILED), ended(48, FAILED)]
     # The fifth end makes it a rate: 2 of 5. A day later too few are left.
     assert found(AlertKind.ERROR_RATE, past(*good, *bad), threshold=30) == [(49, 35)]
-    assert found(AlertKind.ERROR_RATE, past(*good, *bad), threshold=50) == []
+    assert found(AlertKind.ERROR_RATE, past(*good, *bad), threshold=60) == []
 
 
 def test_no_success_is_told_after_the_limit_and_is_over_with_the_next() -> None:

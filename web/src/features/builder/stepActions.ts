@@ -16,7 +16,7 @@ export function withoutSteps(draft: Draft, at: readonly number[]): Draft {
 /** Put steps before the step that is there; at the end when there is none. */
 export function withSteps(draft: Draft, steps: readonly Transformation[], before: number): Draft {
   const { transformations: all } = draft
-  return { ...draft, transformations: [...all.slice(0, before), ...steps.map((step) => structuredClone(step)), ...all.slice(before)] }
+  return { ...draft, transformations: [...all.slice(0, before), ...steps.map((step) => JSON.parse(JSON.stringify(step)) as Transformation), ...all.slice(before)] }
 }
 
 /** Steps as a text that other programs can hold on to. */

@@ -1,14 +1,14 @@
 /** Several steps at once: chosen, copied, pasted, removed, by buttons and by the keys everybody knows. */
-import { computed, onBeforeUnmount, onMounted, ref, type Ref } from 'vue'
+import { computed, onBeforeUnmount, onMounted, shallowRef, type Ref } from 'vue'
 
 import type { Draft, Transformation } from './draft'
 import { stepsAmong, stepsIn, textOf, withoutSteps, withSteps } from './stepActions'
 
 /** What was copied last, for the button: a browser may keep its own clipboard closed. */
-const copied = ref<readonly Transformation[]>([])
+const copied = shallowRef<readonly Transformation[]>([])
 
 export function useStepActions(draft: Ref<Draft>, chosen: Ref<string>) {
-  const picked = ref<ReadonlySet<string>>(new Set())
+  const picked = shallowRef<ReadonlySet<string>>(new Set())
   const steps = computed(() => stepsAmong(picked.value.size ? picked.value : [chosen.value]))
 
   function pick(id: string, on: boolean): void {

@@ -28,6 +28,7 @@ export function toYaml(draft: Draft, connectors: readonly ConnectorView[], tasks
   const { source_connector_id: source, destination_connector_id: destination, ...rest } = draft
   const all: Record<string, unknown> = { ...rest, transformations: rulesOf(draft.transformations), source: name(source), destination: name(destination), schedule: renamed(rest.schedule, 'after_task_id', 'after_task', (id) => tasks.find((one) => one.id === id)?.name) }
   const keys = [...ORDER, ...Object.keys(rest).filter((key) => !ORDER.includes(key)).sort()]
+  if (isMapping(all['schedule'])) all['schedule'] = Object.fromEntries(Object.entries(all['schedule'] as object).filter(([key, value]) => key !== 'after_task_id' || value !== null))
   const shown = keys.filter((key) => !isEmpty(all[key])).map((key) => [key, all[key]])
   return stringify({ apiVersion: API_VERSION, kind: 'task', ...Object.fromEntries(shown) }, { lineWidth: 110, aliasDuplicateObjects: false })
 }
