@@ -10,7 +10,11 @@ from msgspec import Struct, convert
 from msgspec.structs import replace
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
+from dtaas.connectors.snowflake.layout import CURRENT, POSITION, Places
+from dtaas.connectors.snowflake.names import quoted
+from dtaas.connectors.snowflake.sessions import SessionPool
 from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.load import TargetTable
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import (
     Binary,
@@ -87,7 +91,7 @@ class SnowflakeGround(Struct, frozen=True):
 
 
 class SnowflakeArrivals:
-    """A table in Snowflake, which keeps rows and not changes; read through the connector."""
+    """A table in Snowflake, which keeps rows or their versions; read through the connector."""
 
     def __init__(self, config: Mapping[str, Any], name: str) -> None:
         self._config = convert(config, SnowflakeConfig)
@@ -97,11 +101,13 @@ class SnowflakeArrivals:
         """Read the table as it is.
 
         Raises:
-            ValueError: two rows have one id.
+            ValueError: two rows have one id, or one change made two versions.
         """
         guids = {c.name for c in table.extra if c.declaration == "uniqueidentifier"}
         found: dict[int, Row] = {}
-        for row in anyio.run(self._scanned, schema_of(table)):
+        # What is read again for new columns comes at the position of a change, as its version.
+        once = not table.is_altered
+        for row in anyio.run(self._scanned, schema_of(table), once):
             if row[ID] in found:
                 raise ValueError(f"{table.name}: two rows have the id {row[ID]}")
             found[row[ID]] = {
@@ -112,7 +118,7 @@ class SnowflakeArrivals:
     def transactions(self, table: Table) -> None:
         """Return None: only rows are kept."""
 
-    async def _scanned(self, schema: TableSchema) -> list[dict[str, Any]]:
+    async def _scanned(self, schema: TableSchema, once: bool) -> list[dict[str, Any]]:
         destination = SnowflakeDestination(self._config, task_name="", database="")
         rows: list[dict[str, Any]] = []
 
@@ -125,11 +131,25 @@ class SnowflakeArrivals:
             there = set() if standing is None else {name for name, _ in standing.columns}
             held = tuple(c for c in schema.columns if c.name in there)
             await destination.scan(target, replace(schema, columns=held), take)
+            if once and CURRENT in there:
+                await self._require_one_version(target)
         finally:
             await destination.aclose()
         # A column comes with the first change behind it; until then it is NULL everywhere.
         missing = dict.fromkeys(c.name for c in schema.columns if c not in held)
         return [row | missing for row in rows]
+
+    async def _require_one_version(self, target: TargetTable) -> None:
+        table = Places(self._config, task_name="", database="").table(target)
+        key = f"{quoted(ID)}, {quoted(POSITION)}"
+        sql = f"SELECT {key} FROM {table} GROUP BY {key} HAVING COUNT(*) > 1 LIMIT 5"
+        pool = SessionPool(self._config)
+        try:
+            doubled = await pool.run("dtaas chaos", f"Reading {target}", sql)
+        finally:
+            await pool.aclose()
+        if doubled:
+            raise ValueError(f"{target}: two versions of one change: {doubled}")
 
 
 def schema_of(table: Table) -> TableSchema:

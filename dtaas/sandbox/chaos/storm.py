@@ -94,7 +94,7 @@ class Storm:
             kind = DELTA if self._dice.random() < weather.delta_share else LAKE
             if self._own_dice(f"snowflake {number}").random() < weather.snowflake_share:
                 kind = SNOWFLAKE
-            plan = self._plan(number)
+            plan = self._plan(number, kind)
             place = places.make(kind, f"{plan.name}_{daemon.kills}")
             self._kinds[plan.name] = kind
             self._histories.append(History(plan, ground.server, place))
@@ -187,8 +187,9 @@ class Storm:
             for history in self._histories:
                 group.start_soon(do, history)
 
-    def _plan(self, number: int) -> Plan:
+    def _plan(self, number: int, kind: str) -> Plan:
         dice = self._own_dice(f"plan {number}")
+        keeps = kind == SNOWFLAKE and self._own_dice(f"history {number}").random() < 1 / 2
         return Plan(
             seed=self._seed * self._weather.histories + number,
             name=f"h{self._seed}_{number}",
@@ -201,6 +202,7 @@ class Storm:
                 "on_gap": "reload",
                 "max_attempts": 100,
                 "merge_interval_s": 0,
+                "history": keeps,
             },
         )
 
