@@ -29,6 +29,8 @@ from dtaas.model.errors import (
 from dtaas.model.schema import TableSchema
 
 log = structlog.get_logger()
+_FORGET_EVERY = 500
+"""Windows after which their records are thinned out."""
 
 
 class SnowflakeStream:
@@ -43,6 +45,7 @@ class SnowflakeStream:
         self.blocking = blocking
         self._writer = uuid.uuid4().hex
         self._epoch = 0
+        self._windows = 0
         self._tag = tag_of(stream.owner, stream.tracked.table)
         self._what = f"Merging into {stream.target}"
 
@@ -77,10 +80,11 @@ class SnowflakeStream:
             shape = places.shape(stream.options)
             await evolve(session, places, stream.target, stream.tracked.schema, shape)
             standing = await self._standing(session)
-        self._require(standing)
-        held = standing.position
-        if held is None or (before.position is None and held == stream.base.hex()):
-            return None
+            self._require(standing)
+            held = standing.position
+            if held is None or (before.position is None and held == stream.base.hex()):
+                return None
+            await self._forget_before(session, held, below=self._epoch)
         return bytes.fromhex(held)
 
     async def apply(self, rows: pa.Table | None, window: ChangeWindow) -> bool:
@@ -126,7 +130,17 @@ class SnowflakeStream:
             await self._merge(session, rows, staged, within)
         await session.run(self._what, self._position(window.to.hex(), rows=count, within=within))
         await self._commit(session, window.to)
+        self._windows += 1
+        if self._windows % _FORGET_EVERY == 0:
+            await self._forget_before(session, window.to.hex(), below=self._epoch + 1)
         return False
+
+    async def _forget_before(self, session: Session, position: str, *, below: int) -> None:
+        stream = self.stream
+        sql = statements.forget_before(
+            self._places, stream.target, stream.generation, position, below
+        )
+        await session.run(self._what, sql)
 
     async def _begun(self, session: Session) -> str:
         return await begun(session, self._what, self._places.table(self.stream.target))

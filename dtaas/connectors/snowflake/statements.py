@@ -253,6 +253,21 @@ def forget_beyond(
     )
 
 
+def forget_before(
+    places: Places, target: TargetTable, generation: str, position: str, below: int
+) -> str:
+    """Return the statement that forgets what later records have replaced: none is ever changed.
+
+    Args:
+        position: where `generation` stands; its earlier ones go, and other generations.
+        below: an epoch; records of this one and later ones stay.
+    """
+    return (
+        f'DELETE FROM {places.positions} WHERE "TARGET" = {key_of(target)} AND "EPOCH" < {below}'
+        f' AND ("GENERATION" <> {text(generation)} OR "POSITION" < {text(position)})'
+    )
+
+
 def add_position(
     places: Places,
     target: TargetTable,

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from msgspec.structs import replace
 
+import dtaas.connectors.snowflake.changes as changes_module
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
-from dtaas.model.errors import DestinationConflictError
-from tests.contract.change_rows import Change
+from dtaas.model.errors import DestinationConflictError, OwnershipLostError
+from tests.contract.change_rows import Change, place
 from tests.contract.merging_destination import (
     Both,
     MergingDestinationContract,
@@ -45,6 +46,37 @@ class TestSnowflakeChanges(MergingDestinationContract):
             await destination.open_stream(stream)
         await apply(later, stream, window(0, 1), changes)
         assert [row[0] for row in await rows_at(later)] == [0, 5]
+
+    async def test_an_earlier_owner_is_refused_before_the_stream_is_opened(
+        self, destination: SnowflakeDestination
+    ) -> None:
+        stream = await loaded(destination, range(1))
+        await destination.open_stream(stream)
+        later = self.another(destination)
+        await later.claim(stream.target, replace(stream.owner, epoch=stream.owner.epoch + 1))
+        with pytest.raises(OwnershipLostError, match="a later owner"):
+            await apply(destination, stream, window(0, 1), [("I", 1, (5, "l", "b", None), None)])
+        assert [row[0] for row in await rows_at(later)] == [0]
+
+    async def test_records_of_windows_do_not_pile_up(
+        self, destination: SnowflakeDestination, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(changes_module, "_FORGET_EVERY", 3)
+        stream = await loaded(destination, range(1))
+
+        async def records() -> list[str]:
+            positions = destination._places.positions
+            rows = await run(f'SELECT "POSITION" FROM {positions} ORDER BY 1')
+            return [row[0] for row in rows]
+
+        for at, life in ((0, destination), (3, self.another(destination))):
+            assert await life.open_stream(stream) == (place(at) if at else None)
+            for number in range(at, at + 3):
+                await apply(life, stream, window(number, number + 1))
+            assert await records() == [place(at + 3).hex()]
+        last = self.another(destination)
+        assert await last.open_stream(stream) == place(6)
+        assert await records() == [place(0).hex(), place(6).hex()]
 
 
 async def test_deleted_rows_stay_marked_when_asked(config: SnowflakeConfig, run: Run) -> None:
