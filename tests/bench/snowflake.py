@@ -37,6 +37,7 @@ from tests.contract.change_rows import place
 from tests.contract.destination import load_of, write_chunk
 
 ROWS = 500_000
+ROUNDS = 7
 INSERTED = 2_000
 BATCH = 1_000
 MERGES = 20
@@ -68,16 +69,25 @@ def rows(count: int) -> pa.Table:
 
 
 class Lag:
-    """The longest the event loop stood still, in milliseconds."""
+    """The longest the event loop was away while we loaded, in milliseconds.
+
+    Attributes:
+        ours: the loop works for us now, not for another contestant.
+        worst_ms: by the clock, with what other processes took of the machine.
+        busiest_ms: by the loop's own processor time.
+    """
 
     def __init__(self) -> None:
-        self.worst_ms = 0.0
+        self.ours = False
+        self.worst_ms = self.busiest_ms = 0.0
 
     async def watch(self) -> None:
         while True:
-            asked = time.perf_counter()
+            asked, worked, ours = time.perf_counter(), time.thread_time(), self.ours
             await anyio.sleep(0.005)
-            self.worst_ms = max(self.worst_ms, (time.perf_counter() - asked - 0.005) * 1000)
+            if ours and self.ours:
+                self.worst_ms = max(self.worst_ms, (time.perf_counter() - asked - 0.005) * 1000)
+                self.busiest_ms = max(self.busiest_ms, (time.thread_time() - worked) * 1000)
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -162,14 +172,17 @@ async def race(emulator: SnowflakeEmulator, count: int, folder: Path) -> dict[st
     stream: TableStream | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(lag.watch)
-        for _ in range(3):
+        for _ in range(ROUNDS):
             began = time.perf_counter()
+            lag.ours = True
             stream = await load(destination, table)
+            lag.ours = False
             ours.append(time.perf_counter() - began)
             files.append(await timed(lambda: by_file(connection, table, folder)))
         few = table.slice(0, INSERTED)
         inserted = await timed(lambda: by_insert(connection, few))
         assert stream is not None
+        lag.ours = True
         merged = await merges(destination, replace(stream))
         group.cancel_scope.cancel()
     await destination.aclose()
@@ -183,6 +196,7 @@ async def race(emulator: SnowflakeEmulator, count: int, folder: Path) -> dict[st
         "merges_per_second": round(merged, 2),
         "rows_a_merge": BATCH,
         "loop_lag_ms": round(lag.worst_ms, 1),
+        "loop_busy_ms": round(lag.busiest_ms, 1),
     }
 
 
