@@ -82,7 +82,7 @@ class TableLoader:
 
     async def _resume_or_plan(self) -> TableLoad:
         context = self._context
-        schema = context.spec.taken(await context.source.describe(self._table))
+        schema = self._keyed(context.spec.taken(await context.source.describe(self._table)))
         mapped = context.spec.mapped_target(self._table)
         target = context.destination.target_of(self._table, mapped)
         await context.destination.claim(
@@ -99,6 +99,13 @@ class TableLoader:
             await context.destination.abandon(load)
             await context.ledger.mark_abandoned(load.load_id)
         return await self._plan(schema, target, options)
+
+    def _keyed(self, schema: TableSchema) -> TableSchema:
+        """Give a table the key its mapping declares, where a load tells versions apart by it."""
+        key = self._mapping.key
+        if not key or not self._context.spec.keeps_history(self._table):
+            return schema
+        return replace(schema, key=key) if {c.name for c in schema.columns} >= {*key} else schema
 
     async def _plan(
         self, schema: TableSchema, target: TargetTable, options: WriteOptions

@@ -1,4 +1,4 @@
-"""Two daemons on one table in Snowflake: the later one writes, the earlier one is refused.
+"""Versions in Snowflake, each once: of two daemons the later writes, a declared key tells rows apart.
 
 Targets keep every version of their rows, so that whatever is written twice is there twice.
 """
@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from dtaas.model.schema import TableRef
-from dtaas.model.task import TaskStatus
+from dtaas.model.task import TableMapping, TaskStatus
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
 from tests.integration.sqlserver_source.database import Database
@@ -134,3 +134,25 @@ async def test_another_installation_takes_the_table_over_when_told(
         await refused(earlier, OTHERS, TAKEN_OVER)
         await arrived(two, 2)
         await later.stop()
+
+
+async def test_a_declared_key_tells_versions_apart(
+    tmp_path: Path, database: Database, snowflake: SnowflakeEmulator
+) -> None:
+    await database.create(T, "id int NOT NULL, n int NULL", "0, 0", "1, 0", "2, 0")
+    setting = Versions(tmp_path, database)
+    setting.emulator = snowflake
+    setting.mappings = (TableMapping(source=T, key=("id",)),)
+    async with setting.life(T, history=True, merge_interval_s=0.05) as life:
+        await life.start()
+        await life.streaming()
+        await arrived(setting, 0)
+        await database.run("UPDATE t SET n = 1")
+        await arrived(setting, 1)
+        await life.stop()
+    async with setting.life() as life:
+        await life.start(force=True)  # loaded anew: nothing differs, so that no version comes
+        await life.streaming()
+        await database.run("UPDATE t SET n = 2")
+        await arrived(setting, 2)
+        await life.stop()
