@@ -1,6 +1,7 @@
 """The example of config/: nginx with TLS before two daemons, for the API and for live data."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ from tests.integration.api.certificates import write_certificate
 from tests.system.conftest import LIMIT_S, Daemon, Make
 
 CONF = Path(__file__).parents[2] / "config" / "nginx.conf"
-NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 NAME = "dtaas.example.com"
 AROUND = """
 daemon off;
