@@ -129,7 +129,7 @@ async def test_systemd_is_told_and_its_watchdog_fed(life: Life) -> None:
             process.send_signal(signal.SIGTERM)
             while "STOPPING=1" not in told:
                 told.append((await anyio.to_thread.run_sync(systemd.recv, 4096)).decode())
-    assert told[0] == "READY=1"
+    assert next(t for t in told if t != "WATCHDOG=1") == "READY=1"  # a slow start is fed, too
 
 
 async def test_two_daemons_on_one_database_are_refused(life: Life) -> None:
