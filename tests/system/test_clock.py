@@ -29,18 +29,30 @@ async def until_executions(daemon: Daemon, task_id: int, number: int) -> list[di
 async def test_schedules_go_on_when_the_clock_is_set(make_daemon: Make, tmp_path: Path) -> None:
     clock = Clock(tmp_path)
     daemon = await make_daemon(**clock.environ)
+    source, region = await daemon.source(), TableRef("dbo", "region")
     task_id = await daemon.task(
-        await daemon.source(),
+        source,
         await daemon.folder(tmp_path / "out"),
-        TableRef("dbo", "region"),
+        region,
         schedule_type="interval",
         schedule_interval_seconds=10,
     )
-    await until_executions(daemon, task_id, 1)
+    follower = await daemon.task(
+        source,
+        await daemon.folder(tmp_path / "after"),
+        region,
+        schedule_type="after_task",
+        schedule={"after_task_id": task_id},
+    )
+    followed = await until_executions(daemon, follower, 1)
+    before = await until_executions(daemon, task_id, 1)
     clock.jump(-DAY_S)
-    back = await until_executions(daemon, task_id, 2)
+    back = await until_executions(daemon, task_id, len(before) + 1)
+    followed = await until_executions(daemon, follower, len(followed) + 1)
+    back = await until_executions(daemon, task_id, len(back))
     clock.jump(2 * DAY_S)
     found = await until_executions(daemon, task_id, len(back) + 1)
+    await until_executions(daemon, follower, len(followed) + 1)
     assert len(found) < len(back) + 4  # two days that were jumped over are not made up for
     assert {e["status"] for e in found} == {"completed"}
     ready = await daemon.http.get("/api/health/ready")
