@@ -50,7 +50,7 @@ async def check_source(endpoint: Endpoint, pool: ControlPool, on_step: OnStep) -
         return await _cdc(pool, database, captures=captures)
 
     await checker.step("cdc", cdc)
-    if captures:
+    if captures and not config.application_intent_read_only:  # a secondary has no jobs
         await checker.step("capture", lambda: capture_works(pool))
         await checker.step("retention", lambda: keeps_enough(pool))
     return checker.report()

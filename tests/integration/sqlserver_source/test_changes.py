@@ -218,6 +218,8 @@ async def test_a_connector_test_sees_whether_capture_works_and_keeps_enough(
     found = await steps(database.config)
     assert (found["capture"].status, found["retention"].status) == (StepStatus.OK, StepStatus.OK)
     assert "72 h" in found["retention"].detail
+    secondary = await steps(replace(database.config, application_intent_read_only=True))
+    assert not {"capture", "retention"} & secondary.keys()
     server = database.server
     server.capture.paused = True
     await server.set_clock(120)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import structlog
 from anyio import current_time
 
 from dtaas.connectors.sqlserver.control import ControlPool
@@ -17,6 +18,7 @@ SELECT j.job_type, j.retention FROM msdb.dbo.cdc_jobs AS j WHERE j.database_id =
 _KEPT_S: Final = 600.0
 _MINUTE_S: Final = 60.0
 _TYPE, _RETENTION = 1, 7  # columns of what the procedure answers
+log = structlog.get_logger()
 
 
 class Retention:
@@ -38,7 +40,8 @@ class Retention:
                 minutes = await self._minutes()
             except RetryableError:
                 raise
-            except DtaasError:  # without the jobs there is nothing to know; the changes say more
+            except DtaasError as error:  # the stream goes on without it
+                log.info("retention_not_known", code=error.code, error=error.detail)
                 minutes = None
             self._known = None if minutes is None else minutes * _MINUTE_S
             self._asked_at = current_time()
