@@ -61,6 +61,9 @@ async def test_load_then_changes(setting: Setting) -> None:
             return progress.tables[0].lag_s == 0 and progress.tables[0].changes > 0
 
         await life.until(caught_up)
+        progress = life.supervisor.progress(life.task_id)
+        assert progress is not None
+        assert progress.tables[0].retention_margin_h == pytest.approx(72, abs=0.1)
         task = await life.stop()
         assert task.status is TaskStatus.STOPPED
     head = setting.table(T).head()
