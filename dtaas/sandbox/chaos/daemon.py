@@ -37,7 +37,7 @@ class Daemon:
         self._environ = environ
         self._process: Process | None = None
         self._life = AsyncExitStack()
-        self._http = httpx.AsyncClient(base_url=f"http://{_HOST}:{self._port}", timeout=30)
+        self._http = httpx.AsyncClient(base_url=f"http://{_HOST}:{self._port}", timeout=120)
 
     async def start(self) -> None:
         """Begin a life; return when it is ready.
