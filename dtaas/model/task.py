@@ -187,7 +187,7 @@ class TaskOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     concurrent_tables: Annotated[int, Meta(ge=1, le=64)] = 2
     concurrent_chunks: Annotated[int, Meta(ge=1, le=64)] = 2
     chunk_rows: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 500_000
-    in_flight_mb: Annotated[int, Meta(ge=8, le=16_384)] = 16
+    in_flight_mb: Annotated[int, Meta(ge=8, le=16_384)] = 12
     time_limit_s: Annotated[int, Meta(ge=0)] = 12 * 3600
     no_progress_s: Annotated[int, Meta(ge=5)] = 600
     max_attempts: Annotated[int, Meta(ge=1, le=100)] = 5
