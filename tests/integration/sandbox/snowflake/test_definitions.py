@@ -255,3 +255,13 @@ async def test_a_schema_may_be_wished_for_by_many_at_once(connect: Connect) -> N
         async with create_task_group() as group:
             for connection in connections:
                 group.start_soon(wish, connection, name)
+
+
+async def test_names_have_255_characters_at_most(run: Run) -> None:
+    longest, text = "é" * 255, "x" * 300
+    await run(f'CREATE TABLE "{longest}" ("{longest}" VARCHAR)')
+    await run(f"INSERT INTO \"{longest}\" SELECT 'it''s \"{text}\"'")
+    assert await run(f'SELECT LENGTH("{longest}") FROM "{longest}"') == [(307,)]
+    with pytest.raises(ProgrammingError, match="256") as refused:
+        await run(f'CREATE TABLE "{longest}x" ("A" INT)')
+    assert refused.value.errno == 1003
