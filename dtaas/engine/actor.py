@@ -25,6 +25,8 @@ from dtaas.engine.table_search import with_tables_found
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
 from dtaas.model.changes import Capture, capture_of
 from dtaas.model.connectors import Connector
+from dtaas.model.drift import waits
+from dtaas.model.drift_ports import SchemaHistory
 from dtaas.model.errors import DtaasError
 from dtaas.model.events import ExecutionChanged, TaskChanged
 from dtaas.model.execution import (
@@ -169,31 +171,37 @@ class TaskActor:
         self, task: Task, execution: Execution, source: Source, destination: Destination
     ) -> DriftGate | None:
         """Return who looks at tables before they are read; what is loaded anew by order passes."""
-        if self._workshop.history is None:
+        history = self._workshop.history
+        if history is None:
             return None
         gate = self._gate = DriftGate(
-            history=self._workshop.history,
+            history=history,
             bus=self._workshop.bus,
             task=task,
             execution_id=execution.id,
             source=source,
             destination=destination,
-            pause=partial(self._pause_for, task.id),
+            pause=partial(self._pause_for, task.id, history),
         )
         ordered = self._orders.tables if task.spec.mode.streams else ()
         if self._orders.restart or ordered:
             await gate.fresh(self._orders.tables or task.spec.source_tables)
         return gate
 
-    async def _pause_for(self, task_id: TaskId, error: DtaasError) -> None:
-        """Pause the task, and say why."""
-        changed = await self._workshop.store.set_status(
+    async def _pause_for(self, task_id: TaskId, history: SchemaHistory, error: DtaasError) -> None:
+        """Pause the task, and say why; the next life begins at once if it is decided by then."""
+        store = self._workshop.store
+        changed = await store.set_status(
             task_id,
             TaskStatus.PAUSING,
             desired=DesiredState.PAUSED,
             error_code=error.code,
             error=error.detail,
         )
+        if not waits(await history.held(task_id)):
+            changed = await store.set_status(
+                task_id, TaskStatus.QUEUED, desired=DesiredState.RUNNING
+            )
         self._workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
         self.drain()
 

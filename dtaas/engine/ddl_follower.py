@@ -91,8 +91,7 @@ class DdlFollower:
         try:
             _, verdict = await gate.check(table, by, position)
         except SchemaChangePendingError as error:
-            self.waiting = f"{error.detail} {error.hint}"
-            self._looked_at = current_time()
+            self._waits_for(error)
             return state
         self.waiting, self._looked_at = "", current_time()
         if not getattr(self._context.source, "tells_ddl", True):
@@ -137,6 +136,9 @@ class DdlFollower:
             enable = context.spec.options.enable_capture
             try:
                 tracked = await context.source.follow_ddl(stream.tracked, enable=enable)
+            except SchemaChangePendingError as error:  # there was more than what was decided
+                self._waits_for(error)
+                return state
             except CaptureNotEnabledError as error:  # what is captured goes on
                 table = str(stream.tracked.table)
                 self.uncaptured = f"{error.detail} {error.hint}"
@@ -148,6 +150,10 @@ class DdlFollower:
             self._dropped_with = None
         self._followed = structure
         return state
+
+    def _waits_for(self, error: SchemaChangePendingError) -> None:
+        self.waiting = f"{error.detail} {error.hint}"
+        self._looked_at = current_time()
 
     async def hand_over(
         self, state: StreamState, commit_time: datetime | None

@@ -275,14 +275,13 @@ class TableStreamer:
         try:
             self._ddl.look_again()
             self._state = await self._ddl.settled(self._state)
-            if self._ddl.waiting:
-                return True
-            self._state = await self._ddl.follow(self._state)
+            if not self._ddl.waiting:
+                self._state = await self._ddl.follow(self._state)
         except SchemaChangeRefusedError:
             raise
         except DtaasError as error:
             log.warning("ddl_not_followed", table=str(self.table), error=error.detail)
-        return self._state.stream.tracked != before
+        return bool(self._ddl.waiting) or self._state.stream.tracked != before
 
     async def _wait(self) -> None:
         """Wait for news or the drain, and for a position on its way."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.schema import Column, TableRef, TableSchema
+from dtaas.model.types import Binary, ColumnType, Decimal, Float, Integer, String
 
 SchemaChangeId = NewType("SchemaChangeId", int)
 
@@ -18,8 +19,9 @@ class DriftPolicy(StrEnum):
 
     Attributes:
         EVOLVE: everything the destination can do; what it cannot stops the table.
-        ADD_COLUMNS_ONLY: new columns arrive; a column of another type stops the table.
-        IGNORE: new columns are not copied; a column of another type stops the table.
+        ADD_COLUMNS_ONLY: new columns arrive; values that may not fit their column any more stop
+            the table: left as it is, it could only hold them cut or rounded.
+        IGNORE: new columns are not copied; values that may not fit stop the table likewise.
         PAUSE: the task pauses until somebody decides.
         FAIL: the table stops.
     """
@@ -239,7 +241,10 @@ def _renames(
 
 
 _REFUSALS = {
-    SchemaChangeKind.TYPE_CHANGED: "Its values may not fit the column at the destination.",
+    SchemaChangeKind.TYPE_CHANGED: (
+        "Its values may not fit the column at the destination, which the policy leaves as it is:"
+        " they could only arrive cut or rounded."
+    ),
     SchemaChangeKind.KEY_CHANGED: "Rows would be told apart by other columns than before.",
     SchemaChangeKind.TABLE_DROPPED: "There is nothing to read; what arrived stays.",
 }
@@ -255,18 +260,38 @@ IGNORABLE = frozenset(
 _NEVER_APPLIED = frozenset({SchemaChangeKind.TABLE_DROPPED})
 _HARMLESS = frozenset({SchemaChangeKind.COLUMN_DROPPED, SchemaChangeKind.NULLABILITY_CHANGED})
 """Nothing is done at the destination: a column that went stays there and is NULL from then on."""
-_COMES = frozenset({SchemaChangeKind.COLUMN_ADDED, SchemaChangeKind.COLUMN_RENAMED})
+COLUMN_COMES = frozenset({SchemaChangeKind.COLUMN_ADDED, SchemaChangeKind.COLUMN_RENAMED})
+"""Changes that bring a column."""
 
 
-def arrives_alike(change: Difference | SchemaChange) -> bool:
-    """Return whether only the source's own declaration changed: values arrive as before."""
+def values_fit(change: Difference | SchemaChange) -> bool:
+    """Return whether a column of another type still fits the one at the destination as it is.
+
+    Its declaration alone changed, or it became narrower.
+    """
     before, after = change.before, change.after
     return (
         change.kind is SchemaChangeKind.TYPE_CHANGED
         and before is not None
         and after is not None
-        and before.type == after.type
+        and _holds(before.type, after.type)
     )
+
+
+def _holds(wide: ColumnType, narrow: ColumnType) -> bool:
+    """Return whether every value of a type is one of another, in the same form."""
+    match wide, narrow:
+        case (Integer(bits=most), Integer(bits=size)) | (Float(bits=most), Float(bits=size)):
+            return size <= most
+        case Decimal(), Decimal():
+            return narrow.scale == wide.scale and narrow.precision <= wide.precision
+        case (String(max_chars=most), String(max_chars=size)) | (
+            Binary(max_bytes=most),
+            Binary(max_bytes=size),
+        ):
+            return most is None or (size is not None and size <= most)
+        case _:
+            return wide == narrow
 
 
 def decided(
@@ -285,13 +310,13 @@ def decided(
         return states.PENDING, "The task pauses until somebody decides."
     if policy is DriftPolicy.FAIL:
         return states.FAILED, "The task's policy is to stop."
-    if arrives_alike(difference):
-        return states.APPLIED, "Values arrive as before."
+    if values_fit(difference) and not impossible:
+        return states.APPLIED, "Its values fit the column as it is."
     if kind in _HARMLESS:
         return (states.APPLIED if policy is DriftPolicy.EVOLVE else states.IGNORED), _kept(kind)
-    if policy is DriftPolicy.IGNORE and kind in _COMES:
+    if policy is DriftPolicy.IGNORE and kind in COLUMN_COMES:
         return states.IGNORED, "Its values are not copied."
-    if policy is not DriftPolicy.EVOLVE and kind not in _COMES:
+    if policy is not DriftPolicy.EVOLVE and kind not in COLUMN_COMES:
         return states.FAILED, _REFUSALS[kind]
     if impossible:
         return states.FAILED, impossible
@@ -304,3 +329,8 @@ def _kept(kind: SchemaChangeKind) -> str:
     if kind is SchemaChangeKind.COLUMN_DROPPED:
         return "The destination keeps the column; it is NULL from now on."
     return "Nothing changes at the destination."
+
+
+def waits(held: Sequence[SchemaChange]) -> bool:
+    """Return whether a task stays paused because of one of these."""
+    return any(c.state is SchemaChangeState.PENDING and c.policy is DriftPolicy.PAUSE for c in held)

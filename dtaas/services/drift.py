@@ -9,18 +9,24 @@ from msgspec.structs import replace
 
 from dtaas.concurrency.bus import EventBus
 from dtaas.model.drift import (
+    COLUMN_COMES,
     IGNORABLE,
     DriftDecision,
-    DriftPolicy,
     SchemaChange,
     SchemaChangeId,
     SchemaChangeState,
     SchemaDiff,
     SchemaVersion,
-    arrives_alike,
     schema_diff,
+    values_fit,
+    waits,
 )
-from dtaas.model.errors import ActionNotAllowedError, NotFoundError, ValidationFailedError
+from dtaas.model.errors import (
+    ActionNotAllowedError,
+    NotFoundError,
+    SchemaChangePendingError,
+    ValidationFailedError,
+)
 from dtaas.model.events import SchemaChanged
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
@@ -118,6 +124,8 @@ class DriftService:
     ) -> SchemaChange:
         """Decide about a change because of which a table stands still; it then goes on.
 
+        A column that was ignored can be approved as well: it is copied from then on.
+
         Args:
             backfill: rows that are there get the values of the new column.
 
@@ -127,7 +135,8 @@ class DriftService:
             ValidationFailedError: the task cannot go on without it.
         """
         change = await self._history.change(task_id, change_id)
-        _check(change, decision)
+        if not (decision is DriftDecision.APPROVE and await self._left_out(change)):
+            _check(change, decision)
         change = await self._history.revise(
             replace(
                 change,
@@ -143,17 +152,29 @@ class DriftService:
         await self._go_on(task_id)
         return change
 
+    async def _left_out(self, change: SchemaChange) -> bool:
+        """Return whether a column is not copied, and can be.
+
+        Raises:
+            ActionNotAllowedError: the table does not have it any more.
+        """
+        ignored = change.state is SchemaChangeState.IGNORED and not change.closed
+        if not (ignored and change.kind in COLUMN_COMES):
+            return False
+        now = await self._history.latest(change.task_id, change.table)
+        if now is None or change.column not in {c.name for c in now.columns}:
+            raise ActionNotAllowedError(
+                f"{change.table} has no column {change.column} any more.",
+                hint="Nothing is to be decided about it.",
+            )
+        return True
+
     async def _go_on(self, task_id: TaskId) -> None:
-        """Let a task look at what was decided; one that paused for it goes on after the last."""
+        """Let a task look at what was decided; one that pauses for it goes on after the last."""
         held = await self._history.held(task_id)
-        waits = [
-            c
-            for c in held
-            if c.state is SchemaChangeState.PENDING and c.policy is DriftPolicy.PAUSE
-        ]
         task = await self._states.task(task_id)
-        paused = task.status is TaskStatus.PAUSED
-        if paused and task.last_error_code == "schema_change_pending" and not waits:
+        pauses = task.status in {TaskStatus.PAUSING, TaskStatus.PAUSED}
+        if pauses and task.last_error_code == SchemaChangePendingError.code and not waits(held):
             await self._control.act(task_id, TaskAction.RESUME)
         else:
             await self._runner.wake(task_id)
@@ -176,14 +197,14 @@ def _check(change: SchemaChange, decision: DriftDecision) -> None:
         raise ActionNotAllowedError(
             f"Schema change {change.id} of {change.table} is {change.state}: nothing waits for a"
             " decision about it.",
-            hint="To take an ignored column in, load the table anew: start the task with force.",
+            hint="An ignored column can be approved, unless the table was loaded anew since.",
         )
     if decision is DriftDecision.APPROVE and not change.possible:
         raise ActionNotAllowedError(
             f"Schema change {change.id} cannot be followed: {change.note}",
             hint=f"Load {change.table} anew: start the task with force and this table.",
         )
-    going = change.kind in IGNORABLE or arrives_alike(change)
+    going = change.kind in IGNORABLE or values_fit(change)
     if decision is DriftDecision.IGNORE and not going:
         raise ValidationFailedError(
             f"A task cannot go on without a {change.kind} of {change.table}.",

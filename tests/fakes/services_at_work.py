@@ -154,6 +154,7 @@ async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> As
             ledger=store.loads,
             streams=store.streams,
             reviews=store.reviews,
+            history=store.schema_history,
             bus=bus,
             uniform=lambda _low, _high: 0.0,
             table_retry=RestartPolicy(base_s=0.01, cap_s=0.01),

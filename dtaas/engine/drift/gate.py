@@ -10,14 +10,15 @@ from dtaas.concurrency.bus import EventBus
 from dtaas.engine.progress import utc_now
 from dtaas.model.change_ports import PlansEvolution
 from dtaas.model.drift import (
+    COLUMN_COMES,
     DetectedBy,
     Difference,
-    DriftPolicy,
     SchemaChange,
     SchemaChangeKind,
     SchemaChangeState,
     decided,
     differences,
+    waits,
 )
 from dtaas.model.drift_ports import SchemaHistory
 from dtaas.model.errors import (
@@ -34,7 +35,6 @@ from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.task import Task, TaskMode
 
 log = structlog.get_logger()
-_COMES = frozenset({SchemaChangeKind.COLUMN_ADDED, SchemaChangeKind.COLUMN_RENAMED})
 _GOES = frozenset({SchemaChangeKind.COLUMN_DROPPED, SchemaChangeKind.COLUMN_RENAMED})
 Pause = Callable[[DtaasError], Awaitable[None]]
 
@@ -124,6 +124,11 @@ class DriftGate:
                 self._announce(change)
         return now, await self.standing(table)
 
+    async def known(self, table: TableRef) -> TableSchema | None:
+        """Return what a table looked like when it was looked at last."""
+        latest = await self._history.latest(self._task.id, table)
+        return None if latest is None else latest.schema
+
     async def standing(self, table: TableRef, *, hold: bool = True) -> Verdict:
         """Return how a table is read by what is remembered of it.
 
@@ -143,7 +148,11 @@ class DriftGate:
     async def filled(self, table: TableRef, columns: Sequence[str], rows: int) -> None:
         """Note how many rows were written again because columns came."""
         for change in await self._history.changes_of(self._task.id, table):
-            if change.kind in _COMES and change.column in columns and change.affected_rows is None:
+            if (
+                change.kind in COLUMN_COMES
+                and change.column in columns
+                and change.affected_rows is None
+            ):
                 await self._tell(replace(change, affected_rows=rows))
 
     async def note_if_gone(self, table: TableRef) -> None:
@@ -188,7 +197,7 @@ class DriftGate:
             ddl=ddl if acts else (),
             policy=policy,
             state=state,
-            backfill=spec.backfill_new_columns and one.kind in _COMES,
+            backfill=spec.backfill_new_columns and one.kind in COLUMN_COMES,
             possible=not impossible,
             note=note,
         )
@@ -238,7 +247,7 @@ class DriftGate:
             f"{detail} It waits for a decision.",
             hint="Decide: dtaas drift TASK --approve, --ignore or --reject.",
         )
-        if any(c.policy is DriftPolicy.PAUSE for c in held):
+        if waits(held):
             await self._pause(error)
         raise error
 
@@ -278,7 +287,7 @@ def _verdict(changes: Sequence[SchemaChange]) -> Verdict:
                 retained[gone] = change.before
             ignored.discard(gone)
             accepted.discard(gone)
-        if change.kind in _COMES and change.column is not None:
+        if change.kind in COLUMN_COMES and change.column is not None:
             retained.pop(change.column, None)
             if change.state is not SchemaChangeState.APPLIED:
                 ignored.add(change.column)

@@ -143,15 +143,29 @@ class GuardedChangeSource:
         return [_seen(t, await self._gate.standing(t.table, hold=False)) for t in found]
 
     async def follow_ddl(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
-        """Return a table as it is after DDL, and its successor, but for what is ignored."""
-        verdict = await self._gate.standing(tracked.table, hold=False)
+        """Return a table as it is after DDL, and its successor, but for what is ignored.
+
+        More DDL may have come since the table was looked at: then it is looked at again.
+
+        Raises:
+            SchemaChangePendingError, SchemaChangeRefusedError: that is not to be followed.
+        """
+        gate, table = self._gate, tracked.table
+        verdict = await gate.standing(table, hold=False)
+        while True:
+            found = await self._followed(_left_out(tracked, verdict), enable=enable)
+            known = await gate.known(table)
+            if known is None or not _tells_more(found, tracked.schema, known):
+                return _seen(found, verdict)
+            now, verdict = await gate.check(table, DetectedBy.DDL_HISTORY)
+            if now == known:  # its change rows and the table itself differ for a moment
+                return _seen(found, verdict)
+
+    async def _followed(self, tracked: TrackedTable, *, enable: bool) -> TrackedTable:
         if isinstance(self._source, FollowsDdl):
-            found = await self._source.follow_ddl(_left_out(tracked, verdict), enable=enable)
-            return _seen(found, verdict)
-        again = await self._source.track(
-            [tracked.table], keys={tracked.table: tracked.schema.key}, enable=False
-        )
-        return _seen(again[0], verdict)
+            return await self._source.follow_ddl(tracked, enable=enable)
+        keys = {tracked.table: tracked.schema.key}
+        return (await self._source.track([tracked.table], keys=keys, enable=False))[0]
 
     async def untrack(self, tracked: TrackedTable) -> None:
         """Drop a capture instance that we made."""
@@ -202,9 +216,11 @@ class GuardedMarks:
         Raises:
             SchemaChangePendingError, SchemaChangeRefusedError: it changed, and is not to be read.
         """
-        _, verdict = await self._gate.check(table, DetectedBy.START)
-        found = await self._marks.mark(table, key=key, watermark=watermark, field=field)
-        return replace(found, schema=verdict.seen(found.schema))
+        while True:
+            known, verdict = await self._gate.check(table, DetectedBy.START)
+            found = await self._marks.mark(table, key=key, watermark=watermark, field=field)
+            if found.schema.columns == known.columns:  # else it changed in between
+                return replace(found, schema=verdict.seen(found.schema))
 
     async def fence(self, tracked: TrackedTable, *, after: bytes | None, seen: str) -> Fence:
         """Return how far the table may be read now."""
@@ -233,6 +249,20 @@ def _left_out(tracked: TrackedTable, verdict: Verdict) -> TrackedTable:
     """Return a table that knows what is ignored now: what was and is not any more is added."""
     kept = [name for name in tracked.left_out if name not in verdict.accepted]
     return replace(tracked, left_out=tuple(dict.fromkeys((*kept, *sorted(verdict.ignored)))))
+
+
+def _tells_more(found: TrackedTable, before: TableSchema, known: TableSchema) -> bool:
+    """Return whether a table was found to be what it neither was nor is known to have become."""
+    newer = found.successor.tracked.schema if found.successor is not None else found.schema
+    old = {c.name: c.type for c in before.columns}
+    seen = {c.name: c.type for c in known.columns}
+    now = {c.name: c.type for c in (*found.schema.columns, *newer.columns)}
+    came = any(name not in old and name not in seen for name in now)
+    went = any(name in seen and name not in now for name in old)
+    other = any(
+        kind not in (old[name], seen.get(name)) for name, kind in now.items() if name in old
+    )
+    return came or went or other
 
 
 def _seen(tracked: TrackedTable, verdict: Verdict) -> TrackedTable:

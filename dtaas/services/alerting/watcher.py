@@ -13,7 +13,7 @@ from dtaas.concurrency.bus import EventBus
 from dtaas.concurrency.figures import FIGURES
 from dtaas.model.alerts import AlertRule, Finding
 from dtaas.model.errors import DtaasError
-from dtaas.model.events import ConnectorChanged, ExecutionChanged, TaskChanged
+from dtaas.model.events import ConnectorChanged, ExecutionChanged, SchemaChanged, TaskChanged
 from dtaas.services.alerting.rules import WINDOW, Situation, findings
 from dtaas.services.every_task import every_task
 from dtaas.services.machine import resources_percent
@@ -23,7 +23,7 @@ from dtaas.store.tasks import ALL_TASKS
 
 log = structlog.get_logger()
 _EVERY_S: Final = 15.0
-_AT_MOST_EVERY_S: Final = 1.0
+_TELLING: Final = (ExecutionChanged, ConnectorChanged, TaskChanged, SchemaChanged)
 
 
 class AlertWatcher:
@@ -49,8 +49,7 @@ class AlertWatcher:
                     log.warning("alerts_not_looked", code=error.code, error=error.detail)
                 with move_on_after(_EVERY_S):
                     while not any(
-                        isinstance(event, ExecutionChanged | ConnectorChanged | TaskChanged)
-                        for event in (await feed.take()).events
+                        isinstance(event, _TELLING) for event in (await feed.take()).events
                     ):
                         pass
 

@@ -14,6 +14,7 @@ from dtaas.connectors.registry import Registry
 from dtaas.engine.execution import Workshop
 from dtaas.engine.supervisor import Supervisor
 from dtaas.model.connectors import ConnectionConfig, ConnectorRole, FileConfig, decode_config
+from dtaas.model.drift import DriftDecision, SchemaChange
 from dtaas.model.execution import Execution, ExecutionProgress, TablePhase
 from dtaas.model.ids import TaskId
 from dtaas.model.load import FileFormat
@@ -28,10 +29,13 @@ from dtaas.model.task import (
     TaskStatus,
 )
 from dtaas.model.transformations import TransformationRule
+from dtaas.sandbox.seaweed import SeaweedServer, seaweed
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer, simulated_sql_server
+from dtaas.services.control import TaskControl
+from dtaas.services.drift import DriftService
 from dtaas.store.connectors import ConnectorDraft
 from dtaas.store.executions import ExecutionFilter
-from dtaas.store.store import Store
+from dtaas.store.store import Store, utc_now
 from tests.fakes.fresh_store import fresh_store
 from tests.fakes.lake_reader import LakeTable
 from tests.integration.sqlserver_source.database import Database
@@ -49,6 +53,15 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Simu
         yield running
 
 
+@pytest.fixture(scope="session")
+async def buckets(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SeaweedServer]:
+    """An S3 server with the bucket `streams`; each test should take a prefix of its own."""
+    folder = tmp_path_factory.mktemp("buckets")
+    async with seaweed(folder, access_key="key", secret_key="secret") as server:
+        await server.create_bucket("streams")
+        yield server
+
+
 @pytest.fixture
 async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
     """A database of the test's own."""
@@ -64,7 +77,10 @@ async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
 class Life:
     """One life of the daemon's engine."""
 
-    def __init__(self, store: Store, supervisor: Supervisor, task_id: TaskId) -> None:
+    def __init__(
+        self, store: Store, supervisor: Supervisor, task_id: TaskId, bus: EventBus
+    ) -> None:
+        self.bus = bus
         self.store = store
         self.supervisor = supervisor
         self.task_id = task_id
@@ -111,6 +127,26 @@ class Life:
 
         await self.until(met)
 
+    async def decide(
+        self, change: SchemaChange, decision: DriftDecision, *, backfill: bool = False
+    ) -> SchemaChange:
+        """Decide about a change of a table as a person would."""
+        engine = self.store.engine
+        control = TaskControl(
+            store=engine, runner=self.supervisor, bus=self.bus, now=utc_now, changing=anyio.Lock()
+        )
+        service = DriftService(
+            history=self.store.schema_history,
+            states=engine,
+            control=control,
+            runner=self.supervisor,
+            bus=self.bus,
+            now=utc_now,
+        )
+        return await service.decide(
+            self.task_id, change.id, decision, backfill=backfill, who="a person"
+        )
+
     async def _want(self, desired: DesiredState, status: TaskStatus) -> None:
         await self.store.engine.set_status(self.task_id, status, desired=desired)
 
@@ -125,7 +161,7 @@ class Setting:
     transformations: tuple[TransformationRule, ...] = ()
     field = "path"
     settings: Mapping[str, Any] = {}
-    watches = False
+    registry_type: type[Registry] = Registry
 
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
@@ -139,7 +175,7 @@ class Setting:
         self, *tables: TableRef, mode: TaskMode = TaskMode.FULL_LOAD_THEN_CDC, **options: Any
     ) -> AsyncIterator[Life]:
         """Run the engine; the task is made in the first life."""
-        registry = Registry(memory=True)
+        registry, bus = self.registry_type(memory=True), EventBus()
         async with fresh_store(self.folder / "data", registry) as store:
             task_id = TaskId(1)
             if not (self.folder / "made").exists():
@@ -149,15 +185,15 @@ class Setting:
                 store=store.engine,
                 ledger=store.loads,
                 streams=store.streams,
-                history=store.schema_history if self.watches else None,
-                bus=EventBus(),
+                history=store.schema_history,
+                bus=bus,
                 uniform=lambda _low, _high: 0.0,
                 data_dir=self.folder / "data",
             )
             supervisor = Supervisor(workshop, registry, shutdown_grace_s=10)
             async with anyio.create_task_group() as group:
                 await group.start(supervisor.serve)
-                yield Life(store, supervisor, task_id)
+                yield Life(store, supervisor, task_id, bus)
                 await supervisor.drain()
                 group.cancel_scope.cancel()
 

@@ -1,7 +1,6 @@
 """Mode `incremental`: SQL Server without change data capture, to a folder, S3 and Delta Lake."""
 
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,15 @@ import pytest
 from deltalake import DeltaTable
 
 from dtaas.connectors.lake.destination import LakeDestination
-from dtaas.model.connectors import ConnectionConfig, DeltaFileConfig, S3Config
+from dtaas.model.connectors import DeltaFileConfig
 from dtaas.model.execution import ExecutionStatus, TablePhase
 from dtaas.model.schema import TableRef
 from dtaas.model.task import OnGap, TableMapping, TaskMode, TaskStatus
 from dtaas.model.watermark import Watermark
-from dtaas.sandbox.seaweed import seaweed
+from dtaas.sandbox.seaweed import SeaweedServer
 from tests.integration.sqlserver_source.database import Database
 from tests.integration.streaming.conftest import Life, Setting
+from tests.integration.streaming.targets import S3
 
 T = TableRef("dbo", "t")
 COLUMNS = "id int NOT NULL PRIMARY KEY, name nvarchar(50) NULL, rv rowversion"
@@ -232,30 +232,11 @@ async def test_lives_cut_short_at_random_lose_and_double_nothing(
         assert places == sorted(set(places))
 
 
-@pytest.fixture
-async def bucket(tmp_path: Path) -> AsyncIterator[S3Config]:
-    async with seaweed(tmp_path / "s3", access_key="k", secret_key="s") as server:
-        await server.create_bucket("increments")
-        yield S3Config(
-            bucket="increments",
-            endpoint_url=server.endpoint_url,
-            access_key_id=server.access_key,
-            secret_access_key=server.secret_key,
-        )
-
-
-class S3Setting(Setting):
-    kind = "s3"
-    config: S3Config
-
-    def target(self) -> ConnectionConfig:
-        return self.config
-
-
-async def test_files_on_s3(tmp_path: Path, database: Database, bucket: S3Config) -> None:
+async def test_files_on_s3(tmp_path: Path, database: Database, buckets: SeaweedServer) -> None:
     """The destination is read back by its own reader, over the wire."""
-    setting = S3Setting(tmp_path, database)
-    setting.config = bucket
+    setting = S3(tmp_path, database)
+    setting.server = buckets
+    bucket = setting.target()
     await database.create(T, COLUMNS)
     await database.run("INSERT INTO t (id, name) VALUES (1, N'a'), (2, N'b')")
     async with setting.life(T, mode=INCREMENTAL) as life:

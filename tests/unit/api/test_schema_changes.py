@@ -20,6 +20,7 @@ from tests.fakes.services_at_work import ORDERS, AtWork, table_schema
 
 OLD = table_schema(ORDERS)
 AGE = Column(name="age", type=Integer(32), nullable=True, native_type="int")
+SHORT = Column(name="age", type=Integer(16), nullable=True, native_type="smallint")
 NEW = TableSchema(table=ORDERS, columns=(*OLD.columns, AGE), key=OLD.key)
 
 
@@ -94,13 +95,42 @@ async def test_a_decision_is_kept_and_told(
     assert isinstance(event, SchemaChanged)
     assert event.change.state == state
     again = await http.post(at, json={"decision": "approve"})
-    assert again.status_code == (200 if decision == "reject" else 409)
+    assert again.status_code == (409 if decision == "approve" else 200)
+
+
+async def test_an_ignored_column_can_be_approved(http: httpx.AsyncClient, work: AtWork):
+    task = await work.task(ORDERS)
+    change = await recorded(work, task, SchemaChangeState.IGNORED)
+    at = f"/api/tasks/{task.id}/schema-changes/{change.id}/decide"
+    assert (await http.post(at, json={"decision": "ignore"})).status_code == 409
+    told = (await http.post(at, json={"decision": "approve", "backfill": True})).json()
+    assert (told["state"], told["backfill"]) == ("applied", True)
+
+
+@pytest.mark.parametrize(
+    ("changed", "latest"),
+    [
+        ({}, OLD),  # the column went
+        ({"closed": True}, NEW),
+        ({"kind": SchemaChangeKind.COLUMN_DROPPED, "before": AGE, "after": None}, NEW),
+    ],
+)
+async def test_what_is_ignored_for_good_cannot_be_approved(
+    http: httpx.AsyncClient, work: AtWork, changed: dict[str, Any], latest: TableSchema
+):
+    task = await work.task(ORDERS)
+    change = await recorded(work, task, SchemaChangeState.IGNORED, **changed)
+    await work.store.schema_history.record(task.id, latest, None, [])
+    at = f"/api/tasks/{task.id}/schema-changes/{change.id}/decide"
+    refused = await http.post(at, json={"decision": "approve"})
+    assert refused.status_code == 409, refused.text
+    assert refused.json()["hint"]
 
 
 @pytest.mark.parametrize(
     ("changed", "decision", "status"),
     [
-        ({"kind": SchemaChangeKind.TYPE_CHANGED, "before": NEW.columns[0]}, "ignore", 422),
+        ({"kind": SchemaChangeKind.TYPE_CHANGED, "before": SHORT}, "ignore", 422),
         ({"possible": False, "note": "It cannot."}, "approve", 409),
         ({"kind": SchemaChangeKind.KEY_CHANGED}, "ignore", 422),
     ],

@@ -8,9 +8,10 @@ from dtaas.model.drift import (
     decided,
     differences,
     schema_diff,
+    values_fit,
 )
 from dtaas.model.schema import Column, TableRef, TableSchema
-from dtaas.model.types import Integer, String
+from dtaas.model.types import Binary, ColumnType, Decimal, Float, Integer, String, Timestamp
 
 TABLE = TableRef("dbo", "t")
 ID = Column(name="id", type=Integer(32), nullable=False, native_type="int")
@@ -71,22 +72,25 @@ DROPPED = Difference(kind=K.COLUMN_DROPPED, column="name", before=NAME)
 RENAMED = Difference(kind=K.COLUMN_RENAMED, column="title", before=NAME, after=NAME)
 WIDENED = Difference(kind=K.TYPE_CHANGED, column="name", before=NAME, after=WIDE)
 ALIKE = Difference(kind=K.TYPE_CHANGED, column="name", before=NAME, after=native("sysname"))
+NARROWED = Difference(kind=K.TYPE_CHANGED, column="name", before=WIDE, after=NAME)
 NULLED = Difference(kind=K.NULLABILITY_CHANGED, column="name", before=NAME, after=NAME)
 KEYED = Difference(kind=K.KEY_CHANGED, key=(("id",), ()))
 GONE = Difference(kind=K.TABLE_DROPPED)
 
 TABLE_OF_DECISIONS = {
-    P.EVOLVE: [S.APPLIED] * 7 + [S.FAILED],
+    P.EVOLVE: [S.APPLIED] * 8 + [S.FAILED],
     P.ADD_COLUMNS_ONLY: [
-        S.APPLIED, S.IGNORED, S.APPLIED, S.FAILED, S.APPLIED, S.IGNORED, S.FAILED, S.FAILED,
+        S.APPLIED, S.IGNORED, S.APPLIED, S.FAILED, S.APPLIED, S.APPLIED, S.IGNORED, S.FAILED,
+        S.FAILED,
     ],
     P.IGNORE: [
-        S.IGNORED, S.IGNORED, S.IGNORED, S.FAILED, S.APPLIED, S.IGNORED, S.FAILED, S.FAILED,
+        S.IGNORED, S.IGNORED, S.IGNORED, S.FAILED, S.APPLIED, S.APPLIED, S.IGNORED, S.FAILED,
+        S.FAILED,
     ],
-    P.PAUSE: [S.PENDING] * 7 + [S.FAILED],
-    P.FAIL: [S.FAILED] * 8,
+    P.PAUSE: [S.PENDING] * 8 + [S.FAILED],
+    P.FAIL: [S.FAILED] * 9,
 }  # fmt: skip
-EVERY = (ADDED, DROPPED, RENAMED, WIDENED, ALIKE, NULLED, KEYED, GONE)
+EVERY = (ADDED, DROPPED, RENAMED, WIDENED, ALIKE, NARROWED, NULLED, KEYED, GONE)
 
 
 @pytest.mark.parametrize("policy", DriftPolicy)
@@ -100,7 +104,7 @@ def test_every_kind_is_decided_by_every_policy(policy: DriftPolicy) -> None:
 def test_what_changes_a_destination_waits_for_approval(policy: DriftPolicy) -> None:
     plain = [decided(policy, one, approval=False)[0] for one in EVERY]
     asked = [decided(policy, one, approval=True)[0] for one in EVERY]
-    harmless = {DROPPED, ALIKE, NULLED}
+    harmless = {DROPPED, ALIKE, NARROWED, NULLED}
     for one, before, now in zip(EVERY, plain, asked, strict=True):
         waits = before is S.APPLIED and one not in harmless
         assert now is (S.PENDING if waits else before), one.kind
@@ -110,3 +114,46 @@ def test_what_a_destination_cannot_do_is_named() -> None:
     state, note = decided(P.EVOLVE, WIDENED, approval=True, impossible="It holds numbers.")
     assert (state, note) == (S.FAILED, "It holds numbers.")
     assert decided(P.IGNORE, ADDED, approval=False, impossible="x")[0] is S.IGNORED
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        (Integer(64), Integer(16)),
+        (Decimal(20, 4), Decimal(10, 4)),
+        (String(None), String(10)),
+        (String(20), String(10)),
+        (Binary(None), Binary(8)),
+        (Binary(16), Binary(8)),
+        (Float(64), Float(32)),
+    ],
+)
+def test_a_narrower_type_fits_and_a_wider_does_not(wide: ColumnType, narrow: ColumnType) -> None:
+    assert values_fit(changed(wide, narrow))
+    assert values_fit(changed(wide, wide))
+    assert not values_fit(changed(narrow, wide))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Decimal(20, 4), Decimal(20, 2)),
+        (Integer(64), String(10)),
+        (String(40), Integer(16)),
+        (Timestamp(7), Timestamp(3)),  # another form, though every value is one of the other
+        (Binary(40), String(4)),
+    ],
+)
+def test_another_form_does_not_fit(before: ColumnType, after: ColumnType) -> None:
+    assert not values_fit(changed(before, after))
+
+
+def changed(before: ColumnType, after: ColumnType) -> Difference:
+    old, new = (Column(name="c", type=t, nullable=True, native_type="") for t in (before, after))
+    return Difference(kind=K.TYPE_CHANGED, column="c", before=old, after=new)
+
+
+def test_what_does_not_fit_a_destination_after_all_is_refused() -> None:
+    """A destination that sees two kinds where the model sees one has the last word."""
+    state, note = decided(P.EVOLVE, NARROWED, approval=False, impossible="It is another kind.")
+    assert (state, note) == (S.FAILED, "It is another kind.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from dtaas.connectors.sqlserver.capture.lost import lost
+from dtaas.connectors.sqlserver.capture.lost import RENAMED, is_of, lost
 from dtaas.connectors.sqlserver.capture.metadata import CapturedRow, InstanceRow
 from dtaas.connectors.sqlserver.capture.server_clock import NEVER, in_utc
 from dtaas.connectors.sqlserver.catalog import Catalog, SqlTable
@@ -21,7 +21,9 @@ SELECT (SELECT MAX(m.start_lsn) FROM cdc.lsn_time_mapping AS m) AS position,
   GETDATE() AS local_time, GETUTCDATE() AS utc_time,
   {scan} AS scanned_at, {fork} AS fork, t.number, t.high, c.start_lsn,
   CONVERT(varchar(11), c.object_id) + ' ' + CONVERT(varchar(23), c.create_date, 121) AS identity_,
-  d.latest AS ddl, n.newest, n.instances
+  d.latest AS ddl, n.newest, n.instances,
+  OBJECT_SCHEMA_NAME(c.source_object_id) AS source_schema,
+  OBJECT_NAME(c.source_object_id) AS source_name
 FROM ({marks}) AS t
 LEFT JOIN cdc.change_tables AS c ON c.capture_instance = t.instance
 LEFT JOIN (SELECT h.object_id, MAX(h.ddl_lsn) AS latest FROM cdc.ddl_history AS h
@@ -131,10 +133,13 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
     low: dict[TableRef, bytes] = {}
     structure: dict[TableRef, str] = {}
     changed: list[TableRef] = []
+    renamed: list[TableRef] = []
     for row in rows:
         table = tracked[row[6]]
         if row[9] != table.instance_id:
             changed.append(table.table)
+        elif not is_of(table.table, row[13], row[14]):
+            renamed.append(table.table)
         if row[7] is not None:
             high[table.table] = bytes(row[7])
         if row[8] is not None:
@@ -143,6 +148,8 @@ def _state(tracked: Sequence[TrackedTable], rows: Sequence[Sequence[Any]]) -> So
             structure[table.table] = f"{_hex(row[10])} {_hex(row[11])} {row[12]}"
     if changed:
         raise lost(changed, "is another one than before")
+    if renamed:
+        raise lost(renamed, RENAMED)
     position, at, local, utc, scanned, fork = rows[0][:6]
     if position is None and not any(low.values()):
         raise PermissionDeniedError(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from dtaas.connectors.sqlserver.capture.lost import lost
+from dtaas.connectors.sqlserver.capture.lost import RENAMED, is_of, lost
 from dtaas.connectors.sqlserver.capture.metadata import CapturedRow, InstanceRow
 from dtaas.connectors.sqlserver.capture.server_clock import NEVER, in_utc
 from dtaas.connectors.sqlserver.catalog import SqlTable
@@ -19,6 +19,7 @@ from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.quoting import text_literal
 from dtaas.connectors.sqlserver.types import SqlColumn
 from dtaas.model.changes import SourceState, TrackedTable
+from dtaas.model.schema import TableRef
 
 _HELP: Final = "EXEC sys.sp_cdc_help_change_data_capture"
 _COLUMNS: Final = "EXEC sys.sp_cdc_get_captured_columns @capture_instance = {}"
@@ -35,7 +36,13 @@ class _Help(Struct, frozen=True, kw_only=True):
     """A row of sp_cdc_help_change_data_capture."""
 
     source_object_id: int
+    source_schema: str | None
+    source_name: str | None
     instance: InstanceRow
+
+    def is_of(self, table: TableRef) -> bool:
+        """Return whether it captures the table of that name."""
+        return is_of(table, self.source_schema, self.source_name)
 
 
 class CaptureProcedures:
@@ -82,6 +89,9 @@ class CaptureProcedures:
         changed = [t for t in tracked if helped[t.instance].instance.identity != t.instance_id]
         if changed:
             raise lost([t.table for t in changed], "is another one than before")
+        renamed = [t.table for t in tracked if not helped[t.instance].is_of(t.table)]
+        if renamed:
+            raise lost(renamed, RENAMED)
         numbers = sorted({helped[t.instance].source_object_id for t in tracked})
         sql = _STATE.format(tables=", ".join(map(str, numbers)) or "NULL")
         rows = await self._pool.fetch(_POLLING, sql)
@@ -93,13 +103,15 @@ class CaptureProcedures:
 
 
 def _helped(row: Sequence[Any]) -> _Help:
-    _, _, name, number, source, start, *_ = row
+    schema, table, name, number, source, start, *_ = row
     made: datetime = row[12]
     identity = f"{number} {made:%Y-%m-%d %H:%M:%S}.{made.microsecond // 1000:03d}"
     instance = InstanceRow(
         name=name, object_id=number, identity=identity, start=bytes(start or b"")
     )
-    return _Help(source_object_id=source, instance=instance)
+    return _Help(
+        source_object_id=source, source_schema=schema, source_name=table, instance=instance
+    )
 
 
 def _state(

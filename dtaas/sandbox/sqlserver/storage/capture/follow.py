@@ -8,20 +8,71 @@ from dtaas.sandbox.sqlserver.storage.catalog import name_key, type_of_record
 from dtaas.sandbox.sqlserver.storage.ddl import statements as ddl
 from dtaas.sandbox.sqlserver.storage.ddl.context import Context, storage_table
 from dtaas.sandbox.sqlserver.storage.forms import storage_type
-from dtaas.sandbox.sqlserver.storage.one_value import one_row
+from dtaas.sandbox.sqlserver.storage.one_value import one_row, one_value
 from dtaas.sandbox.sqlserver.types import SqlType
 
 
 async def before(context: Context, statement: ddl.Statement) -> None:
-    """Drop the instances of tables that are about to go."""
-    if not isinstance(statement, ddl.DropObjects) or statement.word != "TABLE":
-        return
+    """Refuse what capture forbids, and drop the instances of tables that are about to go.
+
+    Raises:
+        SqlError: 4928 a captured column would get another name, 22979 the index by which rows are
+            told apart would go.
+    """
+    match statement:
+        case ddl.DropObjects(word="TABLE"):
+            await _drop_instances(context, statement)
+        case ddl.Rename(kind=kind) if (kind or "").upper() == "COLUMN":
+            await _refuse_rename(context, statement)
+        case ddl.DropFromTable(constraints=names) if names:
+            await _refuse_drop(context, statement)
+        case _:
+            return
+
+
+async def _drop_instances(context: Context, statement: ddl.DropObjects) -> None:
     for name in statement.names:
         record = await context.find(name, "U")
         if record is None or not record["is_tracked_by_cdc"]:
             continue
         for instance in await instances_of(context.connection, record["object_id"]):
             await drop_instance(context.connection, instance["database_id"], instance["object_id"])
+
+
+async def _refuse_rename(context: Context, statement: ddl.Rename) -> None:
+    parts: list[str] = await one_value(
+        context.connection, "SELECT store.name_parts($1)", statement.name
+    )
+    record = await context.find(tuple(reversed(parts[1:])), "U") if len(parts) > 1 else None
+    if record is None:
+        return
+    captured = await context.connection.fetchval(
+        "SELECT t.name FROM meta.captured_columns c JOIN meta.capture_instances i USING (object_id)"
+        " JOIN meta.columns t ON t.object_id = i.source_object_id AND t.column_id = c.column_id"
+        " WHERE i.source_object_id = $1 AND store.name_key(t.name) = $2",
+        record["object_id"],
+        name_key(parts[0]),
+    )
+    if captured is not None:
+        raise SqlError(
+            4928, f"Cannot alter column '{captured}' because it is 'REPLICATED'.", state=1
+        )
+
+
+async def _refuse_drop(context: Context, statement: ddl.DropFromTable) -> None:
+    record = await context.find(statement.table, "U")
+    if record is None:
+        return
+    names = {name_key(name) for name in statement.constraints}
+    for instance in await instances_of(context.connection, record["object_id"]):
+        if instance["index_name"] and name_key(instance["index_name"]) in names:
+            raise SqlError(
+                22979,
+                f"The unique index '{instance['index_name']}' on table '{record['name']}' is used "
+                "by Change Data Capture. The constraint using this index cannot be dropped or "
+                "disabled.",
+                state=1,
+            )
 
 
 async def after(context: Context, statement: ddl.Statement, text: str) -> None:
