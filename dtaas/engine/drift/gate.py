@@ -223,18 +223,28 @@ class DriftGate:
     async def _by_policy(self, change: SchemaChange) -> SchemaChange:
         """Return a change as the policy of today decides it, unless somebody decided."""
         policy = self._task.spec.drift_policy
-        if change.policy is policy or not change.state.holds or change.decided_at is not None:
+        if change.decided_at is not None:
+            return await self._taken_in(change)
+        if change.policy is policy or not change.state.holds:
             return change
-        one = Difference(
-            kind=change.kind, column=change.column, before=change.before, after=change.after
-        )
         state, note = decided(
             policy,
-            one,
+            _difference(change),
             approval=self._task.spec.schema_drift_approval,
             impossible="" if change.possible else change.note,
         )
         return await self._tell(replace(change, policy=policy, state=state, note=note))
+
+    async def _taken_in(self, change: SchemaChange) -> SchemaChange:
+        """Return a change with what is done about a column that was ignored at first."""
+        applied = change.state is SchemaChangeState.APPLIED
+        if not applied or change.ddl or change.kind not in COLUMN_COMES:
+            return change
+        ddl, impossible = self._planned(change.table, _difference(change))
+        if impossible:
+            failed = SchemaChangeState.FAILED
+            return await self._tell(replace(change, state=failed, possible=False, note=impossible))
+        return await self._tell(replace(change, ddl=ddl)) if ddl else change
 
     async def _hold(self, held: Sequence[SchemaChange]) -> None:
         first = held[0]
@@ -272,6 +282,12 @@ _REFUSED = (
     "Approve or ignore it (dtaas drift), set another schema_drift_policy, or start the task with"
     " force and this table to load it anew."
 )
+
+
+def _difference(change: SchemaChange) -> Difference:
+    return Difference(
+        kind=change.kind, column=change.column, before=change.before, after=change.after
+    )
 
 
 def _verdict(changes: Sequence[SchemaChange]) -> Verdict:

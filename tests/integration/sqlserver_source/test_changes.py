@@ -261,6 +261,21 @@ async def test_capture_that_is_off_is_refused_with_what_to_run(
     assert (await changes.track([table], keys={}, enable=False)) == [first]
 
 
+@pytest.mark.parametrize("taken", [False, True])
+async def test_an_instance_of_a_table_that_was_renamed_is_loud(
+    changes: SqlServerChangeSource, database: Database, table: TableRef, taken: bool
+) -> None:
+    """It captures on, also when another table takes the name: rows of that are not in it."""
+    tracked, _ = await tracked_table(changes, database, table, "id int NOT NULL PRIMARY KEY")
+    await changes.poll([tracked])
+    await database.run(f"EXEC sp_rename N'dbo.{table.name}', N'{table.name}_old'")
+    if taken:
+        await database.create(table, "id int NOT NULL PRIMARY KEY")
+    with pytest.raises(CaptureLostError, match="renamed or another took its place") as caught:
+        await changes.poll([tracked])
+    assert caught.value.tables == (table,)
+
+
 @pytest.mark.parametrize("again", [False, True])
 async def test_a_vanished_or_replaced_instance_is_loud(
     changes: SqlServerChangeSource, database: Database, table: TableRef, again: bool

@@ -212,6 +212,16 @@ async def test_an_instance_made_again_is_another_one(
         await source.poll([tracked])
 
 
+async def test_an_instance_of_a_table_that_was_renamed_is_loud(
+    source: SqlServerChangeSource, database: Database
+) -> None:
+    await let_in(database)
+    tracked, _ = await tracked_and_based(source)
+    await database.run("EXEC sp_rename N'dbo.t', N'another'")
+    with pytest.raises(CaptureLostError, match="renamed or another took its place"):
+        await source.poll([tracked])
+
+
 async def test_new_columns_come_with_the_instance_a_dba_makes(
     source: SqlServerChangeSource, database: Database
 ) -> None:

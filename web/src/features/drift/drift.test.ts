@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 
 import type { ColumnView, SchemaChange } from '@/shared/api/types'
 
-import { changeText, columnLines, columnText, decisionText } from './drift'
+import { changeText, columnLines, columnText, decisionsFor, decisionText } from './drift'
 
 const OLD: ColumnView = { name: 'n', type: { type: 'decimal', precision: 9, scale: 2 }, nullable: false }
 const NEW: ColumnView = { name: 'm', type: { type: 'integer', bits: 64 }, nullable: true, native_type: 'bigint' }
@@ -26,4 +26,13 @@ it('says what a decision does', () => {
   expect(decisionText('approve', one)).toContain('ALTER TABLE t ADD m bigint;')
   expect(decisionText('ignore', one)).toContain('without it')
   expect(decisionText('reject', one)).toContain('stands still')
+})
+
+it('asks about what holds a table, and about columns that are left out', () => {
+  const asked = (state: SchemaChange['state'], kind: SchemaChange['kind'], closed = false) => decisionsFor({ state, kind, closed }).map(([decision]) => decision)
+  expect(asked('pending', 'type_changed')).toEqual(['approve', 'ignore', 'reject'])
+  expect(asked('ignored', 'column_added')).toEqual(['approve'])
+  expect(asked('ignored', 'column_dropped')).toEqual([])
+  expect(asked('ignored', 'column_added', true)).toEqual([])
+  expect(asked('applied', 'column_added')).toEqual([])
 })

@@ -15,6 +15,12 @@ export const STATE_LOOKS: Readonly<Record<ChangeState, Look>> = {
 }
 /** A table stands still because of these; somebody may still decide. */
 export const HOLDS: ReadonlySet<string> = new Set(['pending', 'rejected', 'failed'])
+/** What can be decided about a change, the likeliest first: a column that is ignored can still be taken in. */
+export function decisionsFor(one: Pick<SchemaChange, 'state' | 'kind' | 'closed'>): readonly [Decision, string][] {
+  if (HOLDS.has(one.state)) return [['approve', 'Approve'], ['ignore', 'Go on without it'], ['reject', 'Refuse']]
+  const ignored = one.state === 'ignored' && !one.closed && (one.kind === 'column_added' || one.kind === 'column_renamed')
+  return ignored ? [['approve', 'Take the column in']] : []
+}
 export const POLICY_NAMES: Readonly<Record<string, string>> = {
   evolve: 'the target follows',
   add_columns_only: 'only new columns are taken',
