@@ -37,7 +37,8 @@ def drift(
     """List how tables of TASK (id or name) changed at the source, or decide about one change.
 
     What is done by itself says the task's schema_drift_policy: evolve, add_columns_only, ignore,
-    pause or fail. With schema_drift_approval every change of a destination waits here.
+    pause or fail. With schema_drift_approval every change of a destination waits here. A column
+    that was ignored can be approved later.
     """
     from dtaas.cli.client_actions import connected  # noqa: PLC0415
     from dtaas.cli.drift_actions import decide, show_changes  # noqa: PLC0415

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
 from dtaas.engine.drift.gate import DriftGate
+from dtaas.engine.drift.pausing import pause_for
 from dtaas.engine.drift.source import GuardedChangeSource, GuardedMarks, GuardedSource
 from dtaas.engine.execution import Attempt, Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
@@ -25,7 +26,6 @@ from dtaas.engine.table_search import with_tables_found
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
 from dtaas.model.changes import Capture, capture_of
 from dtaas.model.connectors import Connector
-from dtaas.model.drift import waits
 from dtaas.model.drift_ports import SchemaHistory
 from dtaas.model.errors import DtaasError
 from dtaas.model.events import ExecutionChanged, TaskChanged
@@ -42,7 +42,7 @@ from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
 from dtaas.model.spending import spent_at
-from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
+from dtaas.model.task import Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
 _CLOSE_LIMIT_S = 10.0
@@ -189,20 +189,7 @@ class TaskActor:
         return gate
 
     async def _pause_for(self, task_id: TaskId, history: SchemaHistory, error: DtaasError) -> None:
-        """Pause the task, and say why; the next life begins at once if it is decided by then."""
-        store = self._workshop.store
-        changed = await store.set_status(
-            task_id,
-            TaskStatus.PAUSING,
-            desired=DesiredState.PAUSED,
-            error_code=error.code,
-            error=error.detail,
-        )
-        if not waits(await history.held(task_id)):
-            changed = await store.set_status(
-                task_id, TaskStatus.QUEUED, desired=DesiredState.RUNNING
-            )
-        self._workshop.bus.publish(TaskChanged(at=utc_now(), task=changed))
+        await pause_for(self._workshop.store, self._workshop.bus, history, task_id, error)
         self.drain()
 
     async def _settle_positions(self, task: Task, owner: Owner, destination: Destination) -> None:

@@ -99,7 +99,8 @@ class SchemaChangeController(Controller):
     ) -> SchemaChange:
         """For a change that is pending, rejected or failed: the table then goes on, or does not.
 
-        A task that paused goes on after the last decision. 409 when nothing waits for it.
+        A column that was ignored can be approved as well. A task that paused goes on after the last
+        decision. 409 when nothing waits for it.
         """
         return await schema_drift.decide(
             task_id_of(task_id),
