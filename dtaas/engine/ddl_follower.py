@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dtaas.engine.ddl import handed_over, selected, without_predecessor
 from dtaas.engine.stream_context import StreamContext
-from dtaas.model.change_ports import FollowsDdl
+from dtaas.model.change_ports import FollowsDdl, ShapesChanges, TellsDdl
 from dtaas.model.changes import ChangeWindow, Missed, StreamState, TrackedTable
 from dtaas.model.drift import DetectedBy
 from dtaas.model.errors import CaptureNotEnabledError, SchemaChangePendingError
@@ -59,14 +59,18 @@ class DdlFollower:
         return self.structure != self._followed
 
     @property
+    def _told(self) -> bool:
+        source = self._context.source
+        return not isinstance(source, TellsDdl) or source.tells_ddl
+
+    @property
     def due(self) -> bool:
         """Return whether the table is to be looked at."""
         if self._context.gate is None:
             return False
         if self._looked_at is None or (self.altered and not self.waiting):
             return True
-        told = getattr(self._context.source, "tells_ddl", True)
-        return not told and current_time() > self._looked_at + _LOOK_EVERY_S
+        return not self._told and current_time() > self._looked_at + _LOOK_EVERY_S
 
     def look_again(self) -> None:
         """Look at the table again: somebody decided."""
@@ -94,7 +98,7 @@ class DdlFollower:
             self._waits_for(error)
             return state
         self.waiting, self._looked_at = "", current_time()
-        if not getattr(self._context.source, "tells_ddl", True):
+        if not self._told:
             self.filling = verdict.filling
             return await self.follow(state)
         tracked = state.stream.tracked
@@ -103,20 +107,35 @@ class DdlFollower:
         )
         return await self.follow(state) if decided else state
 
-    def filled_by(self, window: ChangeWindow) -> ChangeWindow:
+    def filled_by(self, window: ChangeWindow, tracked: TrackedTable) -> ChangeWindow:
         """Return a window that brings the new columns of all rows, where that is asked for."""
         if not self.filling or window.missed is not None or window.to <= window.after:
             return window
-        missed = Missed(columns=self.filling, since=b"", filled=True)
+        columns = self._arriving(tracked, self.filling)
+        if not columns:  # none of them arrives
+            self.filling = ()
+            return window
+        missed = Missed(columns=columns, since=b"", filled=True)
         return replace(window, missed=missed, expected_rows=None)
 
-    async def written(self, window: ChangeWindow, rows: int) -> None:
+    async def written(self, window: ChangeWindow, tracked: TrackedTable, rows: int) -> None:
         """Note the rows that a durable window wrote again because columns came."""
         missed, gate = window.missed, self._context.gate
         if missed is None or gate is None:
             return
         self.filling = ()
-        await gate.filled(window.table, missed.columns, rows)
+        brought = frozenset(missed.columns)
+        await gate.filled(
+            window.table,
+            lambda column: not brought.isdisjoint(self._arriving(tracked, (column,))),
+            rows,
+        )
+
+    def _arriving(self, tracked: TrackedTable, columns: tuple[str, ...]) -> tuple[str, ...]:
+        source = self._context.source
+        if not isinstance(source, ShapesChanges):
+            return columns
+        return tuple(source.arriving(tracked, columns))
 
     async def settled(self, state: StreamState) -> StreamState:
         """Drop the instance that was left, where that is due, and follow new DDL."""

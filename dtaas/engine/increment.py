@@ -133,7 +133,7 @@ class _TableIncrement:
             return  # the drain came first
         if self._filling and self._shared.gate is not None:
             rows = self._meter.snapshot().rows_done
-            await self._shared.gate.filled(self._table, self._filling, rows)
+            await self._shared.gate.filled(self._table, self._filling.__contains__, rows)
         load = await context.ledger.last_committed(task_id, self._table)
         if load is None or not load.source_position:
             raise SourceQueryError(

@@ -307,7 +307,7 @@ class TableStreamer:
                 to=end_of(self._state, self._target),
                 most_rows=context.spec.options.window_rows,
             )
-            window = self._ddl.filled_by(window)
+            window = self._ddl.filled_by(window, self._state.stream.tracked)
             self._full = window.expected_rows is None or window.to < self._target
             if window.expected_rows == 0 and not self._repairs:
                 self._full = True  # nothing was written: no reason to wait
@@ -322,7 +322,7 @@ class TableStreamer:
             self._in_flight = None
         if receipt is not None:
             await self._advance(window, receipt)
-            await self._ddl.written(window, self._read_again)
+            await self._ddl.written(window, self._state.stream.tracked, self._read_again)
             self._repairs = tuple(k for k in self._repairs if k not in frozenset(repairing))
 
     async def _apply(self, window: ChangeWindow) -> ChangeReceipt | None:

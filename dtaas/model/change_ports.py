@@ -206,6 +206,25 @@ class ShowsCaptures(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsDdl(Protocol):
+    """The part of a source of changes that says whether polls tell of DDL."""
+
+    @property
+    def tells_ddl(self) -> bool:
+        """Return whether `SourceState.structure` changes with a table; else it is looked at."""
+        ...
+
+
+@runtime_checkable
+class ShapesChanges(Protocol):
+    """The part of a source of changes whose rows arrive with other columns than the source's."""
+
+    def arriving(self, tracked: TrackedTable, columns: Sequence[str]) -> Collection[str]:
+        """Return the columns that arrive and are made of some of the source."""
+        ...
+
+
 class ChangeRegistry(ConnectorRegistry, Protocol):
     """Products, with those that read changes."""
 

@@ -145,14 +145,15 @@ class DriftGate:
             await self._hold(held)
         return _verdict(known)
 
-    async def filled(self, table: TableRef, columns: Sequence[str], rows: int) -> None:
-        """Note how many rows were written again because columns came."""
+    async def filled(self, table: TableRef, brought: Callable[[str], bool], rows: int) -> None:
+        """Note how many rows were written again because columns came.
+
+        Args:
+            brought: says whether a column of the source was among them.
+        """
         for change in await self._history.changes_of(self._task.id, table):
-            if (
-                change.kind in COLUMN_COMES
-                and change.column in columns
-                and change.affected_rows is None
-            ):
+            came = change.kind in COLUMN_COMES and change.column is not None
+            if came and change.affected_rows is None and brought(change.column or ""):
                 await self._tell(replace(change, affected_rows=rows))
 
     async def note_if_gone(self, table: TableRef) -> None:

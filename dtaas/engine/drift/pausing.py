@@ -7,7 +7,7 @@ from dtaas.model.drift_ports import SchemaHistory
 from dtaas.model.errors import DtaasError
 from dtaas.model.events import TaskChanged
 from dtaas.model.ids import TaskId
-from dtaas.model.ports import ExecutionStore
+from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, TaskStatus
 
 

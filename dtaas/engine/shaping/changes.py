@@ -10,7 +10,13 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.shaping.dead_letters import DeadLetters, LetGo, Letters
 from dtaas.engine.shaping.rereading import WholeChanges
 from dtaas.engine.shaping.shapes import Shapes, plain
-from dtaas.model.change_ports import ChangeSource, FollowsDdl, WatermarkSource, WindowSource
+from dtaas.model.change_ports import (
+    ChangeSource,
+    FollowsDdl,
+    TellsDdl,
+    WatermarkSource,
+    WindowSource,
+)
 from dtaas.model.changes import (
     ChangeWindow,
     SourceState,
@@ -90,6 +96,15 @@ class ShapedChangeSource(ShapedWindows):
     ) -> None:
         super().__init__(source, shapes, letters, blocking, rows)
         self._source = source
+
+    @property
+    def tells_ddl(self) -> bool:
+        """Return whether the source itself tells of DDL."""
+        return not isinstance(self._source, TellsDdl) or self._source.tells_ddl
+
+    def arriving(self, tracked: TrackedTable, columns: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns that arrive and are made of some of the source."""
+        return self._shapes.adopt(tracked).made_of(columns)
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool

@@ -10,7 +10,7 @@ from dtaas.model.changes import Capture
 from dtaas.model.drift import DriftDecision, DriftPolicy, SchemaChangeKind, SchemaChangeState
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.schema import TableRef
-from dtaas.model.task import TaskMode
+from dtaas.model.task import TableMapping, TaskMode
 from dtaas.model.transformations import AddColumn, RenameColumn, TransformationRule
 from tests.integration.sqlserver_source.database import Database
 from tests.integration.streaming.conftest import Life
@@ -175,6 +175,34 @@ async def test_increments_fill_back_where_it_is_asked_for(anywhere: Files, asked
             i: 5 if asked or i in wrote else None for i in (0, 1, 2, 3, 4, 77)
         }
         assert (await changes(life, FILLED))[0].affected_rows == (6 if asked else None)
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.parametrize("capture", [Capture.CDC, Capture.CHANGE_TRACKING])
+async def test_columns_that_arrive_by_another_name_are_filled_back(
+    anywhere: Files, capture: Capture
+) -> None:
+    anywhere.settings = {"backfill_new_columns": True}
+    anywhere.transformations = (TransformationRule(steps=(RenameColumn(column="id", to="no"),)),)
+    anywhere.mappings = (TableMapping(source=FILLED, column_names="c_{column:lower}"),)
+    await made(anywhere, FILLED)
+    async with anywhere.life(FILLED, capture=capture) as life:
+        await life.start()
+        await life.streaming()
+        await altered(anywhere, FILLED)
+        await noticed(life, FILLED)
+
+        async def arrived() -> bool:
+            rows = await anywhere.rows(FILLED, "no")
+            return {k: row.get("c_extra") for k, row in rows.items()} == dict.fromkeys(
+                (0, 1, 2, 3, 4, 77), 5
+            )
+
+        async def counted() -> bool:
+            return (await changes(life, FILLED))[0].affected_rows == 6
+
+        await until(arrived)
+        await until(counted)
 
 
 SHAPED = TransformationRule(
