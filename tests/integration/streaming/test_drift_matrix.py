@@ -92,6 +92,13 @@ STREAMED = {
         "ALTER TABLE {0} ALTER COLUMN n nvarchar(20) NULL", K.TYPE_CHANGED, (A, F, F, W, F)
     ),
     "nulled": Ddl("ALTER TABLE {0} ALTER COLUMN n int NOT NULL", K.NULLABILITY_CHANGED, GOES),
+    "loosened": Ddl(
+        "ALTER TABLE {0} ALTER COLUMN n int NULL",
+        K.NULLABILITY_CHANGED,
+        GOES,
+        columns=KEYED,
+        after=("INSERT INTO {0} (id) VALUES (77)", "UPDATE {0} SET n = NULL WHERE id = 2"),
+    ),
     "rekeyed": Ddl(
         "ALTER TABLE {0} DROP CONSTRAINT pk_{0}; ALTER TABLE {0} ADD PRIMARY KEY (n)",
         K.KEY_CHANGED,

@@ -5,8 +5,13 @@ from typing import Any
 
 import pytest
 
+from dtaas.connectors.registry import Registry
+from dtaas.connectors.sqlserver.incremental.source import SqlServerWatermarks
+from dtaas.connectors.sqlserver.tracking.source import SqlServerTrackingSource
 from dtaas.engine import ddl_follower
+from dtaas.model.change_ports import ChangeSource, WatermarkSource
 from dtaas.model.changes import Capture
+from dtaas.model.connectors import Connector, SqlServerConfig
 from dtaas.model.drift import DriftDecision, DriftPolicy, SchemaChangeKind, SchemaChangeState
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.schema import TableRef
@@ -269,6 +274,73 @@ async def test_a_transformed_table_loaded_again(lake: Files) -> None:
         assert [rows[77]["label"], rows[77]["twice"], rows[1]["label"]] == [None, 14, None]
         rows = {r["id"]: r for r in lake.table(ADDED).load_rows()}
         assert (rows[1]["label"], rows[77]["twice"], rows[77]["extra"]) == ("r 1", 14, None)
+
+
+class Race:
+    """More DDL, between the look at a table and the use of what was seen."""
+
+    sql: tuple[str, ...] = ()
+    run: Any = None
+
+    @classmethod
+    async def happens(cls) -> None:
+        sql, cls.sql = cls.sql, ()
+        await cls.run(*sql)
+
+
+class RacingTracking(SqlServerTrackingSource):
+    async def track(self, *args: Any, **settings: Any) -> Any:
+        await Race.happens()
+        return await super().track(*args, **settings)
+
+
+class RacingMarks(SqlServerWatermarks):
+    async def mark(self, *args: Any, **settings: Any) -> Any:
+        await Race.happens()
+        return await super().mark(*args, **settings)
+
+
+class RacingRegistry(Registry):
+    def change_source(self, connector: Connector, capture: Capture = Capture.CDC) -> ChangeSource:
+        assert capture is Capture.CHANGE_TRACKING
+        assert isinstance(connector.config, SqlServerConfig)
+        return RacingTracking(connector.config)
+
+    def watermark_source(self, connector: Connector) -> WatermarkSource:
+        assert isinstance(connector.config, SqlServerConfig)
+        return RacingMarks(connector.config)
+
+
+WIDENS = ("ALTER TABLE added ALTER COLUMN n bigint NULL", "INSERT INTO added (id, n) VALUES (8, 8)")
+
+
+@pytest.fixture
+async def racing(lake: Files) -> Files:
+    lake.registry_type = RacingRegistry
+    lake.settings = {"schema_drift_policy": P.ADD_COLUMNS_ONLY}
+    Race.run = lake.database.run
+    await made(lake, ADDED, columns=MARKED)
+    return lake
+
+
+@pytest.mark.usefixtures("tracking")
+async def test_ddl_right_behind_a_look_of_change_tracking(racing: Files) -> None:
+    async with racing.life(ADDED, capture=Capture.CHANGE_TRACKING) as life:
+        await life.start()
+        await life.streaming()
+        Race.sql = WIDENS
+        await stops(life, ADDED, "schema_change_refused")
+        assert [c.kind for c in await changes(life, ADDED)] == [K.TYPE_CHANGED]
+        assert 8 not in await racing.rows(ADDED)
+
+
+async def test_ddl_right_behind_a_look_of_an_increment(racing: Files) -> None:
+    async with racing.life(ADDED, mode=TaskMode.INCREMENTAL) as life:
+        await _completed(life)
+        Race.sql = WIDENS
+        ended = await life.execute()
+        assert (ended.status, ended.schema_changes_detected) == (ExecutionStatus.FAILED, 1)
+        assert 8 not in await racing.rows(ADDED)
 
 
 async def _completed(life: Life) -> None:
