@@ -64,14 +64,16 @@ async def buckets(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sea
 
 @pytest.fixture
 async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
-    """A database of the test's own."""
+    """A database of the test's own. It goes with it: capture scans all that there are."""
     name = f"stream_{next(_numbers)}"
     admin = Database(server, "master", _PASSWORD)
     await admin.run(f"CREATE DATABASE {name}")
-    await admin.aclose()
     database = Database(server, name, _PASSWORD)
     yield database
     await database.aclose()
+    server.capture.resume()
+    await admin.run(f"DROP DATABASE {name}")
+    await admin.aclose()
 
 
 class Life:
@@ -231,7 +233,7 @@ class Setting:
             s3_file_format=self.file_format,
             table_mappings=self.mappings,
             transformations=self.transformations,
-            options=TaskOptions(poll_interval_ms=50, **options),
+            options=TaskOptions(**{"poll_interval_ms": 50, **options}),
             **self.settings,
         )
         return (await store.tasks.create(spec)).id

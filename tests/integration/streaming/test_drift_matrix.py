@@ -6,6 +6,7 @@ between two full loads.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dtaas.model.drift import (
     SchemaChangeKind,
     SchemaChangeState,
 )
-from dtaas.model.errors import ActionNotAllowedError, SourceQueryError
+from dtaas.model.errors import ActionNotAllowedError, RetryableError, SourceQueryError
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.schema import TableRef
 from dtaas.model.task import OnGap, TableMapping, TaskMode, TaskStatus
@@ -107,14 +108,6 @@ STREAMED = {
         forbidden=22979,
         codes=("capture_lost",),
     ),
-    "keyless": Ddl(
-        "ALTER TABLE {0} DROP CONSTRAINT pk_{0}",
-        K.KEY_CHANGED,
-        STOPS,
-        columns=KEYED,
-        forbidden=22979,
-        codes=("capture_lost",),
-    ),
     "renamed": Ddl(
         "EXEC sp_rename N'dbo.{0}.name', N'title', N'COLUMN'",
         K.COLUMN_RENAMED,
@@ -126,6 +119,8 @@ STREAMED = {
     "moved": Ddl("EXEC sp_rename N'dbo.{0}', N'{0}_away'", K.TABLE_DROPPED, (F,) * 5, codes=LOST),
     "gone": Ddl("DROP TABLE {0}", K.TABLE_DROPPED, (F,) * 5, codes=LOST),
 }
+SLOWLY = {"poll_interval_ms": 200}
+"""A poll of a dozen tables costs the simulated server more than anything else here."""
 STILL, TRUNCATED = "still", "truncated"
 RENAMED = TableRef("dbo", "renamed")
 
@@ -161,9 +156,18 @@ async def altered(setting: Files, name: str, ddl: Ddl) -> None:
             await database.run(sql)
         assert str(ddl.forbidden) in refused.value.detail
         sql = f"BEGIN TRAN; {FREED.format(name)}; {sql}; COMMIT"
-    await database.run(sql)
+    await executed(database, sql)
     if ddl.kind is not K.TABLE_DROPPED:
         await database.run(*(statement.format(name) for statement in ddl.after))
+
+
+async def executed(database: Database, sql: str) -> None:
+    """Run DDL, again where it was chosen as the victim of a deadlock with the capture process."""
+    for _ in range(5):
+        with suppress(RetryableError):
+            await database.run(sql)
+            return
+    await database.run(sql)
 
 
 async def decided(life: Life, over: Callable[[], Awaitable[bool]]) -> None:
@@ -199,20 +203,20 @@ async def by_a_person(life: Life, change: SchemaChange) -> None:
 
 @pytest.mark.parametrize("policy", BY_POLICY)
 async def test_every_ddl_of_a_table_that_streams(anywhere: Files, policy: DriftPolicy) -> None:
-    setting, names = anywhere, (*STREAMED, STILL, TRUNCATED)
+    setting, names = anywhere, (*STREAMED, STILL)
     tables = {name: TableRef("dbo", name) for name in names}
     setting.settings = {"schema_drift_policy": policy}
     setting.mappings = (TableMapping(source=RENAMED, on_gap=OnGap.RELOAD),)
     for name, table in tables.items():
         ddl = STREAMED.get(name)
         await made(setting, table, columns=(ddl.columns if ddl else PLAIN).format(name))
-    async with setting.life(*tables.values(), merge_interval_s=0) as life:
+    async with setting.life(*tables.values(), merge_interval_s=0, **SLOWLY) as life:
         await life.start()
         await life.streaming()
         for name, ddl in STREAMED.items():
             await altered(setting, name, ddl)
         with pytest.raises(SourceQueryError, match="4711"):
-            await setting.database.run(f"TRUNCATE TABLE {TRUNCATED}")
+            await setting.database.run(f"TRUNCATE TABLE {STILL}")
         if policy is P.PAUSE:
             await decided(life, lambda: all_known(life))
         found = await noticed(life, *(tables[name] for name in STREAMED))
@@ -224,10 +228,9 @@ async def test_every_ddl_of_a_table_that_streams(anywhere: Files, policy: DriftP
             assert change.note or change.state is A, name
         for name, ddl in STREAMED.items():
             await _ends(setting, life, tables[name], ddl)
-        for name in (STILL, TRUNCATED):
-            await setting.database.run(f"UPDATE {name} SET n = 99 WHERE id = 1")
-            await arrives(setting, tables[name], "name", "n")
-            assert not await changes(life, tables[name])
+        await setting.database.run(f"UPDATE {STILL} SET n = 99 WHERE id = 1")
+        await arrives(setting, tables[STILL], "name", "n")
+        assert not await changes(life, tables[STILL])
 
 
 async def _ends(setting: Files, life: Life, table: TableRef, ddl: Ddl) -> None:
@@ -257,7 +260,12 @@ async def _ends(setting: Files, life: Life, table: TableRef, ddl: Ddl) -> None:
         assert row.get("name") is None  # kept, and NULL from then on
     if comes and table != RENAMED and not isinstance(setting, S3):
         assert "ADD COLUMN" in change.ddl[0]
-        assert table.name != "filled" or change.affected_rows
+    if comes and table.name == "filled":
+
+        async def counted() -> bool:
+            return bool((await changes(life, table))[0].affected_rows)
+
+        await until(counted)
 
 
 LOADED = {
@@ -265,7 +273,11 @@ LOADED = {
     "dropped": STREAMED["dropped"],
     "family": STREAMED["family"],
     "rekeyed": replace(STREAMED["rekeyed"], states=(A, F, F, W, F)),
-    "keyless": replace(STREAMED["keyless"], states=(A, F, F, W, F)),
+    "keyless": replace(
+        STREAMED["rekeyed"],
+        sql="ALTER TABLE {0} DROP CONSTRAINT pk_{0}",
+        states=(A, F, F, W, F),
+    ),
     "renamed": STREAMED["renamed"],
     "moved": STREAMED["moved"],
 }
