@@ -1,13 +1,22 @@
 """Net changes read by Change Tracking from the simulated server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
+from anyio import create_task_group
 
 from dtaas.connectors.sqlserver.tracking.source import SqlServerTrackingSource
 from dtaas.model.change_ports import ChangeSource
-from dtaas.model.changes import LSN, OP, ORDER, ChangeWindow, TrackedTable, TrackingMethod
+from dtaas.model.changes import (
+    LSN,
+    OP,
+    ORDER,
+    ChangeWindow,
+    SourceState,
+    TrackedTable,
+    TrackingMethod,
+)
 from dtaas.model.errors import CaptureGapError, CaptureLostError, CaptureNotEnabledError
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sqlserver.simulated import SimulatedSqlServer
@@ -273,3 +282,23 @@ async def test_a_table_without_a_primary_key_is_refused(
     with pytest.raises(CaptureNotEnabledError) as caught:
         await source.track([table], keys={}, enable=True)
     assert hint in caught.value.hint
+
+
+async def test_polls_of_different_tables_do_not_mix(
+    source: SqlServerTrackingSource, database: Database, table: TableRef
+) -> None:
+    """Tables that are loaded ask for a position while others stream."""
+    world = await TrackedWorld(database, table).make()
+    pair = await source.track([world.table, world.other], keys={}, enable=True)
+    await world.commit(("I", 1, "a"))
+    polled: list[SourceState] = []
+
+    async def poll(tracked: Sequence[TrackedTable]) -> None:
+        polled.append(await source.poll(tracked))
+
+    async with create_task_group() as group:
+        for tracked in (pair, pair[1:], pair[:1], pair[::-1]) * 3:
+            group.start_soon(poll, tracked)
+    assert len(polled) == 12
+    assert all(world.other not in state.high for state in polled)
+    assert sum(world.table in state.high for state in polled) == 9

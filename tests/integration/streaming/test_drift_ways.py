@@ -67,7 +67,7 @@ def lake(tmp_path: Path, database: Database) -> Files:
 @pytest.fixture
 async def tracking(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Change Tracking tells of no DDL: tables are looked at now and then, here more often."""
-    monkeypatch.setattr(ddl_follower, "_LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(ddl_follower, "_LOOK_EVERY_S", 1.0)
     await database.run("ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON")
 
 

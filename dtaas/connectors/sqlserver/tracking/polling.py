@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from anyio import Lock
+
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.isolation import Isolation, in_isolation
 from dtaas.connectors.sqlserver.quoting import table_name, text_literal
@@ -40,10 +42,14 @@ class TrackingPoller:
         self._sql = ""
         self._floor = 0
         self._high: dict[TableRef, int] = {}
+        self._turn = Lock()  # what is remembered belongs to one set of tables at a time
 
     async def poll(self, tracked: Sequence[TrackedTable], isolation: Isolation) -> SourceState:
         """Return what the source holds now; see the port."""
-        tables = tuple(tracked)
+        async with self._turn:
+            return await self._poll(tuple(tracked), isolation)
+
+    async def _poll(self, tables: tuple[TrackedTable, ...], isolation: Isolation) -> SourceState:
         if tables != self._tables:
             self._tables, self._sql = tables, _STATE.format(marks=_marks(tables))
             self._floor = min(int.from_bytes(t.start) for t in tables)
