@@ -92,12 +92,16 @@ class DdlFollower:
         position = state.position.hex()
         if by is DetectedBy.DDL_HISTORY:
             position = self.structure.split(" ", 1)[0] or position
+        self._looked_at = current_time()  # who decides meanwhile lets it look again
         try:
             _, verdict = await gate.check(table, by, position)
         except SchemaChangePendingError as error:
             self._waits_for(error)
             return state
-        self.waiting, self._looked_at = "", current_time()
+        except BaseException:
+            self._looked_at = None
+            raise
+        self.waiting = ""
         if not self._told:
             self.filling = verdict.filling
             return await self.follow(state)
@@ -137,9 +141,15 @@ class DdlFollower:
             return columns
         return tuple(source.arriving(tracked, columns))
 
-    async def settled(self, state: StreamState) -> StreamState:
-        """Drop the instance that was left, where that is due, and follow new DDL."""
-        if self.due:
+    async def settled(self, state: StreamState, *, ahead: bool = False) -> StreamState:
+        """Drop the instance that was left, where that is due, and follow new DDL.
+
+        Args:
+            ahead: changes are about to be read. Of a source that does not tell of DDL they may be
+                the first with a new column, so the table is looked at before.
+        """
+        unlooked = ahead and not self._told and self._context.gate is not None
+        if self.due or unlooked:
             state = await self.look(state)
         if self.waiting:
             return state
@@ -172,7 +182,6 @@ class DdlFollower:
 
     def _waits_for(self, error: SchemaChangePendingError) -> None:
         self.waiting = f"{error.detail} {error.hint}"
-        self._looked_at = current_time()
 
     async def hand_over(
         self, state: StreamState, commit_time: datetime | None

@@ -64,12 +64,7 @@ class _TableIncrement:
         """Load the table where nothing is known of it, else read what is new."""
         self._meter.enter(TablePhase.PLANNING)
         marks = self._shared.marks
-        tracked = await marks.mark(
-            self._table,
-            key=self._mapping.key,
-            watermark=self._mapping.watermark,
-            field=self._field,
-        )
+        tracked = await self._marked()
         self._shared.destination.check_tracked(tracked)
         self._meter.warns(marks.notes(tracked))
         state = await self._shared.streams.stream(self._context.owner.task_id, self._table)
@@ -78,6 +73,14 @@ class _TableIncrement:
             await self._load(tracked, reason)
         else:
             await self._read_new(state, tracked)
+
+    async def _marked(self) -> TrackedTable:
+        return await self._shared.marks.mark(
+            self._table,
+            key=self._mapping.key,
+            watermark=self._mapping.watermark,
+            field=self._field,
+        )
 
     async def _why_anew(self, stream: TableStream, tracked: TrackedTable) -> str:
         """Return why what is known of the table does not count any more, '' when it does.
@@ -166,6 +169,9 @@ class _TableIncrement:
         )
         seen = state.watermark or ""
         fence = await shared.marks.fence(tracked, after=state.position, seen=seen)
+        if (await self._marked()).schema != tracked.schema:
+            await self.run()  # rows below the fence may have columns that came before it
+            return
         streamer = TableStreamer(self._stream_context(), replace(state, stream=stream), self._meter)
         if not await streamer.catch_up(fence.position):
             self._meter.enter(TablePhase.STOPPED)

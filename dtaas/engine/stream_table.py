@@ -54,7 +54,7 @@ class TableStreamer:
         self._context = context
         self._state = state
         self._meter = meter
-        self._target = state.position
+        self._target = self._to = state.position
         self._news = Event()
         self._rests = False
         self._moving = Event()
@@ -216,7 +216,7 @@ class TableStreamer:
             Whether it is done; if not, the drain came first.
         """
         await self._open()
-        self._target = to
+        self._target = self._to = to
         while self._state.intent is not None or self._state.position < to:
             if self._context.drain.requested:
                 return False
@@ -225,14 +225,16 @@ class TableStreamer:
 
     async def _follow(self) -> None:
         while not self._context.drain.requested and not self.ended:
-            self._state = await self._ddl.settled(self._state)
-            if self._ddl.waiting:
+            to = self._to = self._target  # polled before the table is looked at
+            ahead = self._state.intent is None and self._state.position < to
+            self._state = await self._ddl.settled(self._state, ahead=ahead)
+            done = self._state.intent is None and self._state.position >= to
+            if (done and to < self._target) or (self._ddl.waiting and self._ddl.due):
+                continue  # there is news since
+            if done or self._ddl.waiting:
                 self._news = Event()
-                await self._wait()
-                continue
-            if self._state.intent is None and self._state.position >= self._target:
-                self._news = Event()
-                self._context.caught_up()
+                if not self._ddl.waiting:
+                    self._context.caught_up()
                 await self._wait()
                 continue
             began = current_time()
@@ -304,7 +306,7 @@ class TableStreamer:
             window = await context.source.cut(
                 self._state.stream.tracked,
                 after=self._state.position,
-                to=end_of(self._state, self._target),
+                to=end_of(self._state, self._to),
                 most_rows=context.spec.options.window_rows,
             )
             window = self._ddl.filled_by(window, self._state.stream.tracked)
