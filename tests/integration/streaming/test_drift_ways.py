@@ -39,6 +39,7 @@ ADDED, FILLED, DROPPED, WIDENED, NARROWED = (
     TableRef("dbo", name) for name in ("added", "filled", "dropped", "widened", "narrowed")
 )
 TABLES = (ADDED, FILLED, DROPPED, WIDENED, NARROWED)
+STILL = TableRef("dbo", "still")  # so that a task goes on when all others stop
 DDL = {
     ADDED: ("ALTER TABLE added ADD extra int NULL", K.COLUMN_ADDED, (A, A, N, F)),
     FILLED: ("ALTER TABLE filled ADD extra int NOT NULL DEFAULT 5", K.COLUMN_ADDED, (A, A, N, F)),
@@ -97,8 +98,8 @@ async def ends_as(setting: Files, table: TableRef, state: SchemaChangeState) -> 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_change_tracking(anywhere: Files, policy: DriftPolicy) -> None:
     anywhere.settings = {"schema_drift_policy": policy}
-    await made(anywhere, *TABLES)
-    async with anywhere.life(*TABLES, capture=Capture.CHANGE_TRACKING) as life:
+    await made(anywhere, *TABLES, STILL)
+    async with anywhere.life(*TABLES, STILL, capture=Capture.CHANGE_TRACKING) as life:
         await life.start()
         await life.streaming()
         await altered(anywhere, *TABLES)
@@ -223,8 +224,8 @@ async def test_transformed_tables(anywhere: Files, policy: DriftPolicy) -> None:
     """New columns pass the steps, a column that a step reads may go, and types follow."""
     anywhere.transformations = (SHAPED,)
     anywhere.settings = {"schema_drift_policy": policy}
-    await made(anywhere, *TABLES)
-    async with anywhere.life(*TABLES) as life:
+    await made(anywhere, *TABLES, STILL)
+    async with anywhere.life(*TABLES, STILL) as life:
         await life.start()
         await life.streaming()
         await altered(anywhere, *TABLES)
@@ -319,13 +320,13 @@ async def racing(lake: Files) -> Files:
     lake.registry_type = RacingRegistry
     lake.settings = {"schema_drift_policy": P.ADD_COLUMNS_ONLY}
     Race.run = lake.database.run
-    await made(lake, ADDED, columns=MARKED)
+    await made(lake, ADDED, STILL, columns=MARKED)
     return lake
 
 
 @pytest.mark.usefixtures("tracking")
 async def test_ddl_right_behind_a_look_of_change_tracking(racing: Files) -> None:
-    async with racing.life(ADDED, capture=Capture.CHANGE_TRACKING) as life:
+    async with racing.life(ADDED, STILL, capture=Capture.CHANGE_TRACKING) as life:
         await life.start()
         await life.streaming()
         Race.sql = WIDENS
