@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,7 +120,7 @@ STREAMED = {
     "moved": Ddl("EXEC sp_rename N'dbo.{0}', N'{0}_away'", K.TABLE_DROPPED, (F,) * 5, codes=LOST),
     "gone": Ddl("DROP TABLE {0}", K.TABLE_DROPPED, (F,) * 5, codes=LOST),
 }
-SLOWLY = {"poll_interval_ms": 200}
+SLOWLY: dict[str, Any] = {"poll_interval_ms": 200}
 """A poll of a dozen tables costs the simulated server more than anything else here."""
 STILL, TRUNCATED = "still", "truncated"
 RENAMED = TableRef("dbo", "renamed")
