@@ -64,16 +64,14 @@ async def buckets(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sea
 
 @pytest.fixture
 async def database(server: SimulatedSqlServer) -> AsyncIterator[Database]:
-    """A database of the test's own. It goes with it: capture scans all that there are."""
+    """A database of the test's own."""
     name = f"stream_{next(_numbers)}"
     admin = Database(server, "master", _PASSWORD)
     await admin.run(f"CREATE DATABASE {name}")
+    await admin.aclose()
     database = Database(server, name, _PASSWORD)
     yield database
     await database.aclose()
-    server.capture.resume()
-    await admin.run(f"DROP DATABASE {name}")
-    await admin.aclose()
 
 
 class Life:
