@@ -23,6 +23,14 @@ FOLDER: Final = Path(__file__).parents[2] / ".pictures" / "all"
 LIMIT_MS: Final = 60_000
 WIDE: Final = {"width": 1440, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
+OPENED: Final = {
+    "alert-rule": "[data-test=new-rule]",
+    "alert-channel": "[data-test=new-channel]",
+    "builder-options": "button:has-text('Settings')",
+    "builder-review": "[data-test=review]",
+    "builder-insert": "button[aria-label^='Insert a step before']",
+}
+"""What is clicked before the picture is taken."""
 QUIET_MS: Final = 1500
 """Charts and debounced previews come after the page."""
 CHANGES: Final = "UPDATE dbo.orders SET o_comment = 'changed' WHERE o_orderkey % 7 = 0"
@@ -84,6 +92,7 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
     lake = await named(daemon, await daemon.s3(), "lake")
     nightly = await made(
         daemon, shop, lake, name="shop to the lake", source_tables=tables("nation", "part", "supplier"),
+        tags=["nightly", "lake"], owner="Ann",
         schedule_type="cron", schedule={"cron": "0 3 * * *", "timezone": "Europe/Berlin"},
     )  # fmt: skip
     masked = await made(
@@ -91,7 +100,7 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
         transformations=[{"steps": MASKED}], options={"max_rejected_rows": 1_000_000},
     )  # fmt: skip
     stream = await made(
-        daemon, shop, lake, name="orders as they change", source_tables=tables("orders", "region"),
+        daemon, shop, lake, name="orders as they change", source_tables=tables("orders", "region"), tags=["lake"],
         mode="full_load_then_cdc",
     )  # fmt: skip
     busy = await made(
@@ -129,10 +138,16 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
         "builder": f"/builder/{masked}",
         "builder-columns": f"/builder/{masked}?part=columns",
         "builder-problems": f"/builder/{broken}?part=problems",
+        "builder-tables": f"/builder/{masked}?part=tables",
+        "builder-options": f"/builder/{masked}?set=options",
+        "builder-review": f"/builder/{masked}?part=preview",
+        "builder-insert": f"/builder/{masked}?part=yaml",
         "builder-yaml": f"/builder/{masked}?part=yaml",
         "builder-list": f"/builder/{masked}?view=list",
         "builder-new": "/builder",
         "alerts": "/alerts?status=all",
+        "alert-rule": "/alerts?status=firing",
+        "alert-channel": "/alerts?status=resolved",
         "users": "/users",
         "tokens": "/tokens",
         "audit": "/audit",
@@ -153,6 +168,9 @@ async def shoot(browser: Browser, url: str, addresses: dict[str, str]) -> None:
         page.set_default_timeout(LIMIT_MS)
         for name, address in addresses.items():
             await settled(page, address)
+            if name in OPENED:
+                await page.locator(OPENED[name]).first.click()
+                await page.wait_for_timeout(QUIET_MS)
             await page.screenshot(path=FOLDER / f"{name}-{theme}.png", full_page=True)
         await context.close()
 

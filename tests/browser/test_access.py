@@ -14,6 +14,8 @@ from tests.system.conftest import LINEITEM, ORDERS, Daemon
 pytestmark = pytest.mark.timeout(180)
 expect.set_options(timeout=LIMIT_MS)
 NATION = TableRef("dbo", "nation")
+OPENING = ".dialog-fade-enter-active, .el-drawer-fade-enter-active"
+"""What is on its way in is half transparent, and then no text has contrast."""
 MEANWHILE = "main h1, .login h1"
 
 
@@ -87,6 +89,7 @@ async def test_every_dialog_passes_axe_in_light_and_dark(page: Page, daemon: Dae
 
     async def look(name: str) -> None:
         await expect(page.get_by_role("dialog")).to_be_visible()
+        await expect(page.locator(OPENING)).to_have_count(0)
         await expect(page.locator("[aria-busy=true]")).to_have_count(0)
         if found := await violations_in_both_themes(page):
             wrong[name] = found
@@ -123,8 +126,9 @@ async def test_settings_of_a_task_pass_axe(page: Page, daemon: Daemon):
         await page.goto(f"/builder/{task}?set={which}")
         await page.get_by_role("button", name="Settings", exact=True).click()
         await expect(page.locator(f"#panel-{which}")).to_be_visible()
-        for part in await page.locator("[data-test=options] details:not([open]) summary").all():
-            await part.click()
+        closed = page.locator("[data-test=options] details:not([open]) > summary")
+        for _ in range(await closed.count()):
+            await closed.first.click()
         assert await violations_in_both_themes(page) == []
 
 
