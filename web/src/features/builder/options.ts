@@ -34,7 +34,7 @@ export const OPTIONS: Readonly<Record<OptionName, Option>> = {
   chunk_rows: number('Reading', 'Rows of a chunk', 'A table is cut into chunks of about as many rows; a load goes on after the last whole one.', 500_000, 1000, 100_000_000),
   batch_rows: number('Reading', 'Rows of a batch', 'The most rows on their way together.', 65_536, 100, 1_000_000),
   batch_size_mb: number('Reading', 'Megabytes of a batch', 'A batch is sent on when it is as large, however few rows it has.', 4, 1, 64),
-  in_flight_mb: number('Reading', 'Megabytes in flight', 'Held between reading and writing, over the whole task; a slow destination slows the source instead.', 16, 8, 16_384),
+  in_flight_mb: number('Reading', 'Megabytes in flight', 'Held between reading and writing, over the whole task; a slow destination slows the source instead.', 12, 8, 16_384),
   write_mode: { ...choice('Writing', 'Rows already there are', 'How loads meet what stands at the target.', 'overwrite', { overwrite: 'replaced', append: 'kept', truncate_insert: 'replaced within the same table' }), at: 'destination' },
   history: { ...flag('Writing', 'Every version of a row is kept', 'With the times it was valid between.', false), at: 'destination' },
   target_file_size_mb: number('Writing', 'Megabytes of a file', 'Files at the target are about as large.', 128, 1, 5120),
