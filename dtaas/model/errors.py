@@ -249,6 +249,8 @@ class CaptureGapError(FatalError):
 class MissedValuesError(CaptureGapError):
     """Columns came with values before they were captured, to a table without a key."""
 
+    code = "values_missed"
+
 
 class CaptureLostError(FatalError):
     """A capture instance vanished, was disabled, or was made again under the same name.
