@@ -196,6 +196,8 @@ class TableStreamer:
         """Take the target over, and begin where it stands."""
         state = self._state
         held = await self._context.destination.open_stream(state.stream)
+        if self.ended:
+            return  # a poll found meanwhile that its changes are lost
         self._state = standing(state, held)
         if self._state != state:
             log.warning(

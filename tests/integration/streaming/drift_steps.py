@@ -99,11 +99,18 @@ def phase(life: Life, table: TableRef) -> tuple[TablePhase, str | None]:
 async def stops(life: Life, table: TableRef, *codes: str) -> None:
     """Wait until a table stands still for one of these reasons."""
 
+    seen: object = None
+
     async def stopped() -> bool:
+        nonlocal seen
         progress = life.supervisor.progress(life.task_id)
         if progress is None:
             return False
         found = next(t for t in progress.tables if t.table == table)
+        seen = table, found.phase, found.error_code, found.error
         return found.phase is TablePhase.FAILED and found.error_code in codes
 
-    await until(stopped)
+    try:
+        await until(stopped)
+    except TimeoutError:
+        raise AssertionError(seen) from None

@@ -202,6 +202,7 @@ async def by_a_person(life: Life, change: SchemaChange) -> None:
     assert (await life.decide(change, DriftDecision.REJECT)).state is S.REJECTED
 
 
+@pytest.mark.timeout(480)  # with `pause` it stops and goes on a dozen times
 @pytest.mark.parametrize("policy", BY_POLICY)
 async def test_every_ddl_of_a_table_that_streams(anywhere: Files, policy: DriftPolicy) -> None:
     setting, names = anywhere, (*STREAMED, STILL)

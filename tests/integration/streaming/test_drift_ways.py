@@ -141,6 +141,7 @@ async def test_change_tracking_takes_an_ignored_column_in(lake: Files) -> None:
         change = (await noticed(life, FILLED))[FILLED]
         await ends_as(lake, FILLED, N)
         await life.decide(change, DriftDecision.APPROVE, backfill=True)
+        await lake.database.run(f"UPDATE {FILLED.name} SET n = 8 WHERE id = 1")  # a new version
         await arrives(lake, FILLED, "name", "n", "extra")
 
 
