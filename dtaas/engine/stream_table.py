@@ -231,8 +231,10 @@ class TableStreamer:
             ahead = self._state.intent is None and self._state.position < to
             self._state = await self._ddl.settled(self._state, ahead=ahead)
             done = self._state.intent is None and self._state.position >= to
-            if (done and to < self._target) or (self._ddl.waiting and self._ddl.due):
+            if self.ended or (done and to < self._target):
                 continue  # there is news since
+            if self._ddl.waiting and self._ddl.due:
+                continue
             if done or self._ddl.waiting:
                 self._news = Event()
                 if not self._ddl.waiting:
