@@ -227,16 +227,14 @@ class TableStreamer:
 
     async def _follow(self) -> None:
         while not self._context.drain.requested and not self.ended:
+            self._news = Event()  # what comes from here on is not missed
             to = self._to = self._target  # polled before the table is looked at
             ahead = self._state.intent is None and self._state.position < to
             self._state = await self._ddl.settled(self._state, ahead=ahead)
             done = self._state.intent is None and self._state.position >= to
-            if self.ended or (done and to < self._target):
+            if (done and to < self._target) or (self._ddl.waiting and self._ddl.due):
                 continue  # there is news since
-            if self._ddl.waiting and self._ddl.due:
-                continue
             if done or self._ddl.waiting:
-                self._news = Event()
                 if not self._ddl.waiting:
                     self._context.caught_up()
                 await self._wait()
