@@ -91,6 +91,18 @@ async def instances(database: Database) -> list[str]:
     return [name for (name,) in rows]
 
 
+async def two_instances(database: Database) -> None:
+    """Make both instances of ours: the newer captures a column more."""
+    await database.run("EXEC sys.sp_cdc_enable_db")
+    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
+    first, second = instance_names(T, number)
+    await database.run(
+        enable_statement(T, first),
+        "ALTER TABLE t ADD extra int NULL",
+        enable_statement(T, second),
+    )
+
+
 async def one_instance(database: Database) -> bool:
     return len(await instances(database)) == 1
 
@@ -277,13 +289,8 @@ async def test_a_table_that_begins_with_two_instances_of_ours_makes_room_for_a_t
     """A stream that ended between two of its instances, and still more columns since."""
     database = lake.database
     await database.create(T, COLUMNS, "1, N'a', 1", "2, N'b', 2")
-    await database.run("EXEC sys.sp_cdc_enable_db")
-    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
-    first, second = instance_names(T, number)
+    await two_instances(database)
     await database.run(
-        enable_statement(T, first),
-        "ALTER TABLE t ADD extra int NULL",
-        enable_statement(T, second),
         "ALTER TABLE t ADD more int NULL",
         "UPDATE t SET extra = 5, more = 6 WHERE id = 1",
     )
@@ -297,14 +304,7 @@ async def test_an_older_instance_of_ours_that_nobody_reads_gives_way(lake: LakeS
     """A table loaded anew begins with the newer one; the next column needs the older one's room."""
     database = lake.database
     await database.create(T, COLUMNS, "1, N'a', 1", "2, N'b', 2")
-    await database.run("EXEC sys.sp_cdc_enable_db")
-    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
-    first, second = instance_names(T, number)
-    await database.run(
-        enable_statement(T, first),
-        "ALTER TABLE t ADD extra int NULL",
-        enable_statement(T, second),
-    )
+    await two_instances(database)
     async with lake.life(T) as life:
         await streams(life)
         await database.run("ALTER TABLE t ADD more int NULL", "UPDATE t SET more = 7 WHERE id = 2")
@@ -355,13 +355,8 @@ async def test_a_table_without_a_key_is_loaded_anew_after_each_gap(lake: LakeSet
     """Also where two instances of ours leave no room for one that captures every column."""
     database = lake.database
     await database.create(T, "id int NULL, n int NULL", "1, 1", "2, 2")
-    await database.run("EXEC sys.sp_cdc_enable_db")
-    number = (await database.run("SELECT OBJECT_ID(N'dbo.t')"))[0][0]
-    first, second = instance_names(T, number)
+    await two_instances(database)
     await database.run(
-        enable_statement(T, first),
-        "ALTER TABLE t ADD extra int NULL",
-        enable_statement(T, second),
         "ALTER TABLE t ADD more int NULL",
         "UPDATE t SET extra = 5, more = 6 WHERE id = 1",
     )
