@@ -218,9 +218,10 @@ async def test_five_hundred_tables_are_found_and_chosen_by_pattern(page: Page, d
 async def test_a_part_of_the_page_that_is_gone_loads_the_new_page(page: Page):
     await page.goto("/")
     await page.evaluate("window.old = true")
-    await page.route("**/assets/SettingsPage-*.js", lambda route: route.abort(), times=2)
+    await page.route("**/assets/SettingsPage-*.js", lambda route: route.abort())
     async with page.expect_event("load"):
         await page.get_by_role("link", name="Settings").click()
+    await page.unroute("**/assets/SettingsPage-*.js")
     await expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     await page.get_by_role("link", name="Settings").click()
     await expect(page.get_by_role("heading", name="Settings")).to_be_visible()

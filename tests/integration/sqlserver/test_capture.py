@@ -259,6 +259,32 @@ async def test_ddl_that_capture_forbids(captured: Captured) -> None:
     await captured.sql.run("EXEC sp_rename 'dbo.fixed.a', 'd', 'COLUMN'")
 
 
+async def test_a_type_that_captured_values_do_not_fit(captured: Captured) -> None:
+    await captured.table("narrowed", "id int NOT NULL PRIMARY KEY, a int")
+    await captured.sql.run("INSERT INTO narrowed VALUES (1, 100000)")
+    await captured.catch_up()
+    await captured.sql.run("DELETE FROM narrowed")
+    number, text = await captured.sql.fails("ALTER TABLE narrowed ALTER COLUMN a smallint")
+    assert number == 22976
+    assert text.startswith("Could not alter the change table")
+
+
+async def test_ddl_that_waits_for_a_change_table_in_vain(
+    connector: Connector, captured: Captured
+) -> None:
+    await captured.table("waited", "id int NOT NULL PRIMARY KEY, a int")
+    await captured.sql.run("INSERT INTO waited VALUES (1, 1)")
+    await captured.catch_up()
+    async with connector.session() as other:
+        await other.run(f"USE {await captured.sql.value('SELECT DB_NAME()')}")
+        await other.run("BEGIN TRAN; DELETE FROM cdc.waited_CT")
+        await captured.sql.run("SET LOCK_TIMEOUT 100")
+        number, _ = await captured.sql.fails("ALTER TABLE waited ALTER COLUMN a bigint")
+        assert number == 1222  # a lock it did not get, not a type that cannot follow
+        await other.run("ROLLBACK")
+    await captured.sql.run("ALTER TABLE waited ALTER COLUMN a bigint")
+
+
 async def test_two_instances_and_no_third(captured: Captured) -> None:
     await captured.table("twice", "id int NOT NULL PRIMARY KEY")
     again = "EXEC sys.sp_cdc_enable_table N'dbo', N'twice', NULL, N'{}'"

@@ -11,6 +11,9 @@ from dtaas.sandbox.sqlserver.storage.forms import storage_type
 from dtaas.sandbox.sqlserver.storage.one_value import one_row, one_value
 from dtaas.sandbox.sqlserver.types import SqlType
 
+# What a value does that has no form in the new type; a deadlock or a lost lock stays what it is.
+_CANNOT_FOLLOW = (asyncpg.DataError, asyncpg.CannotCoerceError, asyncpg.DatatypeMismatchError)
+
 
 async def before(context: Context, statement: ddl.Statement) -> None:
     """Refuse what capture forbids, and drop the instances of tables that are about to go.
@@ -127,7 +130,7 @@ async def _retype_captured(
             f"ALTER TABLE {table} ALTER c{5 + ordinal} TYPE {kind} USING c{5 + ordinal}::{kind};"
             f"ALTER TABLE {log} ALTER v{ordinal} TYPE {kind} USING v{ordinal}::{kind}"
         )
-    except asyncpg.PostgresError as error:
+    except _CANNOT_FOLLOW as error:
         raise SqlError(
             22976,
             "Could not alter the change table in response to a schema change of the source table.",
