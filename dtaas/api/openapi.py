@@ -84,7 +84,7 @@ from dtaas.services.identity.tokens import NewToken, TokenSpec
 from dtaas.services.identity.users import UserChange, UserSpec
 from dtaas.services.preview.shapes import Preview, RowPreviewRequest
 from dtaas.services.samples import Sample
-from dtaas.services.schedules import NextStarts
+from dtaas.services.schedules import Agenda, NextStarts
 from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
 from dtaas.services.validation import Validation
 from dtaas.store.audit import ChainCheck
@@ -117,6 +117,7 @@ _SHAPES: Final = (
     ControlRequest,
     PreviewRequest,
     NextStarts,
+    Agenda,
     ExecutionList,
     ExecutionView,
     ExecutionLogList,

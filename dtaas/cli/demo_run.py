@@ -76,6 +76,7 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
         DemoApi(url) as api,
     ):
         _publish(lock, url)
+        say(f"Watch it in a browser: {url}")
         access = await _access(plan, sandbox)
         body = _destination(plan, access)
         task_id = await api.create_task(access, body, tpch.TABLES)

@@ -11,7 +11,7 @@ from dtaas.model.errors import InUseError, ValidationFailedError
 from dtaas.model.ids import TaskId
 from dtaas.model.schedule import Schedule, ScheduleType
 from dtaas.model.store_ports import ExecutionStore
-from dtaas.model.task import Task, TaskSpec
+from dtaas.model.task import Task, TaskSpec, TaskStatus
 from dtaas.model.timetable import Timetable
 
 LONGEST_INTERVAL_S: Final = 366 * 24 * 3600
@@ -19,6 +19,9 @@ MOST_RUNS: Final = 50
 _NO_TASK: Final = TaskId(0)
 _SOME_MOMENT: Final = datetime(2026, 1, 5, tzinfo=UTC)
 """Any will do to see whether blackouts cover the whole week."""
+_BY_TIME: Final = frozenset({ScheduleType.CRON, ScheduleType.INTERVAL})
+_HELD: Final = frozenset({TaskStatus.DRAFT, TaskStatus.PAUSED, TaskStatus.STOPPED})
+"""The clock starts no such task: who stopped it starts it."""
 _NOT_BY_TIME: Final = {
     ScheduleType.MANUAL: "Somebody starts it.",
     ScheduleType.CONTINUOUS: "It starts again as soon as it has ended.",
@@ -42,6 +45,21 @@ class NextStarts(Struct, frozen=True, kw_only=True):
 
     runs: tuple[PlannedStart, ...]
     waits_for: str = ""
+
+
+class TaskStart(Struct, frozen=True, kw_only=True):
+    """A start to come, of which task, in UTC and as the clock of its zone shows it."""
+
+    task_id: TaskId
+    task_name: str
+    at: datetime
+    local: str
+
+
+class Agenda(Struct, frozen=True, kw_only=True):
+    """The starts to come of all tasks that the clock starts, soonest first."""
+
+    starts: tuple[TaskStart, ...]
 
 
 class ScheduleService:
@@ -81,6 +99,16 @@ class ScheduleService:
             task_id=task_id,
             last=last,
         )
+
+    async def agenda(self, count: int) -> Agenda:
+        """Return the next `count` starts over all tasks; of what somebody stopped there is none."""
+        starts = [
+            TaskStart(task_id=task.id, task_name=task.spec.name, at=run.at, local=run.local)
+            for task in await self._store.scheduled()
+            if task.spec.schedule_type in _BY_TIME and task.status not in _HELD
+            for run in (await self.upcoming(task.id, count)).runs
+        ]
+        return Agenda(starts=tuple(sorted(starts, key=lambda start: start.at)[:count]))
 
     def _next(
         self,

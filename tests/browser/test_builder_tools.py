@@ -1,7 +1,8 @@
 """The builder beyond single steps: several at once, options, tables of their own, what comes after."""
 
+import anyio
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from dtaas.model.schema import TableRef
 from tests.browser.conftest import LIMIT_MS
@@ -185,3 +186,47 @@ async def test_the_review_names_the_task_that_is_waited_for(page: Page, daemon: 
     stored = await daemon.get(f"/api/tasks/{second}")
     assert (stored["tags"], stored["owner"]) == (["nightly", "lake"], "team lake")
     assert stored["description"] == "Why"
+
+
+async def test_what_is_typed_stays_while_the_page_is_drawn_anew(page: Page, daemon: Daemon):
+    task = await daemon.task(
+        await daemon.source(), await daemon.s3(), ORDERS, schedule_type="cron",
+        schedule={"cron": "0 3 * * *"},
+    )  # fmt: skip
+    typing = anyio.Event()
+
+    async def when_typed(route: Route) -> None:
+        await typing.wait()
+        await route.continue_()
+
+    await page.route("**/api/schedules/preview", when_typed)
+    await page.goto(f"/builder/{task}")
+    await page.get_by_role("button", name="Settings", exact=True).click()
+    zone, cron = page.locator("#b-zone"), page.locator("#b-cron")
+    await zone.fill("Europe/Ber")
+    typing.set()
+    await expect(page.get_by_role("heading", name="Next starts")).to_be_visible()
+    await expect(zone).to_have_value("Europe/Ber")
+    await zone.press_sequentially("lin")
+    await cron.fill("30 4 * * *")
+    await page.get_by_label("Name of the task").click()
+    await expect(page.get_by_text("T04:30:00+0").first).to_be_visible()
+    await expect(page.locator("[data-test=kept]")).to_contain_text("Draft · kept")
+    await page.reload()
+    await page.get_by_role("button", name="Settings", exact=True).click()
+    await expect(zone).to_have_value("Europe/Berlin")
+    await expect(cron).to_have_value("30 4 * * *")
+
+
+async def test_what_was_written_a_moment_ago_is_kept_when_the_builder_is_left(
+    page: Page, daemon: Daemon
+):
+    task = await daemon.task(await daemon.source(), await daemon.s3(), ORDERS)
+    await page.goto(f"/builder/{task}")
+    await page.get_by_label("Name of the task").fill("first")
+    await expect(page.locator("[data-test=kept]")).to_contain_text("Draft · kept")
+    await page.get_by_label("Name of the task").fill("second")
+    await page.get_by_role("link", name="Connectors").click()
+    await expect(page.get_by_role("heading", name="Connectors")).to_be_visible()
+    await page.goto(f"/builder/{task}")
+    await expect(page.get_by_label("Name of the task")).to_have_value("second")

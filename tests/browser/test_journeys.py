@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from dtaas.sandbox.sandbox import DATABASE, SA_PASSWORD, Sandbox
+from tests.browser.accessibility import violations
 from tests.browser.conftest import LIMIT_MS
 from tests.system.conftest import LINEITEM, ORDERS, Daemon
 
@@ -136,14 +137,23 @@ async def test_a_daemon_that_dies_makes_the_page_say_so_and_come_back(page: Page
     await expect(page.locator(f"[data-task='{made}']")).to_be_visible()
 
 
-async def test_a_bulk_stop_hits_only_what_was_selected(page: Page, daemon: Daemon):
+async def test_a_bulk_stop_hits_only_what_was_selected_even_after_a_reload(
+    page: Page, daemon: Daemon
+):
     tasks = [await slow_task(daemon) for _ in range(3)]
     for task in tasks:
         await daemon.control(task, "start")
         await daemon.until_status(task, "running")
     await page.goto("/tasks?status=working")
-    for task in tasks[:2]:
-        await page.locator(f"[data-task='{task}'] input[type=checkbox]").check()
+    boxes = [page.locator(f"[data-task='{task}'] input[type=checkbox]") for task in tasks]
+    for box in boxes:
+        await box.check()
+    await boxes[2].uncheck()
+    await page.reload()
+    await expect(page.locator("[data-test=count]")).to_contain_text("3 of 3")
+    await expect(page.locator("[data-test=bulk]")).to_contain_text("2 selected")
+    for box, chosen in zip(boxes, (True, True, False), strict=True):
+        await expect(box).to_be_checked(checked=chosen)
     await page.locator("[data-test=bulk]").get_by_role("button", name="stop").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text(f"#{tasks[0]}")
@@ -244,3 +254,28 @@ async def test_keys_go_places_and_search_finds_tasks(page: Page, daemon: Daemon)
     await page.wait_for_url(f"**/tasks/{task}")
     await page.goto("/no/such/page")
     await expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+
+
+@pytest.mark.parametrize("part", ["SettingsPage", "AlertsPage"])
+async def test_a_page_that_cannot_be_drawn_says_so_and_leaves_the_others_alone(
+    chromium: Browser, daemon: Daemon, part: str
+):
+    context = await chromium.new_context(base_url=str(daemon.http.base_url))
+    page = await context.new_page()
+    throws = "{ throw new Error('broken on purpose') }"
+    parts = {
+        "SettingsPage": f"export default {{ setup() {throws} }}",
+        "AlertsPage": f"export default {{ render() {throws} }}",
+    }
+    await page.route(
+        f"**/assets/{part}-*.js",
+        lambda route: route.fulfill(body=parts[part], content_type="text/javascript"),
+    )
+    await page.goto(f"/{part.removesuffix('Page').lower()}")
+    broken = page.locator("[data-test=broken]")
+    await expect(broken).to_contain_text("broken on purpose")
+    assert await violations(page) == []
+    await broken.get_by_role("link", name="Tasks").click()
+    await expect(page.get_by_role("heading", name="Tasks")).to_be_visible()
+    await expect(broken).to_have_count(0)
+    await context.close()

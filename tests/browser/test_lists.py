@@ -1,6 +1,7 @@
 """Lists as people like them: tags, columns, density, and keys that act on rows."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -102,3 +103,82 @@ async def test_the_top_bar_of_a_phone_is_one_line(page: Page, width: int):
         assert button is not None
         assert button["x"] + button["width"] <= width
         assert min(button["width"], button["height"]) >= 24
+
+
+async def test_chosen_connectors_are_tested_exported_and_deleted_together(
+    page: Page, daemon: Daemon
+):
+    used = await daemon.source()
+    lost = await daemon.source(host="127.0.0.1", port=1, login_timeout_s=1)
+    spare, lake = await daemon.s3(), await daemon.s3()
+    await daemon.task(used, lake, ORDERS, name="orders to the lake")
+    names = {one["id"]: one["name"] for one in (await daemon.get("/api/connectors"))["items"]}
+    await page.goto("/connectors")
+    rows = {one: page.locator(f"[data-connector='{one}']") for one in (used, lost, spare, lake)}
+    await expect(rows[used].locator("td.num").first).to_have_text("1")
+    for one in (used, lost, spare):
+        await rows[one].get_by_role("checkbox").check()
+    bulk = page.locator("[data-test=bulk]")
+    await expect(bulk).to_contain_text("3 selected")
+    await bulk.get_by_role("button", name="test").click()
+    await expect(page.get_by_text("2 of 3 connectors passed their test.")).to_be_visible()
+    await expect(rows[lost]).to_contain_text("failing")
+    for one in (used, spare):
+        await expect(rows[one]).to_contain_text("ok")
+    await expect(rows[lake]).to_contain_text("not tested")
+    await expect(page.get_by_role("alert").get_by_role("link", name=names[lost])).to_be_visible()
+    async with page.expect_download() as saved:
+        await bulk.get_by_role("button", name="export").click()
+    file = await saved.value
+    assert file.suggested_filename == "connectors.yaml"
+    text = Path(await file.path()).read_text()
+    assert [names[one] in text for one in rows] == [True, True, True, False]
+    assert "${secret:" in text
+    await bulk.get_by_role("button", name="delete").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text(f"{names[used]} is used by orders to the lake.")
+    await expect(dialog.get_by_role("listitem")).to_have_count(2)
+    await expect(page.locator("[data-test=confirm-yes]")).to_be_disabled()
+    await page.get_by_label("Type delete 2 to go on").fill("delete 2")
+    await page.locator("[data-test=confirm-yes]").click()
+    for one in (lost, spare):
+        await expect(rows[one]).to_have_count(0)
+    left = {one["id"] for one in (await daemon.get("/api/connectors"))["items"]}
+    assert {used, lake} <= left
+    assert not {lost, spare} & left
+
+
+async def test_connectors_are_filtered_and_sorted_by_address(page: Page, daemon: Daemon):
+    source, lake = await daemon.source(), await daemon.s3()
+    await daemon.task(source, lake, ORDERS)
+    await page.goto("/connectors?type=s3")
+    row = page.locator("[data-test=connectors] tbody tr")
+    await expect(row).to_have_count(1)
+    await page.get_by_role("combobox", name="Last test").select_option("failing")
+    await expect(page.get_by_text("No connector matches.")).to_be_visible()
+    await page.get_by_role("button", name="Clear the filters").click()
+    await expect(row).to_have_count(2)
+    await page.get_by_role("button", name="Type").click()
+    await expect(page).to_have_url(re.compile("sort=type"))
+    await expect(row.first).to_have_attribute("data-connector", str(lake))
+    await page.get_by_role("button", name="Type").click()
+    await expect(row.first).to_have_attribute("data-connector", str(source))
+
+
+async def test_the_dashboard_says_what_starts_next(page: Page, daemon: Daemon):
+    source = await daemon.source()
+    often, seldom = [
+        await daemon.task(
+            source, await daemon.s3(), ORDERS, name=name, schedule_type="interval",
+            schedule_interval_seconds=seconds,
+        )
+        for name, seconds in (("often", 3600), ("seldom", 50_000))
+    ]  # fmt: skip
+    await page.goto("/")
+    agenda = page.locator("[data-test=agenda] li")
+    await expect(agenda).to_have_count(10)
+    await expect(agenda.first).to_contain_text(re.compile("often.*in 59 min"))
+    await expect(agenda.get_by_role("link").first).to_have_attribute("href", f"/tasks/{often}")
+    await daemon.http.delete(f"/api/tasks/{often}")
+    await expect(agenda.first).to_contain_text(re.compile("seldom.*in 13 h"))
+    await expect(agenda.get_by_role("link").first).to_have_attribute("href", f"/tasks/{seldom}")

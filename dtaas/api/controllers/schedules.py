@@ -2,13 +2,13 @@
 
 from typing import Annotated, TypeAlias
 
-from litestar import Controller, post
+from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
-from dtaas.services.schedules import MOST_RUNS, NextStarts, ScheduleService
+from dtaas.services.schedules import MOST_RUNS, Agenda, NextStarts, ScheduleService
 
 StartCount: TypeAlias = Annotated[
     int, QueryParameter(ge=1, le=MOST_RUNS, description="Most starts of the answer")
@@ -29,6 +29,13 @@ class ScheduleController(Controller):
 
     path = "/api/schedules"
     tags = ("Tasks",)
+
+    @get("/agenda", summary="Read the next starts of all tasks")
+    async def agenda(
+        self, schedules: NamedDependency[ScheduleService], count: StartCount = 10
+    ) -> Agenda:
+        """Of tasks that the clock starts, soonest first. Blackouts and jitter are in them."""
+        return await schedules.agenda(count)
 
     @post("/preview", summary="See what a schedule means", status_code=200, sync_to_thread=False)
     def preview(

@@ -62,3 +62,27 @@ async def test_next_starts_of_an_interval(http: httpx.AsyncClient, work: AtWork)
     task = (await http.post("/api/tasks/", json=spec | every)).json()
     told = await http.get(f"/api/tasks/{task['id']}/schedule/next", params={"count": 2})
     assert [len(told.json()["runs"]), told.json()["waits_for"]] == [2, ""]
+
+
+async def test_the_agenda_has_the_next_starts_of_all_tasks_the_clock_starts(
+    http: httpx.AsyncClient, work: AtWork
+) -> None:
+    spec = msgspec.to_builtins(await work.task_spec())
+    made = {}
+    for name, schedule in {
+        "often": {"schedule_type": "interval", "schedule_interval_seconds": 600},
+        "seldom": {"schedule_type": "interval", "schedule_interval_seconds": 6300},
+        "by hand": {"schedule_type": "manual"},
+        "again and again": {"schedule_type": "continuous"},
+        "off": {"schedule_type": "interval", "schedule_interval_seconds": 60, "is_active": False},
+    }.items():
+        tables = [{"schema": "dbo", "name": name}]
+        body = spec | schedule | {"name": name, "source_tables": tables}
+        answer = await http.post("/api/tasks/", json=body)
+        assert answer.is_success, answer.text
+        made[name] = answer.json()["id"]
+    told = await http.get("/api/schedules/agenda", params={"count": 11})
+    starts = told.json()["starts"]
+    assert [one["task_name"] for one in starts] == ["often"] * 10 + ["seldom"]
+    assert starts == sorted(starts, key=lambda one: one["at"])
+    assert {one["task_id"] for one in starts} == {made["often"], made["seldom"]}

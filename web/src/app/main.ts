@@ -5,6 +5,8 @@ import './theme.css'
 import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 
+import { useToasts } from '@/shared/stores/toasts'
+
 import App from './App.vue'
 import { router } from './router'
 
@@ -20,8 +22,10 @@ window.addEventListener('vite:preloadError', (event) => {
   sessionStorage.setItem(RELOADED, String(Date.now()))
   location.reload()
 })
-router.onError((error: unknown) => {
-  if (!partGone) throw error
+const pinia = createPinia()
+router.onError((error: unknown, to) => {
+  if (partGone) return
+  useToasts(pinia).failed(new Error(`The page ${to.path} could not be loaded: ${error instanceof Error ? error.message : String(error)}`))
 })
 
-createApp(App).use(createPinia()).use(router).mount('#app')
+createApp(App).use(pinia).use(router).mount('#app')

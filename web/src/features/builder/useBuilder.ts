@@ -25,6 +25,8 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
   const failure = shallowRef<ApiError | null>(null)
   const ready = ref(false)
   const keptAt = ref<number | null>(null)
+  /** Whether there is something that neither the draft nor the task on the server has. */
+  const unkept = ref(false)
   const saving = ref(false)
   const key = taskId === null ? 'new' : `task-${String(taskId)}`
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -87,31 +89,45 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
 
   watch(draft, () => {
     if (!ready.value) return
+    unkept.value = dirty.value
     clearTimeout(timer)
     timer = setTimeout(() => { void keep() }, AUTOSAVE_MS)
   })
   onScopeDispose(() => { clearTimeout(timer) })
 
-  async function keep(): Promise<void> {
-    if (!dirty.value) return
-    try {
-      await call('put', `/api/drafts/${key}`, { body: draft.value })
-      keptAt.value = Date.now()
-    } catch {
-      keptAt.value = null // shown as "not kept": the page's guard still asks before it is left
-    }
+  /** One after the other: a draft that is on its way must not arrive after it was deleted. */
+  let last: Promise<void> = Promise.resolve()
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    last = last.then(work)
+    return last
   }
 
-  async function forget(): Promise<void> {
+  function keep(): Promise<void> {
+    clearTimeout(timer)
+    return inTurn(async () => {
+      const body = draft.value
+      if (!dirty.value) return
+      try {
+        await call('put', `/api/drafts/${key}`, { body })
+        keptAt.value = Date.now()
+        if (draft.value === body) unkept.value = false
+      } catch {
+        keptAt.value = null // shown as "not kept": the page's guard still asks before it is left
+      }
+    })
+  }
+
+  function forget(): Promise<void> {
     clearTimeout(timer)
     keptAt.value = null
-    await call('delete', `/api/drafts/${key}`).catch(() => undefined)
+    unkept.value = false
+    return inTurn(async () => { await call('delete', `/api/drafts/${key}`).catch(() => undefined) })
   }
 
   async function discard(): Promise<void> {
-    await forget()
     history.change(original.value)
     refused.value = null
+    await forget()
   }
 
   /** Store the draft as a task; null when the server refused, `refused` says why. */
@@ -140,5 +156,5 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
     const at = Number(block.replace('transform-', ''))
     change(moveTransformation(draft.value, at, at + step))
   }
-  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, failure, refused, ready, keptAt, saving, change, load, save, discard, move }
+  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, failure, refused, ready, keptAt, unkept, saving, change, load, keep, save, discard, move }
 }

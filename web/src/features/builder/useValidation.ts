@@ -47,15 +47,22 @@ export function useValidation(draft: Readonly<Ref<Draft>>, taskId: number | null
     }
   }
 
+  /** What comes of an earlier question is no answer to this one, and its end is no failure. */
+  function forget(): void {
+    current?.abort()
+    current = undefined
+    busy.value = false
+  }
+
   watch([asked, offered], () => {
     clearTimeout(timer)
-    current?.abort()
+    forget()
     if (asked.value === '') problems.value = []
     timer = setTimeout(() => { void check() }, QUIET_MS)
   }, { immediate: true })
   onScopeDispose(() => {
     clearTimeout(timer)
-    current?.abort()
+    forget()
   })
   return { problems, failure, busy, fresh, check }
 }

@@ -37,7 +37,9 @@ export function useImport() {
   }
 
   async function compare(): Promise<void> {
-    compared.value = await send(true)
+    const asked = text.value
+    const found = await send(true)
+    if (text.value === asked) compared.value = found // else it is about what is no longer written there
   }
 
   /** Apply what was compared; when something changed since, compare again and let the person look. */

@@ -8,6 +8,8 @@ export interface Loaded<T> {
   error: ShallowRef<ApiError | null>
   loading: ShallowRef<boolean>
   reload: () => Promise<void>
+  /** Read again unless that is being done: a clock must not break off an answer that is slow to come. */
+  again: () => Promise<void>
 }
 
 /** The newest call wins: an answer that comes late never replaces a newer one. */
@@ -16,8 +18,10 @@ export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>): Loaded<T>
   const error = shallowRef<ApiError | null>(null)
   const loading = shallowRef(false)
   let current: AbortController | null = null
+  let ended = false
 
   async function reload(): Promise<void> {
+    if (ended) return
     current?.abort()
     const mine = new AbortController()
     current = mine
@@ -34,9 +38,14 @@ export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>): Loaded<T>
     }
   }
 
+  async function again(): Promise<void> {
+    if (!loading.value) await reload()
+  }
+
   onScopeDispose(() => {
+    ended = true
     current?.abort()
     current = null
   })
-  return { data, error, loading, reload }
+  return { data, error, loading, reload, again }
 }

@@ -92,8 +92,9 @@ export const useLive = defineStore('live', () => {
   async function poll(): Promise<void> {
     try {
       const found = await api.get('/api/tasks', { query: { limit: 500 } })
-      pictures.value = { ...pictures.value, tasks: new Map(found.items.map((task) => [task.id, briefly(task)])) }
-      pictures.value = { ...pictures.value, dashboard: await api.get('/api/dashboard/metrics') }
+      const dashboard = await api.get('/api/dashboard/metrics')
+      if (state.value !== 'lost') return // the socket came back meanwhile, and knows better
+      pictures.value = { ...pictures.value, tasks: new Map(found.items.map((task) => [task.id, briefly(task)])), dashboard }
       connection.hurry()
     } catch {
       return // the banner says so already, and the next round comes by itself
