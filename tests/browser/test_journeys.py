@@ -115,6 +115,8 @@ async def test_every_state_is_shown_honestly(page: Page, daemon: Daemon):
     await expect(page.locator("[data-table='dbo.lineitem']")).to_contain_text("copying")
     await page.get_by_role("button", name="Pause", exact=True).click()
     await expect(status).to_contain_text("paused")
+    marks = page.get_by_role("list", name="What happened, Throughput")
+    await expect(marks).to_contain_text("paused")
     await page.get_by_role("button", name="Resume").click()
     await expect(status).to_contain_text("running")
     await page.get_by_role("button", name="Stop…").click()

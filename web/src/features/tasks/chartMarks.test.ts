@@ -16,9 +16,9 @@ it('marks what somebody did to a task, and what went wrong, not that it is at wo
   expect(ofStatus('running', 7)).toEqual([])
 })
 
-it('places each on the point after it, and leaves out what is outside', () => {
+it('places each on the point after it, or on the last, and leaves out what was before', () => {
   const at = (ms: number) => ({ at: ms, text: String(ms), tone: 'quiet' as const })
-  expect(marksOn([10, 20, 30], [at(25), at(10), at(9), at(31)]).map((one) => [one.index, one.text])).toEqual([[0, '10'], [2, '25']])
+  expect(marksOn([10, 20, 30], [at(25), at(10), at(9), at(31)]).map((one) => [one.index, one.text])).toEqual([[0, '10'], [2, '25'], [2, '31']])
   expect(marksOn([], [at(1)])).toEqual([])
   expect(marksOn([0, 1000], Array.from({ length: 40 }, (_, ms) => at(ms)))).toHaveLength(12)
 })

@@ -34,13 +34,17 @@ export function ofStatus(status: TaskStatus, at: number): Happening[] {
   return TOLD.has(status) ? [{ at, text: `${look.icon} ${look.text}`, tone: look.tone }] : []
 }
 
-/** The newest happenings within the points, which are moments in order. */
+/** The newest happenings since the first of the points, which are moments in order; a task at rest has no later ones. */
 export function marksOn(points: readonly number[], happenings: readonly Happening[]): Mark[] {
-  const [first, last] = [points[0], points.at(-1)]
-  if (first === undefined || last === undefined) return []
+  const first = points[0]
+  if (first === undefined) return []
+  const place = (at: number) => {
+    const index = points.findIndex((point) => point >= at)
+    return index < 0 ? points.length - 1 : index
+  }
   return happenings
-    .filter((one) => one.at >= first && one.at <= last)
+    .filter((one) => one.at >= first)
     .sort((a, b) => a.at - b.at)
     .slice(-MOST)
-    .map((one) => ({ index: points.findIndex((at) => at >= one.at), text: one.text, tone: one.tone }))
+    .map((one) => ({ index: place(one.at), text: one.text, tone: one.tone }))
 }
