@@ -21,17 +21,34 @@ demo: setup ## Move TPC-H tables from a private SQL Server to a private S3, live
 dev: setup ## Serve the page on port 5173, changes at once; DTAAS_URL=http://127.0.0.1:8000
 	@$(BIN)/python web/build.py dev
 
-test: check ## Prove everything: checks, then all tests; TESTS=tests/unit WORKERS=0 for some, one by one
-	@.ci/chromium
+test: setup ## Prove everything: checks, then all tests; TESTS=tests/unit WORKERS=0 for some, one by one
+	@$(SIDE_BY_SIDE) $(CHECKS) chromium
 	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 
 check: setup ## Format, lint, types, layers
+	@$(SIDE_BY_SIDE) $(CHECKS)
+
+# The longest first.
+CHECKS := check-mypy check-pyright check-page check-style
+SIDE_BY_SIDE := $(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync)
+.PHONY: $(CHECKS) chromium
+
+check-mypy:
+	$(BIN)/mypy
+
+check-pyright:
+	$(BIN)/pyright
+
+check-page:
+	$(BIN)/python web/build.py check
+
+check-style:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python web/build.py check
+
+chromium:
+	@.ci/chromium
 
 bench: setup ## Race the whole path against what users would write; BENCH_ROWS=1000000
 	@$(BIN)/python -m tests.bench.run

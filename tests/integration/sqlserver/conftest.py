@@ -33,11 +33,12 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Simu
 @pytest.fixture(scope="module")
 async def connector(
     server: SimulatedSqlServer, driver: str, request: pytest.FixtureRequest
-) -> Connector:
+) -> AsyncIterator[Connector]:
     """Connects to a new database named after the test file."""
     database = request.module.__name__.rpartition(".")[2]
     await server.run_script(f"CREATE DATABASE {database}")
-    return Connector(server, driver, database)
+    yield Connector(server, driver, database)
+    await server.run_script(f"DROP DATABASE {database}")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from anyio import to_thread
 from click.testing import CliRunner, Result
 
 from dtaas.cli.main import cli
@@ -23,7 +24,7 @@ STUCK = Crash(
 )
 
 
-def chaos(monkeypatch: pytest.MonkeyPatch, found: list[Crash], *options: str) -> Result:
+async def chaos(monkeypatch: pytest.MonkeyPatch, found: list[Crash], *options: str) -> Result:
     async def crash_test(
         folder: Path, *, seconds: float, seed: int, tell: Callable[[Crash], None]
     ) -> list[Crash]:
@@ -34,11 +35,16 @@ def chaos(monkeypatch: pytest.MonkeyPatch, found: list[Crash], *options: str) ->
         return found
 
     monkeypatch.setattr(crashes, "crash_test", crash_test)
-    return CliRunner().invoke(cli, ["chaos", "--seconds", "7", "--seed", "11", *options])
+
+    def told() -> Result:
+        return CliRunner().invoke(cli, ["chaos", "--seconds", "7", "--seed", "11", *options])
+
+    # In a thread, for it starts an event loop, and this one may hold the loop of async fixtures.
+    return await to_thread.run_sync(told)
 
 
-def test_the_table_of_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = chaos(monkeypatch, [CLEAN])
+async def test_the_table_of_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = await chaos(monkeypatch, [CLEAN])
     assert result.exit_code == 0
     assert "1 crashes, seed 11" in result.output
     (row,) = [line for line in result.output.splitlines() if "1,200" in line]
@@ -48,14 +54,14 @@ def test_the_table_of_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("broken", [LOSING, STUCK])
-def test_what_is_lost_or_stuck_fails(monkeypatch: pytest.MonkeyPatch, broken: Crash) -> None:
-    result = chaos(monkeypatch, [CLEAN, broken])
+async def test_what_is_lost_or_stuck_fails(monkeypatch: pytest.MonkeyPatch, broken: Crash) -> None:
+    result = await chaos(monkeypatch, [CLEAN, broken])
     assert result.exit_code == 1
     assert broken.note in result.output
 
 
-def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = chaos(monkeypatch, [CLEAN, LOSING], "--json")
+async def test_json_is_one_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = await chaos(monkeypatch, [CLEAN, LOSING], "--json")
     assert result.exit_code == 1
     (line,) = result.stdout.splitlines()
     told = json.loads(line)

@@ -8,20 +8,11 @@ import asyncpg
 from msgspec import Struct
 
 from dtaas.sandbox.sqlserver.catalog import ColumnDef, TableDef
-from dtaas.sandbox.sqlserver.types import DEFAULT_COLLATION, MAX, SqlType
+from dtaas.sandbox.sqlserver.storage.system_views import SystemViews
+from dtaas.sandbox.sqlserver.types import SqlType
 
 _SYSTEM_SCHEMAS: Final = {"sys": "sys", "information_schema": "INFORMATION_SCHEMA", "cdc": "cdc"}
-"""As people write them; `_VIEW_SCHEMAS` has those of the storage."""
-_VIEW_SCHEMAS: Final = {
-    "sys": "sys",
-    "info": "INFORMATION_SCHEMA",
-    "capture": "cdc",
-    "captured": "cdc_procedures",
-    "msdb": "dbo",
-}
-_CAPTURE: Final = frozenset({"capture", "captured"})
-"""The second has what the procedures may show of the first to everybody."""
-_MSDB: Final = 4
+"""As people write them; `system_views` has those of the storage."""
 _COMPATIBILITY: Final = frozenset({"sysdatabases", "sysobjects", "systypes"})
 """Views of SQL Server 2000, found without a schema and in dbo."""
 
@@ -45,14 +36,6 @@ LEFT JOIN meta.objects d
 WHERE $1::int[] IS NULL OR c.object_id = ANY($1)
 ORDER BY c.object_id, c.column_id
 """
-_SYSTEM_VIEWS: Final = """
-SELECT n.nspname AS schema, p.proname AS name, p.proargnames[2:] AS names,
-  ARRAY(SELECT t.typname FROM unnest(p.proallargtypes[2:]) WITH ORDINALITY AS a(oid, i)
-    JOIN pg_type t ON t.oid = a.oid ORDER BY a.i) AS types
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname IN ('sys', 'info', 'capture', 'captured', 'msdb') AND p.proretset AND p.pronargs = 1
-"""
-_PLAIN_TYPES: Final = {"int2": "smallint", "int4": "int", "int8": "bigint"}
 
 
 class DatabaseCatalog(Struct, frozen=True, kw_only=True):
@@ -106,7 +89,9 @@ def name_key(name: str) -> str:
     return name.rstrip(" ").lower()
 
 
-async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCatalog]:
+async def load_catalogs(
+    connection: asyncpg.Connection, views: SystemViews
+) -> dict[str, DatabaseCatalog]:
     """Read all databases; keys are lower-case names."""
     databases = await connection.fetch(
         "SELECT database_id, name, collation_name, snapshot_isolation, is_cdc_enabled"
@@ -122,7 +107,8 @@ async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCat
     ):
         key = name_key(record["schema"]), name_key(record["name"])
         types[record["database_id"]][key] = type_of_record(record)
-    views = await connection.fetch(_SYSTEM_VIEWS)
+    await views.read(connection)
+    views.keep(tables)
     return {
         name_key(d["name"]): DatabaseCatalog(
             database_id=d["database_id"],
@@ -130,7 +116,7 @@ async def load_catalogs(connection: asyncpg.Connection) -> dict[str, DatabaseCat
             collation=d["collation_name"],
             allows_snapshot=d["snapshot_isolation"] == 1,
             tables=tables[d["database_id"]],
-            system=_system_views(views, d["database_id"], captured=bool(d["is_cdc_enabled"])),
+            system=views.of(d["database_id"], captured=bool(d["is_cdc_enabled"])),
             types=types[d["database_id"]],
         )
         for d in databases
@@ -190,50 +176,3 @@ def _table(record: asyncpg.Record, columns: list[asyncpg.Record]) -> TableDef:
         read_only=record["type"] == "V",
         is_tracked=record["is_tracked"],
     )
-
-
-def _system_views(
-    views: list[asyncpg.Record], database_id: int, *, captured: bool
-) -> dict[tuple[str, str], TableDef]:
-    """Return a database's views: those of cdc where changes are captured, those of dbo in msdb."""
-    found = {}
-    for object_id, view in enumerate(sorted(views, key=lambda v: (v["schema"], v["name"])), 1):
-        schema = _VIEW_SCHEMAS[view["schema"]]
-        if (view["schema"] in _CAPTURE and not captured) or (
-            schema == "dbo" and database_id != _MSDB
-        ):
-            continue
-        upper = view["schema"] == "info"
-        found[name_key(schema), view["name"]] = TableDef(
-            object_id=-object_id,
-            schema=schema,
-            name=view["name"].upper() if upper else view["name"],
-            storage_name=f"{view['schema']}.{view['name']}({database_id})",
-            columns=tuple(
-                ColumnDef(
-                    name=name.upper() if upper else name,
-                    storage_name=name,
-                    type=domain_type(type_),
-                )
-                for name, type_ in zip(view["names"], view["types"], strict=True)
-            ),
-            read_only=True,
-        )
-    return found
-
-
-def domain_type(name: str) -> SqlType:
-    """Return the T-SQL type that a domain of schema `t`, or a PostgreSQL type, stands for."""
-    if name in _PLAIN_TYPES:
-        return SqlType(_PLAIN_TYPES[name])
-    if name == "sysname":
-        return SqlType("nvarchar", 128, collation=DEFAULT_COLLATION)
-    base, _, size = (
-        name.rpartition("_") if name[-1].isdigit() or name.endswith("_max") else (name, "", "")
-    )
-    length = MAX if size == "max" else int(size or 0)
-    if base == "numeric":
-        return SqlType(base, precision=length)
-    if base in {"char", "varchar", "nvarchar"}:
-        return SqlType(base, length, collation=DEFAULT_COLLATION)
-    return SqlType(base, length)

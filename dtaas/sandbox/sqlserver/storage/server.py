@@ -9,6 +9,7 @@ import asyncpg
 
 from dtaas.sandbox.sqlserver.storage.catalog import DatabaseCatalog, load_catalogs
 from dtaas.sandbox.sqlserver.storage.forms import guid_to_storage, guid_to_wire
+from dtaas.sandbox.sqlserver.storage.system_views import SystemViews
 
 _CONNECT_LIMIT_S: Final = 30
 _DAY_ZERO: Final = date(2000, 1, 1).toordinal()
@@ -25,9 +26,14 @@ def _decode_date(encoded: bytes) -> date:
 
 
 class StorageServer:
-    """Opens connections to the carrier, and reads its catalogs again after each change."""
+    """Opens connections to the carrier, and reads its catalogs again after each change.
+
+    Attributes:
+        views: of the system; every reading of the catalogs shares them.
+    """
 
     def __init__(self, carrier_url: str, server_name: str) -> None:
+        self.views = SystemViews()
         self._url = carrier_url
         self._server_name = server_name
         self._version = 0
@@ -84,7 +90,7 @@ class StorageServer:
                 try:
                     # One snapshot: else a table made meanwhile is there without its columns.
                     async with reader.transaction(isolation="repeatable_read", readonly=True):
-                        self._catalogs = await load_catalogs(reader)
+                        self._catalogs = await load_catalogs(reader, self.views)
                 except BaseException:
                     reader.terminate()  # cancelled, it may still be in the transaction
                     raise

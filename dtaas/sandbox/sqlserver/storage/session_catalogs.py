@@ -79,7 +79,7 @@ class SessionCatalogs:
         elif not in_transaction:
             self._server.changed()
         else:
-            self._private = await load_catalogs(self._connection)
+            self._private = await load_catalogs(self._connection, self._server.views)
 
     def committed(self) -> None:
         """Give everybody what the transaction changed."""
@@ -94,7 +94,7 @@ class SessionCatalogs:
     async def undone(self) -> None:
         """Read again what a rollback, whole or to a savepoint, may have taken."""
         if self._private is not None:
-            self._private = await load_catalogs(self._connection)
+            self._private = await load_catalogs(self._connection, self._server.views)
         if self.has_temporary:
             self._current = None
 

@@ -19,21 +19,38 @@ IDLE_S: Final = 300.0
 _PAUSE_AFTER_FAILURE_S: Final = 1.0
 _CLOSE_LIMIT_S: Final = 5.0
 _ENABLED: Final = """
-SELECT d.database_id, j.is_running = 1 AS is_running, j.maxtrans,
+SELECT d.database_id, j.maxtrans, store.now() AS began,
+  EXISTS (SELECT FROM meta.captured_transactions t
+    WHERE t.database_id = d.database_id AND t.commit_lsn IS NOT NULL) AS waits,
   coalesce((SELECT max(i.start_lsn) FROM (SELECT start_lsn FROM meta.capture_instances c
       WHERE c.database_id = d.database_id ORDER BY start_lsn DESC LIMIT 1) i) >
     coalesce((SELECT t.start_lsn FROM meta.capture_times t WHERE t.database_id = d.database_id
       ORDER BY t.start_lsn DESC LIMIT 1), '\\x'), false) AS is_new
 FROM meta.databases d JOIN meta.capture_jobs j USING (database_id)
-WHERE d.is_cdc_enabled = 1 AND j.job_type = 'capture'
+WHERE d.is_cdc_enabled = 1 AND j.job_type = 'capture' AND j.is_running = 1
 """
 _SESSION: Final = """
-INSERT INTO meta.capture_sessions (database_id, start_time, end_time, tran_count, error_count)
-VALUES ($1, $2, store.now(), $3, 0)
+INSERT INTO meta.capture_sessions
+  (database_id, start_time, end_time, tran_count, error_count, empty_scan_count)
+VALUES ($1, $2, store.now(), $3, 0, ($3::bigint = 0)::int)
 """
+_EMPTY_SESSIONS: Final = """
+WITH again AS (
+  UPDATE meta.capture_sessions s
+  SET end_time = $2, empty_scan_count = s.empty_scan_count + 1
+  WHERE s.database_id = ANY($1) AND s.empty_scan_count > 0 AND s.session_id =
+    (SELECT max(n.session_id) FROM meta.capture_sessions n WHERE n.database_id = s.database_id)
+  RETURNING s.database_id)
+INSERT INTO meta.capture_sessions
+  (database_id, start_time, end_time, tran_count, error_count, empty_scan_count)
+SELECT d.database_id, $2, $2, 0, 0, 1 FROM meta.databases d
+WHERE d.database_id = ANY($1) AND d.database_id NOT IN (SELECT a.database_id FROM again a)
+"""
+"""Scans that found nothing, one after another, are one row."""
 _FORGET: Final = """
 DELETE FROM meta.capture_sessions s WHERE s.database_id = $1 AND s.session_id <
-  (SELECT max(session_id) - 32 FROM meta.capture_sessions WHERE database_id = $1)
+  (SELECT n.session_id FROM meta.capture_sessions n WHERE n.database_id = $1
+    ORDER BY n.session_id DESC OFFSET 31 LIMIT 1)
 """
 _FAILURE: Final = """
 INSERT INTO meta.capture_errors (database_id, entry_time, error_number, error_severity,
@@ -107,11 +124,18 @@ class CaptureProcess:
         async with self._turn:
             connection = await self._own()
             captured = 0
+            rest: list[asyncpg.Record] = []
             for database in await connection.fetch(_ENABLED):
-                if database["is_running"]:
-                    # A database may be dropped under the scan: there is nothing left to note then.
-                    with suppress(asyncpg.ForeignKeyViolationError):
-                        captured += await self._scan(connection, database)
+                if not self._has_work(database):
+                    rest.append(database)
+                    continue
+                # A database may be dropped under the scan: there is nothing left to note then.
+                with suppress(asyncpg.ForeignKeyViolationError):
+                    captured += await self._scan(connection, database)
+            if rest:
+                ids = [database["database_id"] for database in rest]
+                with suppress(asyncpg.ForeignKeyViolationError):
+                    await connection.execute(_EMPTY_SESSIONS, ids, rest[0]["began"])
             return captured
 
     async def clean(self, instance: str, *, keep: int) -> None:
@@ -122,9 +146,20 @@ class CaptureProcess:
         async with self._turn:
             await keep_last(await self._own(), instance, transactions=keep)
 
+    def _has_work(self, database: asyncpg.Record) -> bool:
+        return bool(
+            database["waits"]
+            or database["is_new"]
+            or self.failure is not None
+            or self._idle_s(database["database_id"]) >= self.idle_s
+        )
+
+    def _idle_s(self, database_id: int) -> float:
+        now = anyio.current_time()
+        return now - self._moved_at.setdefault(database_id, now)
+
     async def _scan(self, connection: asyncpg.Connection, database: asyncpg.Record) -> int:
         database_id = database["database_id"]
-        now = anyio.current_time()
         if self.failure is not None:
             error = self.failure
             await connection.execute(
@@ -133,11 +168,10 @@ class CaptureProcess:
             return 0
         began = await connection.fetchval("SELECT store.now()")
         count = await scan(connection, database_id, most=database["maxtrans"])
-        idle_s = now - self._moved_at.setdefault(database_id, now)
-        if count or database["is_new"] or idle_s >= self.idle_s:
+        if count or database["is_new"] or self._idle_s(database_id) >= self.idle_s:
             if not count:
                 await note_idle(connection, database_id)
-            self._moved_at[database_id] = now
+            self._moved_at[database_id] = anyio.current_time()
         await connection.execute(_SESSION, database_id, began, count)
         await connection.execute(_FORGET, database_id)
         return count

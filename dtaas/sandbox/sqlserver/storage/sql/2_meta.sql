@@ -269,7 +269,8 @@ CREATE TABLE meta.partition_schemes (
 );
 CREATE UNIQUE INDEX ON meta.partition_schemes (database_id, store.name_key(name));
 
--- Scans of the capture process and their failures, the last ones only.
+-- Scans of the capture process and their failures, the last ones only. Scans that found nothing,
+-- one after another, are one row.
 CREATE TABLE meta.capture_sessions (
   session_id int GENERATED ALWAYS AS IDENTITY,
   database_id int NOT NULL REFERENCES meta.databases ON DELETE CASCADE,
@@ -277,6 +278,7 @@ CREATE TABLE meta.capture_sessions (
   end_time bigint NOT NULL,
   tran_count bigint NOT NULL,
   error_count int NOT NULL,
+  empty_scan_count int NOT NULL,
   PRIMARY KEY (database_id, session_id)
 );
 

@@ -327,7 +327,7 @@ STABLE LANGUAGE sql AS $$
   SELECT s.session_id, s.start_time, s.end_time, ((s.end_time - s.start_time) / 300)::int, 'Done',
     s.error_count, NULL::text, NULL::text, NULL::text, s.tran_count, NULL::text, NULL::bigint,
     0::bigint, 0, s.tran_count, NULL::text, NULL::text, s.end_time, 0,
-    (s.tran_count = 0)::int, 0
+    s.empty_scan_count, 0
   FROM meta.capture_sessions s WHERE s.database_id = db AND store.may_view_state(db)
 $$;
 
