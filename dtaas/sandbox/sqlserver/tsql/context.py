@@ -1,7 +1,9 @@
 """Everything the statements of one session share, and how expressions get their values."""
 
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -33,6 +35,11 @@ from dtaas.sandbox.sqlserver.types import SqlType
 _CACHED: Final = 200
 _SHORT_CHARACTERS: Final = 16_384
 """Longer texts are parsed and compiled in a thread: they would hold the event loop up."""
+_KEPT_CHARACTERS: Final = 4_096
+_parse_again = lru_cache(maxsize=512)(parse_batch)
+"""Programs of texts that clients send again and again; a program does not change."""
+_TABLE: Final = re.compile(r"\btable\b", re.IGNORECASE)
+"""Stands before a table variable, which is another one each time it is parsed."""
 _BIT: Final = SqlType("bit")
 
 
@@ -74,6 +81,8 @@ class Context:
         self, sql: str, declared: frozenset[str] = frozenset(), *, in_procedure: bool = False
     ) -> Program:
         """Return the program of a batch. Raises: SqlError, see `parse_batch`."""
+        if len(sql) <= _KEPT_CHARACTERS and not _TABLE.search(sql):
+            return _parse_again(sql, declared, in_procedure=in_procedure)
         if len(sql) <= _SHORT_CHARACTERS:
             return parse_batch(sql, declared, in_procedure=in_procedure)
         return await self._blocking(parse_batch, sql, declared, in_procedure=in_procedure)
