@@ -1,33 +1,28 @@
 """The changes of one table, window by window, each durable before the next begins."""
 
-import math
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
-import pyarrow as pa
 import structlog
-from anyio import CancelScope, Event, current_time, fail_after, move_on_after
+from anyio import Event, current_time, move_on_after
 from msgspec.structs import replace
 
 from dtaas.engine.backoff import RestartPolicy, Restarts
-from dtaas.engine.budget import Lease
-from dtaas.engine.ddl import end_of, missed_rows, takes_over
+from dtaas.engine.ddl import end_of, takes_over
 from dtaas.engine.ddl_follower import DdlFollower
 from dtaas.engine.failures import explain
 from dtaas.engine.lag import lag_of
 from dtaas.engine.lag_meter import LagMeter
 from dtaas.engine.progress import TableMeter
-from dtaas.engine.repair import Key, repairs
+from dtaas.engine.repair import Key
 from dtaas.engine.standing import standing
 from dtaas.engine.stream_context import StreamContext
 from dtaas.engine.turns import PATIENCE_S, Turn
-from dtaas.model.change_ports import ChangeWriter
+from dtaas.engine.window_copy import WindowCopy
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState, TrackedTable
 from dtaas.model.errors import (
     DtaasError,
-    FatalError,
     NoProgressError,
     SchemaChangedError,
     SchemaChangeRefusedError,
@@ -42,7 +37,6 @@ log = structlog.get_logger()
 
 STORE_ERRORS: Final = (StoreUnavailableError, StoreFullError, StoreCorruptError)
 """Not a table's fault: they end this life of the task, and the supervisor decides."""
-_MIB: Final = 1024 * 1024
 _RETRY: Final = RestartPolicy(base_s=0.5, cap_s=30.0, most=None)
 """A stream is tried again for ever: only an error that needs a person ends it."""
 
@@ -64,11 +58,9 @@ class TableStreamer:
         self._full = False
         self._repairs: tuple[Key, ...] = ()
         self._patience_s = PATIENCE_S
-        self._turn: Turn | None = None
         self._committed_at: datetime | None = None
         self._ddl = DdlFollower(context)
         self._lag = LagMeter(state.stream.task_id, self.table, meter)
-        self._read_again = 0
         self.error: DtaasError | None = None
 
     @property
@@ -259,8 +251,8 @@ class TableStreamer:
         """
         turns, patience_s = self._context.turns, self._patience_s
         try:
-            async with turns.turn(f"Table {self.table}", patience_s) as self._turn:
-                await self._step()
+            async with turns.turn(f"Table {self.table}", patience_s) as turn:
+                await self._step(turn)
         except NoProgressError:
             self._patience_s = min(2 * patience_s, self._context.spec.options.no_progress_s)
             raise
@@ -298,7 +290,7 @@ class TableStreamer:
             finally:
                 self._rests = False
 
-    async def _step(self) -> None:
+    async def _step(self, turn: Turn) -> None:
         """Apply the next window, or note that it is empty."""
         context, table = self._context, self.table
         window = self._state.intent
@@ -320,108 +312,15 @@ class TableStreamer:
             await context.streams.intend(self._state.stream.task_id, table, window)
             self._state = replace(self._state, intent=window)
         self._in_flight, repairing = window, self._repairs
+        copy = WindowCopy(context, self._state.stream, self._meter, turn)
         try:
-            receipt = await self._apply(window)
+            receipt = await copy.run(window, repairing)
         finally:
             self._in_flight = None
         if receipt is not None:
             await self._advance(window, receipt)
-            await self._ddl.written(window, self._state.stream.tracked, self._read_again)
+            await self._ddl.written(window, self._state.stream.tracked, copy.rows_read_again)
             self._repairs = tuple(k for k in self._repairs if k not in frozenset(repairing))
-
-    async def _apply(self, window: ChangeWindow) -> ChangeReceipt | None:
-        """Copy a window. Returns None when the drain came first: it is redone, exactly.
-
-        Raises:
-            NoProgressError: no batch went through for `options.no_progress_s`.
-        """
-        context, limit_s = self._context, self._context.spec.options.no_progress_s
-        complete = False
-        try:
-            with fail_after(limit_s) as watch, context.budget.lease() as lease:
-                async with context.destination.apply(self._state.stream, window) as writer:
-                    with context.drain.extraction():
-                        await self._copy(window, writer, lease, watch, limit_s)
-                        complete = True
-                    self._moved(watch, limit_s)
-                    return await writer.finish() if complete else None
-        except TimeoutError as exc:
-            raise NoProgressError(
-                f"A window of {self.table} moved nothing for {limit_s} s.",
-                hint="Look for a stalled source or destination.",
-            ) from exc
-
-    async def _copy(
-        self,
-        window: ChangeWindow,
-        writer: ChangeWriter,
-        lease: Lease,
-        watch: CancelScope,
-        limit_s: float,
-    ) -> None:
-        context = self._context
-        await self._mend(window, writer)
-        async with context.source.changes(
-            self._state.stream.tracked,
-            window,
-            batch_rows=context.spec.batch_rows,
-            batch_bytes=context.spec.batch_size_mb * _MIB,
-        ) as reader:
-            while (batch := await reader.next()) is not None:
-                self._meter.read_by(reader.read_by)
-                await self._write(batch, writer, lease, watch, limit_s)
-        moved = partial(self._moved, watch, limit_s)
-        found = missed_rows(context.source, context.rows, self._state.stream, window, moved)
-        self._read_again = 0
-        async for batch in found:
-            self._read_again += batch.num_rows
-            await self._write(batch, writer, lease, watch, limit_s)
-
-    async def _write(
-        self,
-        batch: pa.RecordBatch,
-        writer: ChangeWriter,
-        lease: Lease,
-        watch: CancelScope,
-        limit_s: float,
-    ) -> None:
-        await self._room(lease, batch.nbytes, watch, limit_s)
-        await writer.write(batch)
-        lease.give(batch.nbytes)
-        self._moved(watch, limit_s)
-        self._meter.changed(batch.num_rows, batch.nbytes)
-
-    async def _room(self, lease: Lease, size: int, watch: CancelScope, limit_s: float) -> None:
-        """Take bytes. While other tables hold them this one does not stand still by itself."""
-        watch.deadline = math.inf
-        if self._turn is None:
-            await lease.take(size)
-        else:
-            async with self._turn.waiting():
-                await lease.take(size)
-        self._moved(watch, limit_s)
-
-    def _moved(self, watch: CancelScope, limit_s: float) -> None:
-        """Note that something went through."""
-        watch.deadline = current_time() + limit_s
-        if self._turn is not None:
-            self._turn.moved()
-
-    async def _mend(self, window: ChangeWindow, writer: ChangeWriter) -> None:
-        """Write the rows to be repaired. What cannot be repaired must not end the stream."""
-        if not self._repairs:
-            return
-        table, schema = str(self.table), self._state.stream.tracked.schema
-        try:
-            found = repairs(self._context.rows, schema, self._repairs, window)
-            batches = [batch async for batch in found]
-        except (FatalError, pa.ArrowException, ValueError):
-            log.exception("repair_given_up", table=table, rows=len(self._repairs))
-            self._repairs = ()
-            return
-        for batch in batches:
-            await writer.write(batch)
-        log.info("rows_repaired", table=table, rows=len(self._repairs))
 
     async def _advance(self, window: ChangeWindow, receipt: ChangeReceipt | None) -> None:
         await self._context.streams.advance(self._state.stream.task_id, self.table, window.to)

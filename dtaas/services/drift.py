@@ -137,6 +137,7 @@ class DriftService:
         change = await self._history.change(task_id, change_id)
         if not (decision is DriftDecision.APPROVE and await self._left_out(change)):
             _check(change, decision)
+        before = change.state
         change = await self._history.revise(
             replace(
                 change,
@@ -149,7 +150,8 @@ class DriftService:
         )
         self._bus.publish(SchemaChanged(at=self._now(), change=change))
         log.info("schema_change_decided", task_id=task_id, change_id=change_id, decision=decision)
-        await self._go_on(task_id)
+        had_stopped = before is SchemaChangeState.FAILED
+        await self._go_on(task_id, freed=had_stopped and decision is not DriftDecision.REJECT)
         return change
 
     async def _left_out(self, change: SchemaChange) -> bool:
@@ -169,13 +171,22 @@ class DriftService:
             )
         return True
 
-    async def _go_on(self, task_id: TaskId) -> None:
-        """Let a task look at what was decided; one that pauses for it goes on after the last."""
+    async def _go_on(self, task_id: TaskId, *, freed: bool) -> None:
+        """Let a task look at what was decided.
+
+        One that pauses for it goes on after the last decision, and a stream that ended because
+        every table of it had stopped begins again.
+
+        Args:
+            freed: the table had stopped, and need not any more.
+        """
         held = await self._history.held(task_id)
         task = await self._states.task(task_id)
         pauses = task.status in {TaskStatus.PAUSING, TaskStatus.PAUSED}
         if pauses and task.last_error_code == SchemaChangePendingError.code and not waits(held):
             await self._control.act(task_id, TaskAction.RESUME)
+        elif freed and task.status is TaskStatus.FAILED and task.spec.mode.streams:
+            await self._control.act(task_id, TaskAction.START)
         else:
             await self._runner.wake(task_id)
 

@@ -82,6 +82,19 @@ async def test_a_paused_task_goes_on_after_the_last_decision(anywhere: Files) ->
         await arrives(anywhere, ADDED, "name", "n", "extra")
 
 
+async def test_a_decision_begins_a_stream_again_whose_tables_all_stopped(anywhere: Files) -> None:
+    anywhere.settings = {"schema_drift_policy": P.FAIL}
+    await made(anywhere, ADDED)
+    async with anywhere.life(ADDED) as life:
+        await streams(life)
+        await altered(anywhere, ADDED, ADD)
+        await life.until(lambda task, _: task.status is TaskStatus.FAILED)
+        (stopped,) = await changes(life, ADDED)
+        await life.decide(stopped, APPROVE)
+        await arrives(anywhere, ADDED, "name", "n", "extra")
+        await life.until(lambda task, _: task.status is TaskStatus.STREAMING)
+
+
 @pytest.mark.parametrize("status", [TaskStatus.STREAMING, TaskStatus.PAUSING])
 async def test_a_decision_is_taken_while_the_task_still_pauses(
     lake: Files, status: TaskStatus
