@@ -17,7 +17,7 @@ from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import DtaasError
 from dtaas.model.schema import TableRef
-from dtaas.sandbox.sandbox import SandboxAccess
+from dtaas.sandbox.access import SandboxAccess
 
 CHANGED: Final = tuple(TableRef("dbo", name) for name in ("customer", "orders", "lineitem"))
 _REFRESHES: Final = 9

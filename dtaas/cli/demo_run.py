@@ -18,7 +18,6 @@ from anyio import create_task_group, fail_after, open_signal_receiver, sleep, sl
 from anyio.abc import Process
 from msgspec import Struct
 
-from dtaas.api.controllers.verifications import VerificationView
 from dtaas.cli.demo_arrival import Arrival, arrival, arrival_as_seen
 from dtaas.cli.demo_changes import Burst, burst, change_for_ever
 from dtaas.cli.demo_files import corrupt_rows, export
@@ -26,12 +25,12 @@ from dtaas.cli.demo_laps import Laps
 from dtaas.cli.demo_screen import ProgressScreen
 from dtaas.cli.demo_snowflake import corrupt_table, snowflake_body
 from dtaas.cli.demo_task import DemoApi, file_body, s3_body
-from dtaas.cli.verify_actions import show_keys
+from dtaas.cli.verify_keys import show_keys
 from dtaas.model.errors import FatalError
-from dtaas.model.verification import Verdict
+from dtaas.model.verification import Verdict, Verification
 from dtaas.sandbox import tpch
+from dtaas.sandbox.access import SandboxAccess
 from dtaas.sandbox.processes import child_process
-from dtaas.sandbox.sandbox import SandboxAccess
 
 _SANDBOX_LIMIT_S = 3600.0
 _DAEMON_LIMIT_S = 60.0
@@ -102,7 +101,7 @@ async def _play(plan: Demo, lock: IO[str]) -> int:
             _where_to_look(url, access, plan)
             await change_for_ever(access)
             await sleep_forever()
-        return EXIT_OK if proof.verified else EXIT_FAILED
+        return EXIT_OK if proof.proved else EXIT_FAILED
 
 
 @asynccontextmanager
@@ -188,7 +187,7 @@ def _report(
     load: Load,
     changed: Burst,
     came: Arrival,
-    proof: VerificationView,
+    proof: Verification,
     *,
     laps: Laps,
 ) -> None:
@@ -199,7 +198,7 @@ def _report(
         "mb": round(load.mb, 1),
         "seconds": round(load.seconds, 2),
         "rows_per_second": round(load.rows / load.seconds),
-        "verified": proof.verified,
+        "verified": proof.proved,
         "changes": came.changes,
         "changes_per_second": round(came.changes / streamed_s),
         "lag_p99_ms": came.lag_p99_ms,
@@ -212,7 +211,7 @@ def _report(
             show_keys(table, err=True)
     if plan.once:
         click.echo(msgspec.json.encode(result).decode())
-    elif proof.verified:
+    elif proof.proved:
         click.secho(
             f"{load.rows:,} rows of {len(proof.tables)} tables in {load.seconds:.1f} s "
             f"({result['rows_per_second']:,} rows/s), then {came.changes:,} changes at "

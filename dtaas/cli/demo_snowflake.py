@@ -9,7 +9,7 @@ from dtaas.connectors.snowflake.layout import Places
 from dtaas.connectors.snowflake.sessions import SessionPool
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.model.schema import TableRef
-from dtaas.sandbox.sandbox import SandboxAccess
+from dtaas.sandbox.access import SandboxAccess
 
 _CORRUPTED: Final = TableRef("dbo", "customer")
 _TAG: Final = "dtaas demo"

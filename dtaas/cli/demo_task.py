@@ -10,13 +10,12 @@ from anyio import fail_after, sleep
 from msgspec import Struct
 from websockets.asyncio.client import connect
 
-from dtaas.api.controllers.verifications import VerificationView
 from dtaas.model.errors import FatalError
 from dtaas.model.execution import TablePhase, TableProgress
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskStatus
-from dtaas.model.verification import VerificationStatus
-from dtaas.sandbox.sandbox import SandboxAccess
+from dtaas.model.verification import Verification, VerificationStatus
+from dtaas.sandbox.access import SandboxAccess
 
 _LOOK_EVERY_S: Final = 0.1
 _ARRIVAL_LIMIT_S: Final = 120.0
@@ -161,7 +160,7 @@ class DemoApi:
                 await sleep(_LOOK_EVERY_S)
         return lags
 
-    async def verify(self, task_id: int) -> VerificationView:
+    async def verify(self, task_id: int) -> Verification:
         """Have both ends read again and compared.
 
         Raises:
@@ -176,7 +175,7 @@ class DemoApi:
                 found = await self._get(path)
         if found["error"]:
             raise FatalError(f"The verification failed: {found['error']}")
-        return msgspec.convert(found, VerificationView)
+        return msgspec.convert(found, Verification)
 
     async def newest_execution(self, task_id: int) -> dict[str, Any]:
         """Return the task's newest execution with its tables."""

@@ -14,14 +14,14 @@ from dtaas.admin.client import AdminClient
 from dtaas.api.controllers.verifications import VerificationView
 from dtaas.api.views import TaskView
 from dtaas.cli.client_actions import EXIT_FAILED, find_task, print_json, table_of
+from dtaas.cli.verify_keys import show_keys
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskStatus
-from dtaas.model.verification import TableVerification, Verdict, VerificationStatus
+from dtaas.model.verification import Verdict, VerificationStatus
 
 _LOOK_EVERY_S: Final = 0.3
 _AGAIN_AFTER_S: Final = 2.0
 _REPAIR_LIMIT_S: Final = 900.0
-_KEYS_SHOWN: Final = 10
 _COLOURS: Final = {Verdict.EQUAL: "green", Verdict.UNSETTLED: "yellow"}
 
 
@@ -88,14 +88,3 @@ def _show(found: VerificationView) -> None:
     Console().print(lines)
     for table in found.tables:
         show_keys(table)
-
-
-def show_keys(table: TableVerification, *, err: bool = False) -> None:
-    """Print the keys of a table's rows that differ."""
-    for one in table.keys[:_KEYS_SHOWN]:
-        key = ", ".join(f"{name}={text}" for name, text in one.key.items())
-        columns = f" ({', '.join(one.columns)})" if one.columns else ""
-        click.echo(f"  {table.table} {key}: {one.difference}{columns}", err=err)
-    more = (table.different_rows or 0) - len(table.keys[:_KEYS_SHOWN])
-    if table.keys and more > 0:
-        click.echo(f"  and {more:,} more rows of {table.table}", err=err)

@@ -9,6 +9,7 @@ from anyio import Event, create_task_group, open_signal_receiver, sleep_forever
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.sandbox import tpch
+from dtaas.sandbox.access import S3Access, SandboxAccess, SnowflakeAccess, SqlServerAccess
 from dtaas.sandbox.sandbox import (
     ACCESS_KEY,
     BUCKET,
@@ -16,10 +17,6 @@ from dtaas.sandbox.sandbox import (
     SA_PASSWORD,
     SECRET_KEY,
     SNOWFLAKE_DATABASE,
-    S3Access,
-    SandboxAccess,
-    SnowflakeAccess,
-    SqlServerAccess,
     fill_with_tpch,
     sandbox,
 )
