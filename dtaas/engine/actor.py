@@ -41,7 +41,7 @@ from dtaas.model.ids import ConnectorId, TaskId
 from dtaas.model.load import Owner
 from dtaas.model.ports import Destination, Source
 from dtaas.model.schema import TableRef
-from dtaas.model.spending import spent_at
+from dtaas.model.spending import NamesWork, spent_at
 from dtaas.model.task import Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
@@ -134,6 +134,8 @@ class TaskActor:
         await self._settle_positions(task, owner, destination)
         execution = await store.begin_execution(task.id, _KINDS[task.spec.mode])
         bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
+        if isinstance(destination, NamesWork):
+            destination.works_for(execution.id)
         tables = await self._tables(task, execution)
         log.info("execution_begun", tables=len(tables), execution_type=execution.execution_type)
         self._workshop.bus.publish(ExecutionChanged(at=utc_now(), execution=execution))

@@ -5,6 +5,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from dtaas.model.ids import ExecutionId
 from dtaas.model.schema import TableRef
 
 
@@ -32,6 +33,15 @@ class MetersSpending(Protocol):
 
     def spent(self, table: TableRef) -> Spending:
         """Return what was spent on a table of the source so far. Pure and cheap."""
+        ...
+
+
+@runtime_checkable
+class NamesWork(Protocol):
+    """The part of a destination whose statements say what they are for."""
+
+    def works_for(self, execution: ExecutionId) -> None:
+        """Name an execution in all statements from now on."""
         ...
 
 

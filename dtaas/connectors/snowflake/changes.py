@@ -1,4 +1,4 @@
-"""The stream of one table: a window is one transaction of MERGE and position."""
+"""The stream of one table: a window is one transaction of MERGE, or COPY, and position."""
 
 import uuid
 from datetime import UTC, datetime
@@ -12,10 +12,16 @@ from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.fold import kept_columns
 from dtaas.connectors.history import committed_key, versions
 from dtaas.connectors.snowflake import statements
-from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes
+from dtaas.connectors.snowflake.appending import (
+    COMMIT_EACH,
+    COMMIT_NOTHING,
+    holds_none,
+    may_append,
+)
+from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes, encoded_rows
 from dtaas.connectors.snowflake.evolution import evolve
 from dtaas.connectors.snowflake.history import STAGED, merge_versions
-from dtaas.connectors.snowflake.layout import Places
+from dtaas.connectors.snowflake.layout import DELETED, Places
 from dtaas.connectors.snowflake.leftovers import begun, end_leftovers
 from dtaas.connectors.snowflake.load import copied, tag_of
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
@@ -123,17 +129,49 @@ class SnowflakeStream:
         self._require(standing)
         if standing.reaches(window.to):
             return True
-        staged = "" if rows is None else await self._stage(session, rows, window)
-        count = 0 if rows is None else rows.num_rows
-        within = await self._begun(session)
-        if rows is not None:
+        if rows is None:
+            await self._move(session, window, rows=0, within=await self._begun(session))
+        elif await self._is_new(session, rows):
+            await self._append(session, rows, window)
+        else:
+            staged = await self._stage(session, rows, window)
+            within = await self._begun(session)
             await self._merge(session, rows, staged, within)
-        await session.run(self._what, self._position(window.to.hex(), rows=count, within=within))
-        await self._commit(session, window.to)
+            await self._move(session, window, rows=rows.num_rows, within=within)
         self._windows += 1
         if self._windows % _FORGET_EVERY == 0:
             await self._forget_before(session, window.to.hex(), below=self._epoch + 1)
         return False
+
+    async def _move(
+        self, session: Session, window: ChangeWindow, *, rows: int, within: str
+    ) -> None:
+        """Record a window in its transaction, and commit."""
+        await session.run(self._what, self._position(window.to.hex(), rows=rows, within=within))
+        await self._commit(session, window.to)
+
+    async def _is_new(self, session: Session, rows: pa.Table) -> bool:
+        """Return whether a window only brings rows, all of them behind those of the target."""
+        places, stream = self._places, self.stream
+        columns, key = places.columns(stream.tracked.schema), stream.tracked.schema.key[0]
+        if not may_append(rows, columns, key, places.shape(stream.options)):
+            return False
+        column = next(c for c in columns if c.source == key)
+        return await holds_none(session, self._what, places.table(stream.target), rows, column)
+
+    async def _append(self, session: Session, rows: pa.Table, window: ChangeWindow) -> None:
+        """Copy a window straight into the target."""
+        places, target = self._places, self.stream.target
+        columns = places.columns(self.stream.tracked.schema)
+        own = {DELETED: False} if places.soft else {}
+        data = await self.blocking.droppable(encoded_rows, rows, columns, own)
+        file = await self._uploaded(session, data, window)
+        await session.run(self._what, COMMIT_NOTHING)
+        within = await self._begun(session)
+        await self._copied(session, places.table(target), file, rows)
+        await self._move(session, window, rows=rows.num_rows, within=within)
+        await session.run(self._what, COMMIT_EACH)
+        await session.run(self._what, f"REMOVE @{places.stage}/{file}")
 
     async def _forget_before(self, session: Session, position: str, *, below: int) -> None:
         stream = self.stream
@@ -160,20 +198,28 @@ class SnowflakeStream:
         places, stream = self._places, self.stream
         columns = places.columns(stream.tracked.schema)
         data = await self.blocking.droppable(encoded_changes, rows, columns)
-        folder = f"{stream.generation}/"
-        name = f"{window.to.hex()}-{uuid.uuid4().hex[:8]}.parquet"
-        await session.put(self._what, data, name, f"@{places.stage}/{folder}")
+        file = await self._uploaded(session, data, window)
         staging = places.staging(stream.target, "CHANGES")
         kept = kept_columns(rows)
         more = STAGED if stream.options.history else ()
         await session.run(self._what, statements.create_staging(staging, columns, kept, more))
-        loaded = await copied(session, self._what, staging, places.stage, [folder + name])
+        await self._copied(session, staging, file, rows)
+        await session.run(self._what, f"REMOVE @{places.stage}/{file}")
+        return staging
+
+    async def _uploaded(self, session: Session, data: bytes, window: ChangeWindow) -> str:
+        """Put a window into the stage, under a name that is never used again."""
+        folder = f"{self.stream.generation}/"
+        name = f"{window.to.hex()}-{uuid.uuid4().hex[:8]}.parquet"
+        await session.put(self._what, data, name, f"@{self._places.stage}/{folder}")
+        return folder + name
+
+    async def _copied(self, session: Session, table: str, file: str, rows: pa.Table) -> None:
+        loaded = await copied(session, self._what, table, self._places.stage, [file])
         if loaded != rows.num_rows:
             raise DestinationConflictError(
-                f"Snowflake staged {loaded} of {rows.num_rows} changes of {stream.target}."
+                f"Snowflake took {loaded} of {rows.num_rows} changes of {self.stream.target}."
             )
-        await session.run(self._what, f"REMOVE @{places.stage}/{folder}{name}")
-        return staging
 
     async def _merge(self, session: Session, rows: pa.Table, staging: str, within: str) -> None:
         places, stream = self._places, self.stream

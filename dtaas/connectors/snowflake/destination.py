@@ -16,7 +16,13 @@ from dtaas.connectors.snowflake.errors import TableLockedError
 from dtaas.connectors.snowflake.evolution import evolution
 from dtaas.connectors.snowflake.layout import CURRENT, DELETED, Places
 from dtaas.connectors.snowflake.leftovers import end_leftovers
-from dtaas.connectors.snowflake.load import Loader, StageWriter, require_owner, tag_of
+from dtaas.connectors.snowflake.load import (
+    Loader,
+    StageWriter,
+    drop_unseen,
+    require_owner,
+    tag_of,
+)
 from dtaas.connectors.snowflake.names import quoted
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.connectors.snowflake.types import canonical_column
@@ -30,6 +36,7 @@ from dtaas.model.errors import (
     TableNotFoundError,
     ValidationFailedError,
 )
+from dtaas.model.ids import ExecutionId
 from dtaas.model.load import (
     Chunk,
     ChunkReceipt,
@@ -45,7 +52,7 @@ from dtaas.model.plan import DdlDestination, Standing, TargetDdl
 from dtaas.model.ports import ChunkWriter, Destination
 from dtaas.model.positions import Held, HoldsPositions
 from dtaas.model.schema import Column, TableRef, TableSchema
-from dtaas.model.spending import MetersSpending, Spending
+from dtaas.model.spending import MetersSpending, NamesWork, Spending
 
 _ENCODERS: Final = 2
 _TAG: Final = "dtaas"
@@ -107,6 +114,9 @@ class SnowflakeDestination:
                     f" {installation}.",
                     hint="Choose another target, delete that task, or set take_over once.",
                 )
+        if holders:  # what they were about to show is not shown any more
+            async with self._pool.session(_TAG) as session:
+                await drop_unseen(session, self._places, target)
 
     async def standing(self, target: TargetTable) -> Standing | None:
         """Return what stands there by the catalogue, and its rows counted."""
@@ -181,6 +191,10 @@ class SnowflakeDestination:
                     already = await loader.publish(session, files)
                     await loader.tidy(session)
                     return already
+            except TableNotFoundError:  # whoever took the target over may have dropped ours
+                async with self._pool.session(tag) as session:
+                    await require_owner(session, self._places, load)
+                raise
             except TableLockedError:
                 tries += 1
                 if tries == _LOCK_TRIES:
@@ -278,6 +292,10 @@ class SnowflakeDestination:
         opened = self._streams[stream.target]
         yield FoldingWriter(window, opened.folded_by, self._blocking, opened.apply)
 
+    def works_for(self, execution: ExecutionId) -> None:
+        """Name the execution in the QUERY_TAG of every statement."""
+        self._pool.works_for(execution)
+
     def spent(self, table: TableRef) -> Spending:
         """Return what a table has cost since this life of the task began."""
         return self._pool.meter.spent(self._tags.get(table, ""))
@@ -301,3 +319,4 @@ _ddl: type[DdlDestination] = SnowflakeDestination
 _changes: type[ChangeDestination] = SnowflakeDestination
 _positions: type[HoldsPositions] = SnowflakeDestination
 _spending: type[MetersSpending] = SnowflakeDestination
+_naming: type[NamesWork] = SnowflakeDestination

@@ -1,7 +1,7 @@
 """Rows to the Parquet files Snowflake loads: zstd, logical types, the target's column names."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -18,12 +18,20 @@ from dtaas.model import changes as change
 
 FILE_BYTES: Final = 64 * 1024 * 1024
 """Arrow bytes of one file: its Parquet stays far below what the connector spools in memory."""
+NO_COLUMNS: Final[Mapping[str, bool]] = {}
 
 
-def encoded_rows(rows: pa.Table, columns: Sequence[TargetColumn]) -> bytes:
-    """Return rows of a load as one Parquet file."""
+def encoded_rows(
+    rows: pa.Table, columns: Sequence[TargetColumn], own: Mapping[str, bool] = NO_COLUMNS
+) -> bytes:
+    """Return rows as one Parquet file.
+
+    Args:
+        own: columns of ours by name, and the value of all rows.
+    """
     arrays = [staged_column(rows.column(c.source), c.column.type) for c in columns]
-    return _parquet(pa.table(arrays, names=[c.bare for c in columns]))
+    arrays += [pa.repeat(pa.scalar(value), rows.num_rows) for value in own.values()]
+    return _parquet(pa.table(arrays, names=[*(c.bare for c in columns), *own]))
 
 
 def encoded_changes(rows: pa.Table, columns: Sequence[TargetColumn]) -> bytes:

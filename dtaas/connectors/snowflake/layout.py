@@ -10,6 +10,7 @@
 All lie in one database, because a transaction writes one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -35,6 +36,8 @@ VALID_FROM: Final = "_DTAAS_VALID_FROM"
 VALID_TO: Final = "_DTAAS_VALID_TO"
 CURRENT: Final = "_DTAAS_CURRENT"
 POSITION: Final = "_DTAAS_POSITION"
+_LOAD_ID: Final = "[0-9a-f]{32}"
+_LOAD_SUFFIX: Final = len("__DTAAS_") + 32 + len("_") + 8
 STAGING_PREFIX: Final = "__DTAAS_"
 """Begins the names of our columns in the tables of a batch."""
 
@@ -133,6 +136,16 @@ class Places:
         schema, name = target.path
         suffix = f"__DTAAS_{load_id}_{attempt}" if attempt else f"__DTAAS_{load_id}"
         return path(self._config.database, schema, derived(name, suffix))
+
+    def is_load(self, target: TargetTable, name: str, load_id: LoadId | None) -> bool:
+        """Return whether a table of the target's schema is one that `load` names.
+
+        Args:
+            load_id: of which load, None for any.
+        """
+        one = _LOAD_ID if load_id is None else re.escape(load_id)
+        stem = derived(target.path[1], "." * _LOAD_SUFFIX)[:-_LOAD_SUFFIX]
+        return re.fullmatch(rf"{re.escape(stem)}__DTAAS_{one}_[0-9a-f]{{8}}", name) is not None
 
     def staging(self, target: TargetTable, suffix: str) -> str:
         """Return the temporary table of a batch."""

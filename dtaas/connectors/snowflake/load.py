@@ -15,7 +15,16 @@ from dtaas.connectors.snowflake.leftovers import begun
 from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.errors import DestinationConflictError, OwnershipLostError, TableNotFoundError
-from dtaas.model.load import Chunk, ChunkReceipt, DataFile, Owner, TableLoad, WriteMode
+from dtaas.model.ids import LoadId
+from dtaas.model.load import (
+    Chunk,
+    ChunkReceipt,
+    DataFile,
+    Owner,
+    TableLoad,
+    TargetTable,
+    WriteMode,
+)
 
 log = structlog.get_logger()
 
@@ -131,7 +140,7 @@ class Loader:
         """Make a table and let it and the target change places.
 
         Each attempt has a table of its own, and drops those of earlier ones: a SWAP that somebody
-        who is gone has asked for comes to nothing then, or has come before.
+        who is gone has asked for comes to nothing then, or has come before; see `drop_unseen`.
         """
         target, attempt = self._places.table(self._load.target), uuid.uuid4().hex[:8]
         fresh = self._places.load(self._load.target, self._load.load_id, attempt)
@@ -145,16 +154,7 @@ class Loader:
 
     async def _drop_attempts(self, session: Session) -> None:
         """Drop the tables of the load that nobody sees."""
-        schema = self._places.schema(self._load.target)
-        like = text(f"%{self._load.load_id}%")  # a pattern: it finds at least ours
-        sql = f"SHOW TABLES LIKE {like} IN SCHEMA {schema}"
-        try:
-            found = await session.run_named(self._what, sql)
-        except TableNotFoundError:  # not even the schema is there
-            return
-        for name in (str(row["name"]) for row in found):
-            if f"__DTAAS_{self._load.load_id}_" in name:
-                await session.run(self._what, f"DROP TABLE IF EXISTS {schema}.{quoted(name)}")
+        await drop_unseen(session, self._places, self._load.target, self._load.load_id)
 
     async def _insert(self, session: Session, files: list[DataFile], rows: int) -> bool:
         """Insert into the table that stands, in one transaction; return whether that was done.
@@ -241,6 +241,29 @@ class Loader:
             f" SELECT {key_of(self._load.target)}, {text(self._load.load_id)}, {rows},"
             f" TO_TIMESTAMP_NTZ(CURRENT_TIMESTAMP()) FROM (SELECT 1 AS N) AS X WHERE {within}"
         )
+
+
+async def drop_unseen(
+    session: Session, places: Places, target: TargetTable, load_id: LoadId | None = None
+) -> None:
+    """Drop tables of loads that nobody sees. Only the target's owner may call this.
+
+    Who takes a target over does so before it writes there. An earlier owner looks who the owner is
+    between making such a table and its SWAP: either it finds itself to be none any more, or its
+    SWAP came before, or the table is gone and its SWAP comes to nothing.
+
+    Args:
+        load_id: of one load only.
+    """
+    what, schema = f"Preparing {target}", places.schema(target)
+    like = text(f"%{load_id or '__DTAAS_'}%")  # a pattern: it finds at least ours
+    try:
+        found = await session.run_named(what, f"SHOW TABLES LIKE {like} IN SCHEMA {schema}")
+    except TableNotFoundError:  # not even the schema is there
+        return
+    for name in (str(row["name"]) for row in found):
+        if places.is_load(target, name, load_id):
+            await session.run(what, f"DROP TABLE IF EXISTS {schema}.{quoted(name)}")
 
 
 async def copied(session: Session, what: str, table: str, stage: str, files: list[str]) -> int:

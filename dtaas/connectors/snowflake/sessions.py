@@ -15,6 +15,7 @@ from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.spending import SpendingMeter, now, warehouse_of
 from dtaas.model.connectors import SnowflakeAuthentication, SnowflakeConfig
 from dtaas.model.errors import AuthenticationError, DtaasError, TimedOutError
+from dtaas.model.ids import ExecutionId
 
 if TYPE_CHECKING:
     from snowflake.connector.aio import SnowflakeConnection
@@ -28,7 +29,12 @@ Row = Sequence[Any]
 
 
 class Session:
-    """One session. Any trouble ends it: it is never used after an error."""
+    """One session. Any trouble ends it: it is never used after an error.
+
+    Attributes:
+        tag: what the cost of its statements is counted under.
+        label: their QUERY_TAG: the tag, and the execution they are for.
+    """
 
     def __init__(
         self, connection: "SnowflakeConnection", meter: SpendingMeter, limit_s: float
@@ -37,6 +43,7 @@ class Session:
         self._meter = meter
         self._limit_s = limit_s
         self.tag = ""
+        self.label = ""
 
     async def run(self, what: str, sql: str) -> list[Row]:
         """Run one statement and return its rows.
@@ -59,7 +66,7 @@ class Session:
         with _translated(what), self._metered(sql):
             with fail_after(self._limit_s):
                 cursor = self._connection.cursor()
-                await cursor.execute(sql, _statement_params={"QUERY_TAG": self.tag})
+                await cursor.execute(sql, _statement_params={"QUERY_TAG": self.label})
                 rows: list[Row] = list(await cursor.fetchall())
                 names = [column.name for column in cursor.description or ()]
                 cursor.close()
@@ -85,7 +92,7 @@ class Session:
                 await cursor.execute(
                     f"PUT 'file:///{name}' {folder} AUTO_COMPRESS=FALSE OVERWRITE=TRUE",
                     file_stream=io.BytesIO(data),
-                    _statement_params={"QUERY_TAG": self.tag},
+                    _statement_params={"QUERY_TAG": self.label},
                 )
                 cursor.close()
 
@@ -95,7 +102,7 @@ class Session:
         with _translated(what), self._metered(sql):
             cursor = self._connection.cursor()
             with fail_after(self._limit_s):
-                await cursor.execute(sql, _statement_params={"QUERY_TAG": self.tag})
+                await cursor.execute(sql, _statement_params={"QUERY_TAG": self.label})
             async for table in cursor.fetch_arrow_batches():
                 await blocking(visit, table)
             cursor.close()
@@ -118,21 +125,26 @@ class SessionPool:
         self._idle: list[Session] = []
         self._turns = CapacityLimiter(_SESSIONS)
         self._learned = False
+        self._suffix = ""
         warehouse = warehouse_of(config.account, config.host, config.warehouse)
         if config.warehouse_size is not None:
             warehouse.describe(config.warehouse_size, config.warehouse_auto_suspend_s)
         self.meter = SpendingMeter(warehouse)
+
+    def works_for(self, execution: ExecutionId) -> None:
+        """Name an execution in the QUERY_TAG of all statements from now on."""
+        self._suffix = f"/execution {execution}"
 
     @asynccontextmanager
     async def session(self, tag: str) -> AsyncIterator[Session]:
         """Lend a session. After an error, and when cancelled, it is closed.
 
         Args:
-            tag: QUERY_TAG of its statements.
+            tag: of its statements, without the execution.
         """
         async with self._turns:
             session = self._idle.pop() if self._idle else await self._open()
-            session.tag = tag
+            session.tag, session.label = tag, tag + self._suffix
             try:
                 yield session
             except BaseException:

@@ -19,9 +19,14 @@ def window_of(number: int) -> list[Change]:
     ]
 
 
-def live(config: SnowflakeConfig, stream: TableStream, number: int) -> None:
+def new_rows_of(number: int) -> list[Change]:
+    """Return a window of that number that only brings rows, behind all that are there."""
+    return [("I", number, (10 * number + i, f"n{number}", "b", None), None) for i in range(2)]
+
+
+def live(config: SnowflakeConfig, stream: TableStream, number: int, changes: list[Change]) -> None:
     """Open the stream and apply one window."""
-    anyio.run(_live, config, stream, number)
+    anyio.run(_live, config, stream, number, changes)
 
 
 def publish(config: SnowflakeConfig, load: TableLoad, receipt: ChunkReceipt) -> None:
@@ -35,8 +40,10 @@ async def _publish(config: SnowflakeConfig, load: TableLoad, receipt: ChunkRecei
     await destination.aclose()
 
 
-async def _live(config: SnowflakeConfig, stream: TableStream, number: int) -> None:
+async def _live(
+    config: SnowflakeConfig, stream: TableStream, number: int, changes: list[Change]
+) -> None:
     destination = SnowflakeDestination(config, task_name="task", database="db")
     await destination.open_stream(stream)
-    await apply(destination, stream, window(number - 1, number), window_of(number))
+    await apply(destination, stream, window(number - 1, number), changes)
     await destination.aclose()

@@ -1,6 +1,10 @@
 """Changes merged into Snowflake: by key, once, with their position in the same transaction."""
 
+import decimal
+import re
 from collections.abc import AsyncIterator
+from datetime import date, datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -9,13 +13,18 @@ import dtaas.connectors.snowflake.changes as changes_module
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
 from dtaas.model.errors import DestinationConflictError, OwnershipLostError
+from dtaas.model.schema import Column
+from dtaas.model.types import ColumnType, Date, Decimal, Integer, Timestamp
+from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from tests.contract.change_rows import Change, place
 from tests.contract.merging_destination import (
+    SCHEMA,
     Both,
     MergingDestinationContract,
     apply,
     loaded,
     rows_at,
+    stream_of,
     window,
 )
 from tests.integration.snowflake.conftest import Run, destination_of
@@ -93,4 +102,82 @@ async def test_deleted_rows_stay_marked_when_asked(config: SnowflakeConfig, run:
     assert [tuple(row) for row in marked] == [(0, "b0", False), (1, "b1", True), (2, "b2", False)]
     await apply(destination, stream, window(1, 2), [("I", 2, (1, "back", "b", None), None)])
     assert [row[0] for row in await rows_at(destination)] == [0, 1, 2]
+    await destination.aclose()
+
+
+def new_rows(*ids: int) -> list[Change]:
+    return [("I", i, (i, "new", "b", None), None) for i in ids]
+
+
+async def ways(snowflake: SnowflakeEmulator, since: int) -> list[str]:
+    """Return how windows got into the target, in their order."""
+    said = [one.sql for one in (await snowflake.log())[since:]]
+    copies = re.compile(r"(COPY) INTO (?!.*__DTAAS_CHANGES)|(MERGE) INTO .*__DTAAS_OP")
+    return [found[1] or found[2] for sql in said if (found := copies.match(sql))]
+
+
+@pytest.mark.parametrize("deletes", list(SnowflakeDeletes))
+async def test_only_rows_behind_all_others_are_copied_without_a_merge(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, run: Run, deletes: SnowflakeDeletes
+) -> None:
+    destination = destination_of(replace(config, deletes=deletes))
+    soft = deletes is SnowflakeDeletes.SOFT
+    stream = await loaded(destination, range(4))
+    await destination.open_stream(stream)
+    number, expected = 0, {0, 1, 2, 3}
+
+    async def comes(way: str, changes: list[Change]) -> None:
+        nonlocal number
+        since, number = len(await snowflake.log()), number + 1
+        await apply(destination, stream, window(number - 1, number), changes)
+        assert await ways(snowflake, since) == [way], changes
+        for op, _, values, _ in changes:
+            (expected.discard if op == "D" else expected.add)(values[0])
+        assert [row[0] for row in await rows_at(destination)] == sorted(expected), changes
+
+    def gone(key: int) -> list[Change]:
+        return [("D", 1, (key, None, None, None), None)]
+
+    await comes("COPY", new_rows(7, 6))
+    await comes("MERGE", new_rows(3, 8))  # the load had read one of them
+    await comes("MERGE", new_rows(8, 9))  # one came before
+    await comes("MERGE", [("U", 1, (20, "x", None, None), '["body"]')])
+    await comes("MERGE", gone(20))
+    await comes("MERGE" if soft else "COPY", new_rows(20))  # revived where it was only marked
+    await comes("MERGE", [*gone(7), *new_rows(30)])
+    await comes("MERGE", new_rows(7))
+    await comes("COPY", [*new_rows(40), ("U", 2, (40, "newer", "b", None), None)])
+    assert (await rows_at(destination))[-1] == (40, "newer", "b", None)
+    await comes("MERGE", new_rows(*range(50, 55), 50, 39))  # folded, and one below
+    if soft:
+        table = destination._places.table(stream.target)
+        marks = await run(f'SELECT DISTINCT "_DTAAS_DELETED" FROM {table}')
+        assert marks == [(False,)]
+    await destination.aclose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (Timestamp(6), [datetime(2026, 1, 1, 0, 0, 0, at) for at in (1, 2, 2)]),
+        (Timestamp(3), [datetime(2026, 1, day) for day in (1, 2, 2)]),
+        (Date(), [date(2026, 1, day) for day in (1, 2, 2)]),
+        (Decimal(20, 2), [decimal.Decimal(v) for v in ("9.5", "10.25", "10.25")]),
+    ],
+)
+async def test_keys_of_any_kind_that_rises_show_new_rows(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, kind: ColumnType, values: list[Any]
+) -> None:
+    destination = destination_of(config)
+    first = replace(SCHEMA.columns[0], type=kind)
+    number = Column(name="number", type=Integer(32), nullable=False)
+    schema = replace(SCHEMA, columns=(first, number), key=("id", "number"))
+    stream = stream_of(destination, schema)
+    await destination.claim(stream.target, stream.owner)
+    await destination.open_stream(stream)
+    since = len(await snowflake.log())
+    for at, value in enumerate(values):
+        await apply(destination, stream, window(at, at + 1), [("I", at + 1, (value, at), None)])
+    assert await ways(snowflake, since) == ["COPY", "COPY", "MERGE"]
+    assert await rows_at(destination, schema) == list(zip(values, range(3), strict=True))
     await destination.aclose()

@@ -14,6 +14,7 @@ from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.model.errors import DtaasError, OwnershipLostError
 from dtaas.model.fingerprint import TableFingerprint
+from dtaas.model.ids import TaskId
 from dtaas.model.load import WriteMode
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
@@ -35,6 +36,10 @@ CHANGES: list[Change] = [
     ("D", 3, (1, None, None, None), None),
 ]
 AFTER = [(0, "new", "b0", None), (2, "n2", "b2", None), (5, "five", "b", None)]
+NEW_ROWS: list[Change] = [
+    ("I", 1, (5, "five", "b", None), None),
+    ("I", 2, (6, "six", "b", None), None),
+]
 STEPS = {
     "before PUT": ("^PUT", "before"),
     "after PUT": ("^PUT", "after"),
@@ -46,6 +51,15 @@ STEPS = {
     "before COMMIT": ("^COMMIT", "before"),
     "after COMMIT, the reply lost": ("^COMMIT", "after"),
 }
+AGAIN = "before the session commits by itself again"
+NEW_ROW_STEPS = {
+    "after COPY": ("exit", "expire"),
+    "before the position": ("error",),
+    "before COMMIT": ("error",),
+    "after COMMIT, the reply lost": ("exit", "expire"),
+    AGAIN: ("error",),
+}
+"""Where windows of new rows are cut, and how; what they share with others is cut there."""
 TURNS = int(os.environ.get("DTAAS_TEST_SNOWFLAKE_TURNS", "1"))
 """How often each cut is made: 50 for the long profile."""
 KINDS = {"before": ("error", "exit"), "after": ("exit", "expire")}
@@ -61,7 +75,7 @@ async def lives() -> AsyncIterator[list[SnowflakeDestination]]:
 
 
 async def inject(emulator: SnowflakeEmulator, step: str, kind: str) -> None:
-    match, when = STEPS[step]
+    match, when = ("AUTOCOMMIT = TRUE", "before") if step == AGAIN else STEPS[step]
     await emulator.inject(Fault(match=match, when=when, kind=kind, code=604, message="injected"))
 
 
@@ -81,6 +95,48 @@ async def test_a_batch_cut_at_any_step_counts_once(
     step: str,
     kind: str,
 ) -> None:
+    failed = await cut_and_redone(snowflake, config, lives, (step, kind), CHANGES)
+    assert await rows_at(lives[-1]) == AFTER, (step, kind, failed)
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"), [(s, k) for s, kinds in NEW_ROW_STEPS.items() for k in kinds] * TURNS
+)
+async def test_new_rows_cut_at_any_step_are_there_once(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    step: str,
+    kind: str,
+) -> None:
+    failed = await cut_and_redone(snowflake, config, lives, (step, kind), NEW_ROWS)
+    found = [row[0] for row in await rows_at(lives[-1])]
+    assert found == [0, 1, 2, 5, 6], (step, kind, failed)
+
+
+async def redo(
+    lives: list[SnowflakeDestination],
+    config: SnowflakeConfig,
+    stream: TableStream,
+    changes: list[Change],
+) -> None:
+    """Begin a new life, which goes on where the target stands."""
+    lives.append(destination_of(config))
+    held = await lives[-1].open_stream(stream)
+    assert held in {None, place(0), place(3)}
+    if held != place(3):
+        await apply(lives[-1], stream, window(0, 3), changes)
+
+
+async def cut_and_redone(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    cut: tuple[str, str],
+    changes: list[Change],
+) -> bool:
+    """Apply a window that is cut at a step, then once more; return whether the first one failed."""
+    step, kind = cut
     lives.append(destination_of(config))
     stream = await loaded(lives[0], range(3))
     await lives[0].open_stream(stream)
@@ -93,22 +149,11 @@ async def test_a_batch_cut_at_any_step_counts_once(
 
         group.start_soon(revive)
         try:
-            await apply(lives[0], stream, window(0, 3), CHANGES)
+            await apply(lives[0], stream, window(0, 3), changes)
         except DtaasError:
             failed = True
-    await redo(lives, config, stream)
-    assert await rows_at(lives[-1]) == AFTER, (step, kind, failed)
-
-
-async def redo(
-    lives: list[SnowflakeDestination], config: SnowflakeConfig, stream: TableStream
-) -> None:
-    """Begin a new life, which goes on where the target stands."""
-    lives.append(destination_of(config))
-    held = await lives[-1].open_stream(stream)
-    assert held in {None, place(0), place(3)}
-    if held != place(3):
-        await apply(lives[-1], stream, window(0, 3), CHANGES)
+    await redo(lives, config, stream, changes)
+    return failed
 
 
 LOAD_STEPS = {
@@ -243,4 +288,37 @@ async def test_an_earlier_life_cannot_load_beside_a_later_one(
             await anyio.lowlevel.checkpoint()
         await lives[1].claim(later.target, later.owner)
     await lives[1].commit(later, [receipt])
+    assert await fingerprint_of(lives[1], load.target, schema) == expected(schema, rows)
+
+
+@pytest.mark.parametrize("task_id", [1, 2])
+async def test_an_earlier_owner_cannot_swap_once_a_later_one_is_there(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    task_id: int,
+) -> None:
+    """It has looked who the owner is, and its SWAP is on its way: it must come to nothing."""
+    schema = schema_of()
+    lives += [destination_of(config), destination_of(config)]
+    load = load_of(lives[0], schema)
+    await lives[0].claim(load.target, load.owner)
+    await lives[0].begin(load)
+    receipt = await write_chunk(lives[0], load, 0, rows_of(schema, 0, 50))
+    later = replace(load.owner, task_id=TaskId(task_id), epoch=load.owner.epoch + 1)
+    new = replace(load_of(lives[1], schema), owner=later)
+    await snowflake.inject(Fault(match="SWAP WITH", when="before", kind="delay", delay_s=2))
+    async with anyio.create_task_group() as group:
+
+        async def earlier() -> None:
+            with pytest.raises(OwnershipLostError):
+                await lives[0].commit(load, [receipt])
+
+        group.start_soon(earlier)
+        while await snowflake.waiting_faults():
+            await anyio.lowlevel.checkpoint()
+        await lives[1].claim(new.target, later, take_over=True)
+        rows = rows_of(schema, 100, 180)
+        await lives[1].begin(new)
+        await lives[1].commit(new, [await write_chunk(lives[1], new, 0, rows)])
     assert await fingerprint_of(lives[1], load.target, schema) == expected(schema, rows)

@@ -21,7 +21,7 @@ from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
-from tests.contract.change_rows import place
+from tests.contract.change_rows import Change, place
 from tests.contract.destination import (
     expected,
     load_of,
@@ -32,7 +32,7 @@ from tests.contract.destination import (
 )
 from tests.contract.merging_destination import apply, loaded, rows_at, window
 from tests.integration.snowflake.conftest import destination_of
-from tests.integration.snowflake.killed_life import live, publish, window_of
+from tests.integration.snowflake.killed_life import live, new_rows_of, publish, window_of
 
 TURNS = int(os.environ.get("DTAAS_TEST_SNOWFLAKE_TURNS", "1"))
 LIMIT_S = 60.0
@@ -72,7 +72,8 @@ async def test_a_process_killed_at_any_step_is_continued_exactly(
     went_through = 0
     for number in range(2, 2 + 2 * TURNS, 2):
         since = len(await snowflake.log())
-        await kill_in(snowflake, config, processes, (stream, number), STEPS[step])
+        life = (stream, number, window_of(number))
+        await kill_in(snowflake, config, processes, life, STEPS[step])
         destination = destination_of(config)
         began = monotonic()
         held = await destination.open_stream(stream)
@@ -93,11 +94,39 @@ async def test_a_process_killed_at_any_step_is_continued_exactly(
     assert went_through == (TURNS if step == "after COMMIT, the reply lost" else 0)
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("step", ["in COPY", "after COPY", "before COMMIT", "after COMMIT"])
+async def test_a_process_killed_while_it_copies_new_rows_is_continued_exactly(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, processes: ForkServerContext, step: str
+) -> None:
+    """Its COPY may come when its transaction was ended: it is undone, and no row is there twice."""
+    cut = (f"^{step.split()[1]}", "after" if step.startswith("after") else "before")
+    destination = destination_of(config)
+    stream = await loaded(destination, range(1))
+    await destination.open_stream(stream)
+    await apply(destination, stream, window(0, 1), new_rows_of(1))
+    await destination.aclose()
+    since = len(await snowflake.log())
+    await kill_in(snowflake, config, processes, (stream, 2, new_rows_of(2)), cut)
+    destination = destination_of(config)
+    held = await destination.open_stream(stream)
+    assert held == place(2 if step == "after COMMIT" else 1)
+    for number in (2, 3):
+        await apply(destination, stream, window(number - 1, number), new_rows_of(number))
+    rows = [0, 10, 11, 20, 21, 30, 31]
+    assert [row[0] for row in await rows_at(destination)] == rows
+    await until_the_dead_is_through(snowflake, cut, since, asked=3)
+    assert [row[0] for row in await rows_at(destination)] == rows
+    said = [one.sql for one in await snowflake.log()][since:]
+    assert not any(sql.startswith("MERGE") and "__DTAAS_OP" in sql for sql in said)
+    await destination.aclose()
+
+
 async def kill_in(
     snowflake: SnowflakeEmulator,
     config: SnowflakeConfig,
     processes: ForkServerContext,
-    life: tuple[TableStream, int],
+    life: tuple[TableStream, int, list[Change]],
     step: tuple[str, str],
 ) -> None:
     """Run a life and kill it when it has come to a step."""
