@@ -13,9 +13,12 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = tuple(f"dtaas/tds/{part}.c" for part in ("stream", "batch", "text", "values"))
+SOURCES = tuple(f"dtaas/tds/{part}.c" for part in ("stream", "batch", "blocks", "text", "values"))
 LIBRARY = "dtaas/tds/_decoder.so"
-FLAGS = ("-std=c17", "-O3", "-flto", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden")
+FLAGS = (
+    *("-std=c17", "-O3", "-flto", "-Wall", "-Wextra"),
+    *("-fPIC", "-shared", "-pthread", "-fvisibility=hidden"),
+)
 
 
 class CompileDecoder(BuildHookInterface):  # type: ignore[type-arg]

@@ -4,9 +4,9 @@
 void drop_batch(tds_decoder *d) {
   for (int32_t i = 0; i < d->count; i++) {
     column *c = &d->columns[i];
-    free(c->valid);
-    free(c->data);
-    free(c->offsets);
+    block_give(c->valid);
+    block_give(c->data);
+    block_give(c->offsets);
     c->valid = c->data = NULL;
     c->offsets = NULL;
     c->nulls = c->used = c->capacity = 0;
@@ -16,19 +16,21 @@ void drop_batch(tds_decoder *d) {
 
 static size_t bitmap_bytes(int64_t rows) { return (size_t)((rows + 7) / 8) + SLACK; }
 
-int begin_batch(tds_decoder *d, int64_t rows) {
+int begin_batch(tds_decoder *d, int64_t most_rows) {
+  int64_t rows = d->usual_rows && d->usual_rows < most_rows ? d->usual_rows : most_rows;
   for (int32_t i = 0; i < d->count; i++) {
     column *c = &d->columns[i];
     if (is_text(&c->how)) {
       c->capacity = c->usual + c->usual / 16 + 1024;
-      c->offsets = malloc((size_t)(rows + 1) * 4 + SLACK);
+      c->offsets = block_take((size_t)(rows + 1) * 4 + SLACK);
       if (!c->offsets) return OUT_OF_MEMORY;
       c->offsets[0] = 0;
-      c->data = malloc((size_t)c->capacity + SLACK);
+      c->data = block_take((size_t)c->capacity + SLACK);
     } else if (c->how.as == AS_BIT) {
-      c->data = calloc(1, bitmap_bytes(rows));
+      c->data = block_take(bitmap_bytes(rows));
+      if (c->data) memset(c->data, 0, bitmap_bytes(rows));
     } else {
-      c->data = malloc((size_t)rows * c->how.width + SLACK);
+      c->data = block_take((size_t)rows * c->how.width + SLACK);
     }
     if (!c->data) return OUT_OF_MEMORY;
   }
@@ -41,7 +43,7 @@ int reserve(column *c, int64_t more) {
   if (c->used + more > MAX_TEXT) return VALUE_TOO_LARGE;
   int64_t capacity = c->capacity + c->capacity / 2;
   if (capacity < c->used + more) capacity = c->used + more;
-  uint8_t *grown = realloc(c->data, (size_t)capacity + SLACK);
+  uint8_t *grown = block_grow(c->data, (size_t)capacity + SLACK);
   if (!grown) return OUT_OF_MEMORY;
   c->data = grown;
   c->capacity = capacity;
@@ -52,7 +54,7 @@ int set_null(tds_decoder *d, column *c) {
   int64_t row = d->rows;
   if (!c->valid) {
     size_t size = bitmap_bytes(d->row_capacity);
-    c->valid = malloc(size);
+    c->valid = block_take(size);
     if (!c->valid) return OUT_OF_MEMORY;
     memset(c->valid, 0xFF, size);
   }
@@ -70,7 +72,7 @@ typedef struct {
 
 static void release_column(struct ArrowArray *array) {
   buffers *b = array->private_data;
-  for (int i = 0; i < 3; i++) free(b->owned[i]);
+  for (int i = 0; i < 3; i++) block_give(b->owned[i]);
   free(b);
   array->release = NULL;
 }
@@ -86,21 +88,8 @@ static void release_batch(struct ArrowArray *array) {
   array->release = NULL;
 }
 
-/* Give back what was reserved and not used, when it is worth a call. */
-static uint8_t *fitting(uint8_t *data, int64_t used, int64_t capacity) {
-  if (capacity - used < 65536 || capacity - used < capacity / 4) return data;
-  uint8_t *shrunk = realloc(data, (size_t)used + SLACK);
-  return shrunk ? shrunk : data;
-}
-
-static void move_column(column *c, int64_t rows, int64_t capacity, struct ArrowArray *out,
-                        buffers *b) {
-  if (c->offsets) {
-    c->data = fitting(c->data, c->used, c->capacity);
-    c->usual = c->used;
-  } else if (c->how.width) {
-    c->data = fitting(c->data, rows * c->how.width, capacity * c->how.width);
-  }
+static void move_column(column *c, int64_t rows, struct ArrowArray *out, buffers *b) {
+  c->usual = c->used;
   b->owned[0] = c->valid;
   b->owned[1] = c->offsets ? (void *)c->offsets : c->data;
   b->owned[2] = c->offsets ? c->data : NULL;
@@ -132,11 +121,13 @@ int64_t tds_flush(tds_decoder *d, struct ArrowArray *out) {
       free(b);
       goto failed;
     }
-    move_column(&d->columns[i], rows, d->row_capacity, child, b);
+    move_column(&d->columns[i], rows, child, b);
     out->children[out->n_children++] = child;
   }
   out->length = rows;
   out->n_buffers = 1;
+  /* A batch that was full of rows may hold more of them; one full of bytes holds about as many. */
+  d->usual_rows = rows < d->row_capacity ? rows + rows / 8 + 64 : 2 * rows;
   d->rows = d->row_capacity = d->text_bytes = 0;
   return rows;
 failed:

@@ -11,7 +11,7 @@
 #error "the decoder is written for little-endian machines"
 #endif
 
-enum { SLACK = 64 }; /* bytes behind every buffer, for writes of whole vectors */
+enum { SLACK = 64 }; /* bytes behind every buffer, for reads and writes of whole vectors */
 #define MAX_TEXT 0x7FFFFFFF
 
 typedef struct {
@@ -33,6 +33,7 @@ struct tds_decoder {
   size_t capacity, begin, end, raw, packet_left;
   /* The batch being filled. */
   int64_t rows, row_capacity, text_bytes;
+  int64_t usual_rows; /* of a batch, by the last one; 0 before */
   /* The row being read. */
   int in_row, with_bitmap, bitmap_size;
   int32_t at;
@@ -41,7 +42,7 @@ struct tds_decoder {
   int in_value, in_chunk, carried;
   uint64_t left; /* bytes of the chunk */
   int64_t value_start, wire_size;
-  uint8_t carry[4]; /* of a character cut between two chunks */
+  uint8_t carry[4 + SLACK]; /* of a character cut between two chunks */
 };
 
 static inline int is_text(const tds_column *how) { return how->as >= AS_TIMESTAMP_TEXT; }
@@ -58,14 +59,26 @@ static inline uint32_t u32(const uint8_t *p) {
   return v;
 }
 
-static inline uint64_t little_endian(const uint8_t *p, size_t size) {
-  uint64_t v = 0;
-  memcpy(&v, p, size);
+static inline uint64_t u64(const uint8_t *p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof v);
   return v;
 }
 
+/* Of 1 to 8 bytes; reads 8, for there is SLACK behind them. */
+static inline uint64_t little_endian(const uint8_t *p, size_t size) {
+  return u64(p) & UINT64_MAX >> (64 - 8 * size);
+}
+
+/* blocks.c */
+void blocks_open(void);
+void blocks_close(void);
+void *block_take(size_t size);
+void *block_grow(void *block, size_t size); /* NULL, the block as it was, when out of memory */
+void block_give(void *block);
+
 /* batch.c */
-int begin_batch(tds_decoder *d, int64_t rows);
+int begin_batch(tds_decoder *d, int64_t most_rows);
 void drop_batch(tds_decoder *d);
 int reserve(column *c, int64_t more); /* 0, VALUE_TOO_LARGE or OUT_OF_MEMORY */
 int set_null(tds_decoder *d, column *c);

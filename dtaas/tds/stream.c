@@ -18,6 +18,7 @@ tds_decoder *tds_open(const tds_column *columns, int32_t count, int64_t max_valu
   if (count <= 0) return NULL;
   tds_decoder *d = calloc(1, sizeof *d);
   if (!d) return NULL;
+  blocks_open();
   d->count = count;
   d->bad = -1;
   d->max_value = max_value < MAX_TEXT ? max_value : MAX_TEXT;
@@ -42,6 +43,7 @@ void tds_close(tds_decoder *d) {
   free(d->bitmap);
   free(d->buffer);
   free(d);
+  blocks_close();
 }
 
 /* --- bytes in -------------------------------------------------------------------------------- */
@@ -54,8 +56,8 @@ uint8_t *tds_room(tds_decoder *d, size_t wanted, size_t *room) {
     d->begin = 0;
   }
   if (d->capacity < held + wanted) {
-    size_t capacity = held + wanted + SLACK;
-    uint8_t *grown = realloc(d->buffer, capacity);
+    size_t capacity = held + wanted;
+    uint8_t *grown = realloc(d->buffer, capacity + SLACK);
     if (!grown) return NULL;
     d->buffer = grown;
     d->capacity = capacity;
@@ -236,40 +238,44 @@ static int find_value(tds_decoder *d, const column *c, const uint8_t **from, con
   return 1;
 }
 
+/* Put a value that was found, and note where the next text of its column begins. */
+static int take_value(tds_decoder *d, column *c, const uint8_t *value, size_t size) {
+  int64_t before = c->used;
+  int wrong = put_value(d, c, value, size);
+  if (wrong || !c->offsets) return wrong;
+  c->offsets[d->rows + 1] = (int32_t)c->used;
+  d->text_bytes += c->used - before;
+  return 0;
+}
+
 /* 1 when the row is whole, NEED_BYTES, or what is wrong. */
 static int read_row(tds_decoder *d) {
-  const uint8_t *p = d->buffer + d->begin, *stop = d->buffer + d->end, *value = NULL;
-  size_t size = 0;
+  const uint8_t *p = d->buffer + d->begin, *const stop = d->buffer + d->end;
+  const int32_t count = d->count;
+  const int with_bitmap = d->with_bitmap;
+  int32_t at = d->at;
   int status = 1;
-  while (d->at < d->count) {
-    column *c = &d->columns[d->at];
-    if (d->in_value) {
-      status = read_long(d, c, &p, stop);
-    } else if (d->with_bitmap && d->bitmap[d->at >> 3] >> (d->at & 7) & 1) {
+  for (column *c = d->columns + at; at < count; at++, c++) {
+    const uint8_t *start = p, *value = NULL;
+    size_t size = 0;
+    if (d->in_value) status = 3;
+    else if (with_bitmap && d->bitmap[at >> 3] >> (at & 7) & 1) status = 2;
+    else status = find_value(d, c, &p, stop, &value, &size);
+    if (status == 1) {
+      int wrong = take_value(d, c, value, size);
+      if (!wrong) continue;
+      status = wrong;
+      p = start; /* so that the caller can show it */
+    } else if (status == 2) {
       status = set_null(d, c) ? OUT_OF_MEMORY : 1;
-    } else {
-      const uint8_t *start = p;
-      int64_t before = c->used;
-      status = find_value(d, c, &p, stop, &value, &size);
-      if (status == 3) continue;
-      if (status == 2) {
-        status = set_null(d, c) ? OUT_OF_MEMORY : 1;
-      } else if (status == 1) {
-        int wrong = put_value(d, c, value, size);
-        if (wrong) {
-          status = wrong;
-          p = start; /* so that the caller can show it */
-        } else if (c->offsets) {
-          c->offsets[d->rows + 1] = (int32_t)c->used;
-          d->text_bytes += c->used - before;
-        }
-      }
+    } else if (status == 3) {
+      status = read_long(d, c, &p, stop);
     }
     if (status != 1) break;
-    d->at++;
   }
+  d->at = at;
   d->begin = (size_t)(p - d->buffer);
-  if (status < 0) d->bad = d->at;
+  if (status < 0) d->bad = at;
   return status;
 }
 
@@ -292,13 +298,18 @@ static int begin_row(tds_decoder *d) {
   return 1;
 }
 
+/* Whether one more row like those there would be too much. */
+static int is_full(const tds_decoder *d, int64_t max_bytes) {
+  int64_t bytes = d->rows * d->fixed_bytes + d->text_bytes;
+  return bytes >= max_bytes / 2 && bytes + bytes / d->rows >= max_bytes;
+}
+
 int64_t tds_next(tds_decoder *d, int64_t max_rows, int64_t max_bytes, struct ArrowArray *out) {
   if (max_rows <= 0 || max_rows > MAX_TEXT - 1) return BAD_STREAM;
   for (;;) {
     if (!d->in_row) {
-      int64_t bytes = d->rows * d->fixed_bytes + d->text_bytes;
-      if (d->rows && (d->rows >= d->row_capacity || bytes + bytes / d->rows >= max_bytes))
-        return tds_flush(d, out); /* one more row like these would be too much */
+      if (d->rows && (d->rows >= d->row_capacity || is_full(d, max_bytes)))
+        return tds_flush(d, out);
       int status = begin_row(d);
       if (status != 1) return status;
       if (!d->row_capacity && begin_batch(d, max_rows)) {

@@ -24,25 +24,51 @@ static uint8_t *put_utf8(uint8_t *to, uint32_t u) {
   return to;
 }
 
+/* Two vectors of what follows may be read and written behind the end of every buffer: SLACK. */
+enum { VECTOR_UNITS = 8, VECTOR_BYTES = 16 };
+
+/* ASCII in front of `p`, at most VECTOR_UNITS of the `there` UTF-16 units: copied, and counted. */
+static inline size_t ascii_units(uint8_t *to, const uint8_t *p, size_t there) {
+  size_t most = there < VECTOR_UNITS ? there : VECTOR_UNITS, n = 0;
+#if defined(__SSE2__)
+  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+  __m128i above = _mm_and_si128(v, _mm_set1_epi16((short)0xFF80));
+  unsigned ascii = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi16(above, _mm_setzero_si128()));
+  _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(v, v));
+  n = (size_t)__builtin_ctz(~ascii) / 2; /* bits from 16 on are never set */
+  return n < most ? n : most;
+#else
+  for (; n < most && u16(p + 2 * n) < 0x80; n++) to[n] = p[2 * n];
+  return n;
+#endif
+}
+
+/* The same of bytes: ASCII at `p`, at most VECTOR_BYTES of those `there`. */
+static inline size_t ascii_bytes(uint8_t *to, const uint8_t *p, size_t there) {
+  size_t most = there < VECTOR_BYTES ? there : VECTOR_BYTES, n = 0;
+#if defined(__SSE2__)
+  __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+  unsigned other = (unsigned)_mm_movemask_epi8(v) | 1u << VECTOR_BYTES;
+  _mm_storeu_si128((__m128i *)(void *)to, v);
+  n = (size_t)__builtin_ctz(other);
+  return n < most ? n : most;
+#else
+  for (; n < most && p[n] < 0x80; n++) to[n] = p[n];
+  return n;
+#endif
+}
+
 /* Bytes of `size` taken; fewer when the rest is half of a character and `last` is not set.
  * LONE_SURROGATE when a surrogate has no partner. `to` needs 3 bytes for 2, and SLACK. */
 int64_t utf16_to_utf8(uint8_t **out, const uint8_t *s, size_t size, int last) {
   const uint8_t *p = s, *stop = s + (size & ~(size_t)1);
   uint8_t *to = *out;
   while (p < stop) {
-#if defined(__SSE2__)
-    const __m128i high = _mm_set1_epi16((short)0xFF80);
-    while (stop - p >= 16) {
-      __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-      __m128i ascii = _mm_cmpeq_epi16(_mm_and_si128(v, high), _mm_setzero_si128());
-      if (_mm_movemask_epi8(ascii) != 0xFFFF) break;
-      _mm_storel_epi64((__m128i *)(void *)to, _mm_packus_epi16(v, v));
-      to += 8;
-      p += 16;
-    }
-#endif
-    for (int k = 0; k < 8 && p < stop; k++) {
-      uint32_t u = u16(p);
+    size_t ascii = ascii_units(to, p, (size_t)(stop - p) / 2);
+    to += ascii;
+    p += 2 * ascii;
+    if (ascii == VECTOR_UNITS) continue;
+    for (uint32_t u; p < stop && (u = u16(p)) >= 0x80;) {
       if (u < 0xD800 || u >= 0xE000) {
         to = put_utf8(to, u);
         p += 2;
@@ -64,21 +90,14 @@ int64_t utf16_to_utf8(uint8_t **out, const uint8_t *s, size_t size, int last) {
   return p - s;
 }
 
-uint8_t *code_page_to_utf8(uint8_t *to, const uint8_t *p, size_t size,
-                                  const uint16_t *table) {
+uint8_t *code_page_to_utf8(uint8_t *to, const uint8_t *p, size_t size, const uint16_t *table) {
   const uint8_t *stop = p + size;
   while (p < stop) {
-#if defined(__SSE2__)
-    while (stop - p >= 16) {
-      __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-      if (_mm_movemask_epi8(v)) break;
-      _mm_storeu_si128((__m128i *)(void *)to, v);
-      to += 16;
-      p += 16;
-    }
-#endif
-    for (int k = 0; k < 16 && p < stop; k++, p++)
-      to = *p < 0x80 ? (*to = *p, to + 1) : put_utf8(to, table[*p - 0x80]);
+    size_t ascii = ascii_bytes(to, p, (size_t)(stop - p));
+    to += ascii;
+    p += ascii;
+    if (ascii == VECTOR_BYTES) continue;
+    for (; p < stop && *p >= 0x80; p++) to = put_utf8(to, table[*p - 0x80]);
   }
   return to;
 }
@@ -114,6 +133,10 @@ int64_t double_byte_to_utf8(uint8_t **out, const uint8_t *s, size_t size, int la
 int is_utf8(const uint8_t *p, size_t size) {
   const uint8_t *stop = p + size;
   while (p < stop) {
+    if (stop - p >= 8 && !(little_endian(p, 8) & 0x8080808080808080u)) {
+      p += 8;
+      continue;
+    }
     uint32_t u = *p;
     int more = u < 0x80 ? 0 : u >= 0xC2 && u < 0xE0 ? 1 : u >= 0xE0 && u < 0xF0 ? 2
                : u >= 0xF0 && u < 0xF5            ? 3

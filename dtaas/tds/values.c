@@ -45,26 +45,41 @@ static int put_moment(uint8_t *to, int64_t day, uint64_t ticks, int scale) {
   return 20 + scale;
 }
 
+/* Four bytes to eight hex digits, the first byte's first. */
+static uint64_t hex_digits(uint32_t bytes) {
+  uint64_t v = bytes;
+  v = (v | v << 16) & 0x0000FFFF0000FFFFu;
+  v = (v | v << 8) & 0x00FF00FF00FF00FFu;
+  v = (v >> 4 | v << 8) & 0x0F0F0F0F0F0F0F0Fu; /* a byte a digit */
+  uint64_t letters = (v + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+  return v + 0x3030303030303030u + letters * ('a' - '0' - 10);
+}
+
+/* Its first three groups are little-endian numbers. */
 static void put_guid(uint8_t *to, const uint8_t *p) {
-  static const uint8_t order[] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
-  static const char hex[] = "0123456789abcdef";
-  for (int k = 0; k < 16; k++) {
-    if (k == 4 || k == 6 || k == 8 || k == 10) *to++ = '-';
-    *to++ = (uint8_t)hex[p[order[k]] >> 4];
-    *to++ = (uint8_t)hex[p[order[k]] & 15];
+  uint64_t first = hex_digits(__builtin_bswap32(u32(p)));
+  uint32_t second = __builtin_bswap16(u16(p + 4)), third = __builtin_bswap16(u16(p + 6));
+  uint64_t middle = hex_digits(second | third << 16), fourth = hex_digits(u32(p + 8));
+  uint64_t last = hex_digits(u32(p + 12));
+  uint32_t parts[4] = {(uint32_t)middle, (uint32_t)(middle >> 32), (uint32_t)fourth,
+                       (uint32_t)(fourth >> 32)};
+  memcpy(to, &first, 8);
+  for (int k = 0; k < 4; k++) {
+    to[8 + 5 * k] = '-';
+    memcpy(to + 9 + 5 * k, &parts[k], 4);
   }
+  memcpy(to + 28, &last, 8);
 }
 
 static int time_bytes(int scale) { return scale <= 2 ? 3 : scale <= 4 ? 4 : 5; }
 
 static int put_decimal(uint8_t *to, const uint8_t *p, size_t size) {
   if (size != 5 && size != 9 && size != 13 && size != 17) return BAD_STREAM;
-  uint64_t words[2] = {0, 0};
-  memcpy(words, p + 1, size - 1);
-  if (!p[0]) {
-    words[0] = ~words[0] + 1;
-    words[1] = ~words[1] + (words[0] == 0);
-  }
+  uint64_t words[2] = {size == 5 ? u32(p + 1) : u64(p + 1), 0};
+  if (size > 9) words[1] = size == 13 ? u32(p + 9) : u64(p + 9);
+  uint64_t negative = p[0] ? 0 : UINT64_MAX;
+  words[0] = (words[0] ^ negative) - negative;
+  words[1] = (words[1] ^ negative) + (negative & (words[0] == 0));
   memcpy(to, words, 16);
   return 0;
 }
@@ -86,14 +101,12 @@ static int put_money(uint8_t *to, const uint8_t *p, size_t size) {
   return 0;
 }
 
+/* Numbers are written as 8 bytes: what is too much belongs to rows still to come, or to SLACK. */
 static int put_int(const column *c, uint8_t *to, const uint8_t *p, size_t size) {
-  if (size == 1 && c->how.width == 2) {
-    uint16_t widened = *p;
-    memcpy(to, &widened, 2);
-    return 0;
-  }
-  if (size != c->how.width) return BAD_STREAM;
-  memcpy(to, p, size);
+  uint64_t value = u64(p);
+  if (size == 1 && c->how.width == 2) value &= 0xFF;
+  else if (size != c->how.width) return BAD_STREAM;
+  memcpy(to, &value, 8);
   return 0;
 }
 
@@ -192,14 +205,11 @@ int put_value(tds_decoder *d, column *c, const uint8_t *p, size_t size) {
   uint8_t *to = c->data + row * c->how.width;
   int status = 0;
   switch (c->how.as) {
-    case AS_INT: return put_int(c, to, p, size);
-    case AS_FLOAT:
-      if (size != c->how.width) return BAD_STREAM;
-      memcpy(to, p, size);
-      return 0;
+    case AS_INT:
+    case AS_FLOAT: return put_int(c, to, p, size);
     case AS_BIT:
       if (size != 1) return BAD_STREAM;
-      if (*p) c->data[row >> 3] |= (uint8_t)(1u << (row & 7));
+      c->data[row >> 3] |= (uint8_t)((*p != 0) << (row & 7));
       return 0;
     case AS_DECIMAL: return put_decimal(to, p, size);
     case AS_MONEY: return put_money(to, p, size);

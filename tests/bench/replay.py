@@ -32,7 +32,7 @@ from dtaas.sandbox.sqlserver.wire.rows import RowPacker
 from tests.bench.peers import questions
 from tests.bench.shape import BLOCK_ROWS, COLUMNS, TABLE_NAME, block
 
-SLICE_ROWS = 2_048
+SLICE_ROWS = 1_024
 OBJECT_ID = 1
 _LOWER = re.compile(r"\[id\] > CAST\((-?\d+) AS bigint\)")
 _UPPER = re.compile(r"\[id\] <= CAST\((-?\d+) AS bigint\)")

@@ -3,7 +3,8 @@
  * An execution is a random result: columns of every kind, rows as a server writes them, packets.
  * It is decoded twice, whole and in random pieces; both must agree in rows, values and end. What
  * was not damaged must decode to its last row. Then bytes are damaged: nothing may crash, and both
- * ways still have to agree unless packet headers were hit.
+ * ways still have to agree unless packet headers were hit. Some batches are let go only later, and
+ * mostly another decoder is open, so that memory is used again.
  *
  * Arguments: first seed, executions at most, seconds at most. Prints the executions done; a
  * finding ends the process with its seed on stderr.
@@ -16,7 +17,7 @@
 
 #include "decoder.h"
 
-enum { MAX_COLUMNS = 10, MAX_ROWS = 8, DONE_SIZE = 13, TEXTS = 4, MAX_HEADS = 256 };
+enum { MAX_COLUMNS = 10, MAX_ROWS = 8, DONE_SIZE = 13, TEXTS = 4, MAX_HEADS = 256, HELD = 4 };
 enum { END_OF_BYTES = 1, END_TOKEN = 2, END_ERROR = 3 };
 
 static uint64_t state, current;
@@ -353,6 +354,14 @@ static void check_column(const struct ArrowArray *a, const tds_column *how, outc
   }
 }
 
+static struct ArrowArray held[HELD]; /* batches that outlive their decoder */
+
+static void let_go(struct ArrowArray *a) {
+  if (!a->release) return;
+  a->release(a);
+  if (a->release) fail("a released batch");
+}
+
 static void take_batch(struct ArrowArray *a, const tds_column *columns, int count, outcome *o) {
   if (a->n_children != count || !a->length) fail("the shape of a batch");
   for (int i = 0; i < count; i++) {
@@ -360,8 +369,13 @@ static void take_batch(struct ArrowArray *a, const tds_column *columns, int coun
     check_column(a->children[i], &columns[i], o);
   }
   o->rows += a->length;
-  a->release(a);
-  if (a->release) fail("a released batch");
+  if (one_in(4)) {
+    struct ArrowArray *place = &held[below(HELD)];
+    let_go(place);
+    *place = *a; /* moved: the interface allows it */
+  } else {
+    let_go(a);
+  }
 }
 
 typedef struct {
@@ -442,7 +456,16 @@ static void damage(bytes *b, size_t known) {
   }
 }
 
+static tds_decoder *another; /* while it is open memory is kept */
+
+static void open_or_close_another(void) {
+  static const tds_column bit = {.length = LENGTH_FIXED, .as = AS_BIT, .wire = 1};
+  tds_close(another);
+  another = another ? NULL : tds_open(&bit, 1, 1);
+}
+
 static void execute(void) {
+  if (one_in(another ? 64 : 4)) open_or_close_another();
   tds_column columns[MAX_COLUMNS];
   job j = {columns, 1 + (int)below(MAX_COLUMNS), INT32_MAX, 1 + (int64_t)below(8),
            1 + (int64_t)below(one_in(4) ? 400 : 100000)};
@@ -497,6 +520,8 @@ int main(int argc, char **argv) {
     current = state = first + n;
     execute();
   }
+  for (int i = 0; i < HELD; i++) let_go(&held[i]);
+  tds_close(another);
   printf("%" PRIu64 "\n", n);
   return 0;
 }

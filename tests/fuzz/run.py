@@ -22,10 +22,11 @@ from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "dtaas" / "tds"
-PARTS = ("stream.c", "batch.c", "text.c", "values.c")
+PARTS = ("stream.c", "batch.c", "blocks.c", "text.c", "values.c")
 FLAGS = (
     *("-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+    *("-DKEPT_FROM=64", "-pthread"),
 )
 ENVIRONMENT = {"ASAN_OPTIONS": "quarantine_size_mb=4:malloc_context_size=4"}
 MOST_FINDINGS = 10

@@ -1,5 +1,6 @@
 """The decoder: what arrives is what was sent, wherever the bytes are cut; bad bytes are refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -219,3 +220,59 @@ def test_what_is_no_character_is_refused(length: Length, codec: str, value: byte
     with pytest.raises(BadValueError) as refused:
         one_text(length, codec, value, [])
     assert (refused.value.reason, refused.value.column) == ("bad_text", 0)
+
+
+ROW = {
+    "id": 0, "small": 7, "flag": True, "price": Decimal("1.2345"), "name": None, "body": None,
+    "old": None, "data": None, "guid": "00112233-4455-6677-8899-aabbccddeeff",
+    "at": "2020-01-02 03:04:05.0000000", "cut": 0,
+}  # fmt: skip
+
+
+def numbered(first: int, count: int) -> tuple[bytes, list[dict[str, Any]]]:
+    """Return rows that tell themselves from all others, with text of changing length."""
+    made = [
+        ROW | {"id": n, "name": f"row {n} é" * (n % 7), "small": None if n % 5 == 0 else n % 100}
+        for n in range(first, first + count)
+    ]
+    return b"".join(encode_row(row, with_bitmap=row["id"] % 2 == 0) for row in made), made
+
+
+def test_memory_is_used_again_but_not_while_a_batch_lives() -> None:
+    """Large enough that memory is kept; batches are dropped in other threads, in any order."""
+    kept: list[tuple[pa.RecordBatch, list[dict[str, Any]]]] = []
+    with ThreadPoolExecutor(2) as others, Decoder(PLANS, SCHEMA, most_value_bytes=999) as decoder:
+        for turn in range(12):
+            payload, sent = numbered(turn * 5000, 5000)
+            feed(decoder, packets(payload, 4000))
+            found = decoder.next(most_rows=5000, most_bytes=1 << 30)
+            if found is Missing.BYTES:
+                found = decoder.rest()
+            assert isinstance(found, pa.RecordBatch)
+            kept.append((found, sent))
+            del found
+            if turn % 3 == 2:
+                others.submit(kept.pop, 0).result()
+    for batch, sent in kept:  # the decoder is closed
+        batch.validate(full=True)
+        expected = [{name: row[name] for name, _, _ in COLUMNS} for row in sent]
+        assert batch.to_pylist() == expected
+
+
+def test_batches_that_are_full_of_bytes_are_cut_where_they_were_before() -> None:
+    """Room is made for as many rows as came last: that must not cut a batch of narrower rows."""
+    sizes = []
+    with Decoder(PLANS, SCHEMA, most_value_bytes=9999) as decoder:
+        for turn in range(6):
+            wide = turn == 0
+            made = [encode_row(ROW | {"name": "x" * 4000 if wide else ""}, with_bitmap=True)] * 4000
+            feed(decoder, packets(b"".join(made[: 100 if wide else 4000]), 4000))
+            while isinstance(
+                found := decoder.next(most_rows=2000, most_bytes=1 << 18), pa.RecordBatch
+            ):
+                sizes.append((found.num_rows, found.nbytes))
+            while (rest := decoder.rest()) is not None:
+                sizes.append((rest.num_rows, rest.nbytes))
+    assert sum(rows for rows, _ in sizes) == 100 + 5 * 4000
+    assert all(size <= 1 << 18 for _, size in sizes)
+    assert max(rows for rows, _ in sizes) > 1000  # it recovers from the wide rows

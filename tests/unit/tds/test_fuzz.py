@@ -42,6 +42,16 @@ def test_nothing_is_found(driver: Path) -> None:
             "if (c->used + more <= c->capacity + 80) return 0;",
         ),
         (
+            "blocks.c",
+            "if (capacity < size || capacity > 2 * size) continue;",
+            "if (capacity < size / 2 || capacity > 2 * size) continue;",
+        ),
+        (
+            "batch.c",
+            "c->valid = c->data = NULL;\n  c->offsets = NULL;\n  c->nulls",
+            "c->valid = NULL;\n  c->offsets = NULL;\n  c->nulls",
+        ),
+        (
             "stream.c",
             "if (stop - *from < 4) return NEED_BYTES;",
             "if (stop - *from < 3) return NEED_BYTES;",

@@ -103,7 +103,7 @@ class Answer:
             case Rows():
                 await self._rows(item.rows)
             case PackedRows():
-                await self._reply.stream(item.tokens)
+                await self._reply.repeat(item.tokens)
                 self._sent_rows += item.rows
             case Columns():
                 self._statement_begins()

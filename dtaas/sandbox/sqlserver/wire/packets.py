@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -128,6 +129,16 @@ class PacketWriter:
             for at in range(0, len(whole), size)
         ]
 
+    def ready(self, tokens: bytes) -> list[bytes]:
+        """Return packets of tokens that are sent again and again, behind what was pending.
+
+        They are cut once, so that sending them costs no more than copying them. Packets are shorter
+        where two such pieces meet, which every client takes.
+        """
+        pending = [self._packet(bytes(self._pending), PacketStatus.NORMAL)] if self._pending else []
+        self._pending.clear()
+        return [*pending, _cut(tokens, self.packet_bytes, self._kind)]
+
     def end(self) -> bytes:
         """Return the last packet of the message; the next `write` begins another."""
         packet = self._packet(bytes(self._pending), PacketStatus.END_OF_MESSAGE)
@@ -140,3 +151,14 @@ class PacketWriter:
         header = _HEADER.pack(self._kind, status, length, self._spid, self._id, 0)
         self._id = (self._id + 1) & 0xFF
         return header + payload
+
+
+@lru_cache(maxsize=256)
+def _cut(tokens: bytes, packet_bytes: int, kind: PacketType) -> bytes:
+    """Return tokens in packets, none of which ends the message."""
+    size = packet_bytes - HEADER_BYTES
+    packets = bytearray()
+    for at in range(0, len(tokens), size):
+        part = tokens[at : at + size]
+        packets += _HEADER.pack(kind, PacketStatus.NORMAL, HEADER_BYTES + len(part), 0, 0, 0) + part
+    return bytes(packets)

@@ -42,6 +42,11 @@ class Reply:
                 self.write(token[at : at + _SLICE_BYTES])
                 await self.room()
 
+    async def repeat(self, token: bytes) -> None:
+        """Add whole tokens that are sent again and again; see `PacketWriter.ready`."""
+        self._outbox.put(self._writer.ready(token))
+        await self.room()
+
     def error(self, error: SqlError) -> None:
         """Add an error."""
         self.fatal = self.fatal or error.severity >= _FATAL_SEVERITY
