@@ -35,7 +35,7 @@ class DataFile(Struct, frozen=True, kw_only=True):
     Attributes:
         key: path below the destination's base, `/` separated.
         partition: Hive partition values by column, in order; empty without partitions.
-        etag: what the destination calls this content, quotes stripped.
+        etag: what the destination calls this content, quotes stripped; '' where it has no name.
         sha256: hex digest of the bytes.
     """
 

@@ -241,7 +241,6 @@ class _FolderUpload:
         self._key = key
         self._draft: Path | None = None
         self._file: IO[bytes] | None = None
-        self._digest = hashlib.md5(usedforsecurity=False)
         self._at_work = threading.Lock()
         self._given_up = False
 
@@ -250,9 +249,9 @@ class _FolderUpload:
         await self._run(self._append, part)
 
     async def finish(self, last: bytes) -> str:
-        """Append the rest, sync, and rename."""
+        """Append the rest, sync, and rename. A folder has no name for the content."""
         await self._run(self._publish, last)
-        return self._digest.hexdigest()
+        return ""
 
     def abort(self) -> None:
         """Remove the file unless it is finished; a thread that is at work on it does so."""
@@ -289,7 +288,6 @@ class _FolderUpload:
         if self._file is None:
             self._draft = self._store.draft(self._key)
             self._file = self._draft.open("xb", buffering=0)
-        self._digest.update(part)
         view = memoryview(part)
         while view:
             view = view[self._file.write(view) :]

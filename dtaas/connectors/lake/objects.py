@@ -34,7 +34,7 @@ class Upload(Protocol):
         ...
 
     async def finish(self, last: bytes) -> str:
-        """Take the rest, make the object durable and visible, and return its etag."""
+        """Take the rest, make the object durable and visible, and return its etag, if any."""
         ...
 
 

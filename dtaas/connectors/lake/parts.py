@@ -20,7 +20,8 @@ class PartSink(io.RawIOBase):
     def __init__(self) -> None:
         super().__init__()
         self.size_bytes = 0
-        self._buffer = bytearray()
+        self._pieces: list[bytes | memoryview] = []
+        self._unsent_bytes = 0
         self._parts: list[bytes] = []
         self._digest = hashlib.sha256()
 
@@ -33,24 +34,26 @@ class PartSink(io.RawIOBase):
         return self.size_bytes
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Append `data`."""
-        view = memoryview(data).cast("B")
+        """Append `data`, which is copied unless it is `bytes`: those are joined when a part is."""
+        kept = data if isinstance(data, bytes) else bytes(data)
+        view = memoryview(kept)
         self._digest.update(view)
         taken = 0
-        while taken < len(view):
-            step = min(len(view) - taken, PART_BYTES - len(self._buffer))
-            self._buffer += view[taken : taken + step]
+        while len(view) - taken >= PART_BYTES - self._unsent_bytes:
+            step = PART_BYTES - self._unsent_bytes
+            self._parts.append(b"".join((*self._pieces, view[taken : taken + step])))
+            self._pieces, self._unsent_bytes = [], 0
             taken += step
-            if len(self._buffer) == PART_BYTES:
-                self._parts.append(bytes(self._buffer))
-                self._buffer = bytearray()
+        if taken < len(view):
+            self._pieces.append(view[taken:] if taken else kept)
+            self._unsent_bytes += len(view) - taken
         self.size_bytes += len(view)
         return len(view)
 
     @property
     def unsent_bytes(self) -> int:
         """Bytes held here, not yet part of a full part."""
-        return len(self._buffer)
+        return self._unsent_bytes
 
     def take_parts(self) -> list[bytes]:
         """Return the full parts since the last call."""
@@ -59,7 +62,8 @@ class PartSink(io.RawIOBase):
 
     def take_rest(self) -> bytes:
         """Return what follows the last full part."""
-        rest, self._buffer = bytes(self._buffer), bytearray()
+        rest = b"".join(self._pieces)
+        self._pieces, self._unsent_bytes = [], 0
         return rest
 
     @property

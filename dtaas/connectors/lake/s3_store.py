@@ -1,5 +1,6 @@
 """A bucket as object store, through aioboto3."""
 
+import math
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +15,12 @@ from dtaas.connectors.lake.errors import error_code, s3_errors
 from dtaas.connectors.lake.objects import ObjectStore, StoredObject
 from dtaas.connectors.lake.s3_check import check_bucket
 from dtaas.connectors.lake.s3_client import PATIENT, ClientLimits, s3_client
-from dtaas.connectors.lake.s3_upload import S3Uploader, encryption_arguments
+from dtaas.connectors.lake.s3_upload import (
+    S3Upload,
+    S3Uploader,
+    abort_all,
+    encryption_arguments,
+)
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import BucketConfig
 from dtaas.model.errors import ConnectionLostError
@@ -22,6 +28,10 @@ from dtaas.model.errors import ConnectionLostError
 PARTS_AT_ONCE: Final = 3
 """Parts on their way, over all chunks: 32 MiB of memory, and enough for some 300 MB/s to S3."""
 _CLEANUP_LIMIT_S: Final = 10.0
+_CANCELLED_LIMIT_S: Final = 0.05
+"""Who cancels does not wait for a server that is slow: uploads that are not seen removed by then are
+when the store is closed. (Not so objects: a removal that arrives late could hit their successors.)
+"""
 _DELETE_KEYS: Final = 1000  # most keys of one DeleteObjects
 _READ_BYTES: Final = 1024 * 1024
 _THREADS: Final = 2
@@ -39,6 +49,7 @@ class S3Store:
         self._connecting = anyio.Lock()
         self._connection = AsyncExitStack()
         self._connected: Any = None
+        self._left: list[S3Upload] = []
 
     async def get(self, key: str) -> StoredObject | None:
         """Read an object."""
@@ -122,8 +133,11 @@ class S3Store:
                 finally:
                     group.cancel_scope.cancel()  # parts of unfinished objects are not waited for
         finally:  # no part is on its way any more: one that came later would outlive the abort
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLEANUP_LIMIT_S):
+            cancelled = anyio.current_effective_deadline() == -math.inf
+            limit_s = _CANCELLED_LIMIT_S if cancelled else _CLEANUP_LIMIT_S
+            with anyio.CancelScope(shield=True), anyio.move_on_after(limit_s):
                 await uploader.abort()
+            self._left += uploader.unfinished
 
     async def remove_dangling(self, prefix: str) -> int:
         """Abort the multipart uploads below `prefix`."""
@@ -160,7 +174,11 @@ class S3Store:
         return await check_bucket(self._config, on_step)
 
     async def aclose(self) -> None:
-        """Close the client."""
+        """Remove what could not be removed before, and close the client."""
+        left, self._left = self._left, []
+        if left:
+            with anyio.move_on_after(_CLEANUP_LIMIT_S):
+                await abort_all(left)
         connection, self._connection = self._connection, AsyncExitStack()
         self._connected = None
         await connection.aclose()

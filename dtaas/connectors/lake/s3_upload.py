@@ -7,6 +7,7 @@ and a cancellation leaves its upload behind.
 import io
 import secrets
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any, Final
 from zlib import crc32
 
@@ -58,6 +59,11 @@ class S3Uploader:
         self.slots = slots
         self._uploads: list[S3Upload] = []
 
+    @property
+    def unfinished(self) -> "list[S3Upload]":
+        """Return the uploads of which parts may lie in the bucket though no object is."""
+        return [upload for upload in self._uploads if upload.unfinished]
+
     def open(self, key: str) -> Upload:
         """Start an object. Nothing is sent before the first part."""
         upload = S3Upload(self, key)
@@ -65,12 +71,8 @@ class S3Uploader:
         return upload
 
     async def abort(self) -> None:
-        """Remove what is unfinished; where that fails, the next `begin` does it."""
-        for upload in self._uploads:
-            try:
-                await upload.abort()
-            except DtaasError as error:
-                log.warning("upload_not_aborted", code=error.code, detail=error.detail)
+        """Remove what is unfinished, all at once; where that fails, the next `begin` does it."""
+        await abort_all(self.unfinished)
 
 
 class S3Upload:
@@ -108,6 +110,11 @@ class S3Upload:
             etag = await self._complete()
         self._upload_id = ""
         return etag
+
+    @property
+    def unfinished(self) -> bool:
+        """Return whether parts may lie in the bucket."""
+        return bool(self._upload_id)
 
     async def abort(self) -> None:
         """Remove the parts sent so far, unless the object is finished."""
@@ -182,6 +189,20 @@ class S3Upload:
             "StorageClass": self._uploader.config.storage_class,
             **encryption_arguments(self._uploader.config),
         }
+
+
+async def abort_all(uploads: Sequence[S3Upload]) -> None:
+    """Abort uploads, all at once. One that cannot be is told in the log."""
+    async with anyio.create_task_group() as group:
+        for upload in uploads:
+            group.start_soon(_abort, upload)
+
+
+async def _abort(upload: S3Upload) -> None:
+    try:
+        await upload.abort()
+    except DtaasError as error:
+        log.warning("upload_not_aborted", code=error.code, detail=error.detail)
 
 
 class _Body(io.BytesIO):

@@ -1,5 +1,6 @@
 """Broken links, lost replies, races and cancellations against a real S3 server."""
 
+import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from msgspec.structs import replace
 
+from dtaas.connectors.lake import s3_store
 from dtaas.connectors.lake.destination import LakeDestination
 from dtaas.connectors.lake.layout import Layout
 from dtaas.connectors.lake.names import PrefixTemplate
@@ -210,8 +212,31 @@ async def test_a_chunk_given_up_leaves_no_upload(s3_config: S3Config, how: str) 
                         raise ZeroDivisionError  # noqa: TRY301 - as a caller's own error
             except ZeroDivisionError:
                 assert how == "error"
+        if how == "cancel":  # it does not wait for a server that is slow
+            await destination.aclose()
         assert await uploads_of(s3_config) == []
         assert await keys_of(s3_config) == []
+
+
+async def test_a_cancelled_chunk_does_not_wait_for_the_server(
+    s3_config: S3Config, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_store, "_CLEANUP_LIMIT_S", math.inf)  # who waits, waits for ever
+    url = f"http://{proxy.host}:{proxy.port}"
+    destination = destination_of(replace(s3_config, endpoint_url=url))
+    load = load_of(destination, LARGE)
+    await destination.begin(load)
+    with anyio.fail_after(50):
+        with anyio.CancelScope() as scope:
+            async with destination.write(load, load.chunks[0]) as writer:
+                await writer.write(noise(36))
+                proxy.black_hole = True
+                scope.cancel()
+                await anyio.sleep_forever()
+        assert proxy.black_hole  # nothing was answered
+        proxy.black_hole = False
+        await destination.aclose()
+    assert await uploads_of(s3_config) == []
 
 
 async def test_begin_removes_uploads_of_an_earlier_life(s3_config: S3Config) -> None:
