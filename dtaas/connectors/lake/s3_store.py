@@ -29,7 +29,7 @@ PARTS_AT_ONCE: Final = 3
 """Parts on their way, over all chunks: 32 MiB of memory, and enough for some 300 MB/s to S3."""
 _CLEANUP_LIMIT_S: Final = 10.0
 _CANCELLED_LIMIT_S: Final = 0.05
-"""Who cancels does not wait for a server that is slow: uploads that are not seen removed by then are
+"""Who cancels does not wait for a slow server: uploads that are not seen removed by then are
 when the store is closed. (Not so objects: a removal that arrives late could hit their successors.)
 """
 _DELETE_KEYS: Final = 1000  # most keys of one DeleteObjects

@@ -55,9 +55,12 @@ class WarmDaemon:
 
         async def run() -> int:
             await self._post(f"/api/tasks/{task}/control", {"action": "resume"})
-            while (seen := await self._changes(task)) < changes:
+            while (seen := await self._changes(execution)) < changes:
                 await anyio.sleep(_LOOK_S)
             return seen
+
+        items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
+        execution = items[0]["id"]  # one that was paused goes on
 
         measured = await self._measured(run)
         await self._steer(task, "pause", "paused")
@@ -121,11 +124,10 @@ class WarmDaemon:
                     raise RuntimeError(found["last_error"])
                 await anyio.sleep(_LOOK_S)
 
-    async def _changes(self, task: int) -> int:
-        """Return the changes the newest execution has made durable."""
-        items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
-        execution = await self._get(f"/api/executions/{items[0]['id']}")
-        return sum(int(table["changes"]) for table in execution["tables"])
+    async def _changes(self, execution: int) -> int:
+        """Return the changes an execution has made durable."""
+        found = await self._get(f"/api/executions/{execution}")
+        return sum(int(table["changes"]) for table in found["tables"])
 
     async def _connector(self, name: str, role: str, kind: str, config: dict[str, Any]) -> int:
         body = {

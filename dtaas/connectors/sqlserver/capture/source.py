@@ -46,11 +46,12 @@ from dtaas.model.schema import TableRef
 
 _LOW: Final = "SELECT sys.fn_cdc_get_min_lsn(?)"
 _NEXT: Final = """
-SELECT COUNT(*), MAX(t.lsn), MAX(m.tran_end_time)
-FROM (SELECT TOP ({rows}) ct.[__$start_lsn] AS lsn FROM {table} AS ct
-  WHERE ct.[__$start_lsn] > ? AND ct.[__$start_lsn] <= ? ORDER BY ct.[__$start_lsn]) AS t
-LEFT JOIN cdc.lsn_time_mapping AS m ON m.start_lsn = t.lsn
-WHERE t.lsn < ?"""
+SELECT s.changes, s.lsn, (SELECT MAX(m.tran_end_time) FROM cdc.lsn_time_mapping AS m
+  WHERE m.start_lsn = s.lsn) AS ended
+FROM (SELECT COUNT(*) AS changes, MAX(t.lsn) AS lsn
+  FROM (SELECT TOP ({rows}) ct.[__$start_lsn] AS lsn FROM {table} AS ct
+    WHERE ct.[__$start_lsn] > ? AND ct.[__$start_lsn] <= ? ORDER BY ct.[__$start_lsn]) AS t
+  WHERE t.lsn < ?) AS s"""
 _NEXT_BY_FUNCTION: Final = """
 SELECT COUNT(*), MAX(t.lsn), sys.fn_cdc_map_lsn_to_time(MAX(t.lsn))
 FROM (SELECT TOP ({rows}) ct.[__$start_lsn] AS lsn FROM {call} AS ct

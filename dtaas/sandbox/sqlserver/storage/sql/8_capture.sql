@@ -293,32 +293,32 @@ CREATE FUNCTION capture.change_tables(db int) RETURNS TABLE (
   role_name t.sysname, index_name t.sysname, filegroup_name t.sysname, create_date t.datetime,
   partition_switch t.bit)
 STABLE LANGUAGE sql AS $$
-  SELECT v.* FROM captured.change_tables(db) AS v WHERE store.granted(db, 'change_tables')
+  SELECT v.* FROM captured.change_tables(db) AS v WHERE (SELECT store.granted(db, 'change_tables'))
 $$;
 
 CREATE FUNCTION capture.captured_columns(db int) RETURNS TABLE (
   object_id int, column_name t.sysname, column_id int, column_type t.sysname, column_ordinal int,
   is_computed t.bit)
 STABLE LANGUAGE sql AS $$
-  SELECT v.* FROM captured.captured_columns(db) AS v WHERE store.granted(db, 'captured_columns')
+  SELECT v.* FROM captured.captured_columns(db) AS v WHERE (SELECT store.granted(db, 'captured_columns'))
 $$;
 
 CREATE FUNCTION capture.index_columns(db int) RETURNS TABLE (
   object_id int, column_name t.sysname, index_ordinal t.tinyint, column_id int)
 STABLE LANGUAGE sql AS $$
-  SELECT v.* FROM captured.index_columns(db) AS v WHERE store.granted(db, 'index_columns')
+  SELECT v.* FROM captured.index_columns(db) AS v WHERE (SELECT store.granted(db, 'index_columns'))
 $$;
 
 CREATE FUNCTION capture.ddl_history(db int) RETURNS TABLE (
   source_object_id int, object_id int, required_column_update t.bit, ddl_command t.nvarchar_max,
   ddl_lsn t.binary_10, ddl_time t.datetime)
 STABLE LANGUAGE sql AS $$
-  SELECT v.* FROM captured.ddl_history(db) AS v WHERE store.granted(db, 'ddl_history')
+  SELECT v.* FROM captured.ddl_history(db) AS v WHERE (SELECT store.granted(db, 'ddl_history'))
 $$;
 
 CREATE FUNCTION capture.lsn_time_mapping(db int) RETURNS TABLE (
   start_lsn t.binary_10, tran_begin_time t.datetime, tran_end_time t.datetime,
   tran_id t.varbinary_10, tran_begin_lsn t.binary_10)
 STABLE LANGUAGE sql AS $$
-  SELECT v.* FROM captured.lsn_time_mapping(db) AS v WHERE store.granted(db, 'lsn_time_mapping')
+  SELECT v.* FROM captured.lsn_time_mapping(db) AS v WHERE (SELECT store.granted(db, 'lsn_time_mapping'))
 $$;
