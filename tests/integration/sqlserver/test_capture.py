@@ -186,20 +186,28 @@ async def test_idle_capture_does_not_pass_a_transaction_it_has_not_seen(
 ) -> None:
     await captured.table("late", "id int NOT NULL PRIMARY KEY")
     await captured.catch_up()
-    seen: list[int] = []
+    highs: list[bytes] = []
+    inserted = False
 
     async def scan(*args: Any, **limits: int) -> int:
-        seen.append(await job.scan(*args, **limits))
-        if len(seen) == 1:
+        nonlocal inserted
+        count = await job.scan(*args, **limits)
+        if not (count or inserted):  # an idle row comes next
+            inserted = True
             await captured.sql.run("INSERT INTO late VALUES (1)")
-        return seen[-1]
+        return count
+
+    async def note_idle(*args: Any) -> None:
+        await job.note_idle(*args)
+        highs.append(await captured.sql.value("SELECT sys.fn_cdc_get_max_lsn()"))
 
     monkeypatch.setattr(process, "scan", scan)
+    monkeypatch.setattr(process, "note_idle", note_idle)
     monkeypatch.setattr(connector.server.capture, "idle_s", 0.0)
-    await connector.server.capture.scan_now()
-    high = await captured.sql.value("SELECT sys.fn_cdc_get_max_lsn()")
+    while not highs:  # the capture process may scan beside us
+        await connector.server.capture.scan_now()
     await captured.catch_up()
-    assert await captured.sql.value("SELECT MIN(__$start_lsn) FROM cdc.late_CT") > high
+    assert await captured.sql.value("SELECT MIN(__$start_lsn) FROM cdc.late_CT") > highs[0]
 
 
 async def test_paused_and_failing_capture(captured: Captured, connector: Connector) -> None:
