@@ -186,20 +186,23 @@ async def test_idle_capture_does_not_pass_a_transaction_it_has_not_seen(
 ) -> None:
     await captured.table("late", "id int NOT NULL PRIMARY KEY")
     await captured.catch_up()
+    ours = await captured.sql.value("SELECT DB_ID()")
     highs: list[bytes] = []
     inserted = False
 
-    async def scan(*args: Any, **limits: int) -> int:
+    async def scan(connection: Any, database_id: int, *, most: int) -> int:
         nonlocal inserted
-        count = await job.scan(*args, **limits)
-        if not (count or inserted):  # an idle row comes next
+        count = await job.scan(connection, database_id, most=most)
+        if database_id == ours and not (count or inserted):  # an idle row comes next
             inserted = True
             await captured.sql.run("INSERT INTO late VALUES (1)")
         return count
 
-    async def note_idle(*args: Any) -> None:
-        await job.note_idle(*args)
-        highs.append(await captured.sql.value("SELECT sys.fn_cdc_get_max_lsn()"))
+    async def note_idle(connection: Any, database_id: int) -> None:
+        await job.note_idle(connection, database_id)
+        if database_id == ours:
+            found = "SELECT max(start_lsn) FROM meta.capture_times WHERE database_id = $1"
+            highs.append(await connection.fetchval(found, database_id))
 
     monkeypatch.setattr(process, "scan", scan)
     monkeypatch.setattr(process, "note_idle", note_idle)
