@@ -57,7 +57,7 @@ class TaskStart(Struct, frozen=True, kw_only=True):
 
 
 class Agenda(Struct, frozen=True, kw_only=True):
-    """The starts to come of all tasks that the clock starts, soonest first."""
+    """The next start of each task that the clock starts, soonest first."""
 
     starts: tuple[TaskStart, ...]
 
@@ -101,12 +101,12 @@ class ScheduleService:
         )
 
     async def agenda(self, count: int) -> Agenda:
-        """Return the next `count` starts over all tasks; of what somebody stopped there is none."""
+        """Return the tasks that start next, `count` at most; what somebody stopped is not among them."""
         starts = [
             TaskStart(task_id=task.id, task_name=task.spec.name, at=run.at, local=run.local)
             for task in await self._store.scheduled()
             if task.spec.schedule_type in _BY_TIME and task.status not in _HELD
-            for run in (await self.upcoming(task.id, count)).runs
+            for run in (await self.upcoming(task.id, 1)).runs
         ]
         return Agenda(starts=tuple(sorted(starts, key=lambda start: start.at)[:count]))
 

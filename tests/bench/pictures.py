@@ -31,6 +31,9 @@ OPENED: Final = {
     "builder-insert": "button[aria-label^='Insert a step before']",
 }
 """What is clicked before the picture is taken."""
+DRAWN: Final = (
+    "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+)
 QUIET_MS: Final = 1500
 """Charts and debounced previews come after the page."""
 CHANGES: Final = "UPDATE dbo.orders SET o_comment = 'changed' WHERE o_orderkey % 7 = 0"
@@ -171,8 +174,20 @@ async def shoot(browser: Browser, url: str, addresses: dict[str, str]) -> None:
             if name in OPENED:
                 await page.locator(OPENED[name]).first.click()
                 await page.wait_for_timeout(QUIET_MS)
-            await page.screenshot(path=FOLDER / f"{name}-{theme}.png", full_page=True)
+            await page.set_viewport_size({**size, "height": await height(page, size["height"])})
+            await page.evaluate(DRAWN)
+            await page.screenshot(path=FOLDER / f"{name}-{theme}.png")
+            await page.set_viewport_size(size)
         await context.close()
+
+
+async def height(page: Page, least: int) -> int:
+    """Return how high the page is: all of it is drawn on a window of that height.
+
+    Chromium's own picture of a whole page lacks what moves on layers of its own, as blocks do.
+    """
+    whole = await page.evaluate("() => document.documentElement.scrollHeight")
+    return max(least, int(whole))
 
 
 async def settled(page: Page, address: str) -> None:

@@ -30,11 +30,11 @@ class ScheduleController(Controller):
     path = "/api/schedules"
     tags = ("Tasks",)
 
-    @get("/agenda", summary="Read the next starts of all tasks")
+    @get("/agenda", summary="Read which tasks start next")
     async def agenda(
         self, schedules: NamedDependency[ScheduleService], count: StartCount = 10
     ) -> Agenda:
-        """Of tasks that the clock starts, soonest first. Blackouts and jitter are in them."""
+        """Each with its next start, soonest first. Blackouts and jitter are in it."""
         return await schedules.agenda(count)
 
     @post("/preview", summary="See what a schedule means", status_code=200, sync_to_thread=False)
