@@ -101,7 +101,7 @@ class ScheduleService:
         )
 
     async def agenda(self, count: int) -> Agenda:
-        """Return the tasks that start next, `count` at most; what somebody stopped is not among them."""
+        """Return the `count` tasks that start next; none that somebody stopped."""
         starts = [
             TaskStart(task_id=task.id, task_name=task.spec.name, at=run.at, local=run.local)
             for task in await self._store.scheduled()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { ago, bytes, count, duration, moment, percent, rate, share, short } from './format'
+import { ago, bytes, clock, count, duration, moment, percent, rate, share, short } from './format'
 
 describe('what is not known is a dash, never 0', () => {
   it.each([count(null), short(undefined), rate(0), bytes(null), duration(null), duration(Infinity), percent(null), moment(null, 'utc')])('%s', (text) => {
@@ -46,4 +46,10 @@ it('tells ages from a given moment', () => {
 
 it('writes UTC beside the moment', () => {
   expect(moment('2026-01-31T10:00:05Z', 'utc')).toBe('2026-01-31 10:00:05 UTC')
+})
+
+it('writes a time of day as the clocks of both zones show it', () => {
+  const at = new Date(2026, 10, 7, 9, 5, 3)
+  expect(clock(at.getTime(), 'local')).toBe('09:05:03')
+  expect(clock(Date.UTC(2026, 10, 7, 23, 0, 59), 'utc')).toBe('23:00:59')
 })
