@@ -1,8 +1,9 @@
 # Every target does its own set-up: a bare clone on Debian with Python 3.11 or newer is enough.
 PYTHON ?= python3
 BIN := .venv/bin
-# The tests run side by side: a fixture of the session is one in each worker.
-WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 4 ? n : 4 )))
+# The tests run side by side, one more than there are cores, for many wait for another process: a
+# fixture of the session is one in each worker.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 4 ? n + 1 : 4 )))
 PARALLEL := -n $(WORKERS) --dist worksteal
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE

@@ -50,3 +50,4 @@ def spare_the_collector() -> None:
     """Take what start-up made out of the garbage collector's sight: it stays for good anyway."""
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -22,13 +22,12 @@ def serve(config: Path | None, host: str | None, port: int | None, data_dir: Pat
     A stop drains: what was read is written and recorded, within [daemon] shutdown_grace_s. A
     second signal cuts it short. Killed at any instant, it goes on where it was at the next start.
     """
-    gc.disable()  # modules stay: to look for garbage among them costs an eighth of the start
+    gc.disable()  # until it has started: what it makes stays, and is looked at once
     from dtaas.allocator import return_freed_memory  # noqa: PLC0415
     from dtaas.concurrency.logbook import LOGBOOK  # noqa: PLC0415
     from dtaas.daemon import run_daemon  # noqa: PLC0415 - loads everything
     from dtaas.logs import configure_logs  # noqa: PLC0415
 
-    gc.enable()
     overrides: dict[str, dict[str, Any]] = {
         "api": {k: v for k, v in {"host": host, "port": port}.items() if v is not None},
         "daemon": {"data_dir": str(data_dir)} if data_dir else {},

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,22 @@ import pytest
 
 from dtaas.model.schema import TableRef
 from dtaas.sandbox.sandbox import DATABASE, Sandbox
-from tests.system.conftest import LINEITEM, ORDERS, Daemon, Make
+from tests.system.conftest import LINEITEM, ORDERS, Daemon
 from tests.system.proof import compare
 from tests.system.test_kills import SLOW_MB_S
 
 REGION = TableRef("dbo", "region")
+
+
+@pytest.fixture(scope="module")
+async def daemon(
+    servers: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Daemon]:
+    """One for all of them: no mistake may hurt what comes after it."""
+    running = Daemon(tmp_path_factory.mktemp("mistakes") / "daemon", servers, {})
+    await running.start()
+    yield running
+    await running.aclose()
 
 
 async def failed_step(daemon: Daemon, connector_id: int) -> dict[str, Any]:
@@ -193,16 +205,14 @@ async def serve(*options: str, **environ: str) -> tuple[int, str]:
     return done.returncode, done.stderr.decode()
 
 
-async def test_a_port_in_use(make_daemon: Make, tmp_path: Path):
-    daemon = await make_daemon()
+async def test_a_port_in_use(daemon: Daemon, tmp_path: Path):
     port = str(daemon.http.base_url.port)
     code, errors = await serve("--port", port, "--data-dir", str(tmp_path / "other"))
     assert code == 1
     assert f"Port {port} of 127.0.0.1 is in use" in errors
 
 
-async def test_a_second_daemon_on_the_same_folder(make_daemon: Make):
-    daemon = await make_daemon()
+async def test_a_second_daemon_on_the_same_folder(daemon: Daemon):
     code, errors = await serve("--port", "0", "--data-dir", str(daemon.data_dir))
     assert code == 1
     assert str(daemon.data_dir) in errors
