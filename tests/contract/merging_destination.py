@@ -204,6 +204,22 @@ class MergingDestinationContract:
         assert (await apply(destination, stream, window(0, 1), changes)).already_applied
         assert await rows_at(destination) == [(0, "n0", "b0", None)]
 
+    async def test_rows_behind_all_others_come_once_and_so_do_those_that_come_again(
+        self, destination: Both
+    ) -> None:
+        stream = await loaded(destination, range(3))
+        await destination.open_stream(stream)
+        came: list[Change] = []
+        for number, ids in enumerate([(5, 6), (6, 7), (2, 8), (9,)]):
+            some: list[Change] = [("I", number + 1, (i, f"n{i}", "b", None), None) for i in ids]
+            came += some
+            await apply(destination, stream, window(number, number + 1), some)
+        later = self.another(destination)
+        assert await later.open_stream(stream) == place(4)
+        await apply(later, stream, window(4, 5), came)  # all of it, as after a new position
+        await apply(later, stream, window(5, 6), [("I", 6, (10, "n10", "b", None), None)])
+        assert [row[0] for row in await rows_at(later)] == [0, 1, 2, 5, 6, 7, 8, 9, 10]
+
     async def test_a_window_that_is_not_finished_leaves_nothing(self, destination: Both) -> None:
         stream = await loaded(destination, range(1))
         await destination.open_stream(stream)
