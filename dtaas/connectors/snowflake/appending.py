@@ -8,7 +8,7 @@ same rows. Keys that need not rise (GUIDs), or whose order may be a collation's,
 Statements of a transaction bear a condition that holds within it alone (`leftovers.begun`); COPY
 can bear none. What a client that is gone had asked for may come after its transaction was ended,
 and would be one of its own. So the session commits nothing by itself meanwhile: a COPY that comes
-late begins a transaction that nobody commits.
+late begins a transaction that nobody commits, and finds no file once the stream was opened again.
 """
 
 from collections.abc import Sequence

@@ -65,7 +65,8 @@ class SnowflakeStream:
         """Make the table take the stream's rows; fence off older writers; return the position.
 
         The fence comes first. Then no transaction of an older writer can begin that would pass, and
-        those that are open are ended: only then the position is what it says.
+        those that are open are ended: only then the position is what it says. Files staged before
+        go too: what was asked for and comes late finds none.
 
         Raises:
             DestinationConflictError: another life of the task has taken the stream over.
@@ -83,6 +84,7 @@ class SnowflakeStream:
                 self._epoch = epoch  # not before: after an error it is done again
         await end_leftovers(self._pool, self._tag, self._what, places.table(stream.target))
         async with self._pool.session(self._tag) as session:
+            await session.run(self._what, f"REMOVE @{places.stage}/{stream.generation}/")
             shape = places.shape(stream.options)
             await evolve(session, places, stream.target, stream.tracked.schema, shape)
             standing = await self._standing(session)

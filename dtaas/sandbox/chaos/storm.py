@@ -8,6 +8,7 @@ from typing import Any, Final
 import anyio
 import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import FatalError
@@ -190,10 +191,13 @@ class Storm:
     def _plan(self, number: int, kind: str) -> Plan:
         dice = self._own_dice(f"plan {number}")
         keeps = kind == SNOWFLAKE and self._own_dice(f"history {number}").random() < 1 / 2
+        mix = Mix(alter=dice.choice(_ALTERS), huge=0.2, huge_rows=dice.choice(_HUGE_ROWS))
+        if kind == SNOWFLAKE and self._own_dice(f"growth {number}").random() < 1 / 2:
+            mix = replace(mix, update=0, delete=0, move=0, defer=0)  # new rows alone
         return Plan(
             seed=self._seed * self._weather.histories + number,
             name=f"h{self._seed}_{number}",
-            mix=Mix(alter=dice.choice(_ALTERS), huge=0.2, huge_rows=dice.choice(_HUGE_ROWS)),
+            mix=mix,
             early_steps=dice.randint(10, 60),
             quiet_load=dice.random() < self._weather.quiet_share,
             options={

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 import dtaas.connectors.snowflake.changes as changes_module
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
-from dtaas.model.errors import DestinationConflictError, OwnershipLostError
+from dtaas.model.errors import DestinationConflictError, OwnershipLostError, TimedOutError
 from dtaas.model.schema import Column
 from dtaas.model.types import ColumnType, Date, Decimal, Integer, Timestamp
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+from dtaas.sandbox.snowflake.faults import Fault
 from tests.contract.change_rows import Change, place
 from tests.contract.merging_destination import (
     SCHEMA,
@@ -103,6 +104,23 @@ async def test_deleted_rows_stay_marked_when_asked(config: SnowflakeConfig, run:
     await apply(destination, stream, window(1, 2), [("I", 2, (1, "back", "b", None), None)])
     assert [row[0] for row in await rows_at(destination)] == [0, 1, 2]
     await destination.aclose()
+
+
+async def test_staged_files_of_an_earlier_life_are_gone_with_it(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, run: Run
+) -> None:
+    lives = [destination_of(config), destination_of(config)]
+    stream = await loaded(lives[0], range(1))
+    await lives[0].open_stream(stream)
+    await snowflake.inject(Fault(match="^COPY", kind="error", code=604, message="injected"))
+    with pytest.raises(TimedOutError, match="injected"):
+        await apply(lives[0], stream, window(0, 1), new_rows(5))
+    staged = f"LIST @{lives[0]._places.stage}/{stream.generation}/"
+    assert len(await run(staged)) == 1
+    await lives[1].open_stream(stream)
+    assert await run(staged) == []
+    for destination in lives:
+        await destination.aclose()
 
 
 def new_rows(*ids: int) -> list[Change]:
