@@ -18,7 +18,12 @@ NAMES: Final = (
     "cpu_s",
     "event_loop_lag_s",
     "disk_free_mb",
+    "replication_lag_s",
+    "capture_lag_s",
+    "retention_margin_h",
+    "credits",
 )
+"""What is sampled; the last four only while something streams or spends."""
 _SAMPLE_S: Final = 10
 
 

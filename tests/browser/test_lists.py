@@ -185,3 +185,21 @@ async def test_the_dashboard_says_what_starts_next(page: Page, daemon: Daemon):
     assert gone.is_success, gone.text
     await expect(agenda.first).to_contain_text(re.compile(r"seldom.*in \d+ "))
     await expect(agenda.get_by_role("link").first).to_have_attribute("href", f"/tasks/{seldom}")
+
+
+async def test_the_dashboard_shows_the_lag_and_what_is_kept_of_what_streams(
+    page: Page, daemon: Daemon
+):
+    task = await daemon.task(
+        await daemon.source(), await daemon.s3(), ORDERS, mode="full_load_then_cdc"
+    )
+    await daemon.control(task, "start")
+    await daemon.until_status(task, "streaming")
+    await page.goto("/?range=7d")
+    tile = page.locator(".tile")
+    sampled = 60_000
+    for name in ("CDC lag, worst", "Changes are kept for", "Free disk"):
+        value = tile.filter(has_text=name).locator(".value")
+        await expect(value).to_have_text(re.compile(r"\d"), timeout=sampled)
+    curve = page.get_by_role("img", name=re.compile("Worst CDC lag: now"))
+    await expect(curve).to_be_visible(timeout=sampled)

@@ -12,20 +12,24 @@ import { newest, pointsOf, type History } from './history'
 export const RANGES = { live: 'last minutes', '1h': '1 hour', '6h': '6 hours', '24h': '24 hours', '7d': '7 days' } as const
 export type Range = keyof typeof RANGES
 const HOURS: Readonly<Record<string, number>> = { live: 0.25, '1h': 1, '6h': 6, '24h': 24, '7d': 168 }
-const NAMES = ['rows_per_second', 'mb_per_second', 'replication_lag_s', 'retention_margin_h', 'memory_mb', 'disk_free_mb']
+const CURVES = ['rows_per_second', 'mb_per_second', 'replication_lag_s']
+const TILES = ['replication_lag_s', 'retention_margin_h', 'memory_mb', 'disk_free_mb']
 const POINTS = 200
 /** The daemon keeps a sample every ten seconds. */
 const AGAIN_MS = 10_000
-const FRESH_MS = 60_000
+const FRESH_MS = 120_000
 
 export function useFigures(range: Ref<string>) {
   const live = useLive()
   const { prefs } = usePrefs()
-  const kept = useLoad((signal) => {
-    const since = new Date(Date.now() - (HOURS[range.value] ?? 1) * 3_600_000).toISOString()
-    return callIfThere<History>('/api/dashboard/history', { signal, query: { names: NAMES, since, points: POINTS } })
+  const read = (names: readonly string[], ms: number, signal: AbortSignal) => callIfThere<History>('/api/dashboard/history', {
+    signal, query: { names, since: new Date(Date.now() - ms).toISOString(), points: POINTS },
   })
-  const timer = setInterval(() => { void kept.again() }, AGAIN_MS)
+  const kept = useLoad((signal) => read(CURVES, (HOURS[range.value] ?? 1) * 3_600_000, signal))
+  // What is true now does not depend on the range of the curves.
+  const recent = useLoad((signal) => read(TILES, FRESH_MS, signal))
+  void recent.reload()
+  const timer = setInterval(() => { void Promise.all([kept.again(), recent.again()]) }, AGAIN_MS)
   onScopeDispose(() => { clearInterval(timer) })
   watch(range, () => { void kept.reload() }, { immediate: true })
 
@@ -45,7 +49,7 @@ export function useFigures(range: Ref<string>) {
     const points = pointsOf(kept.data.value, 'replication_lag_s')
     return { labels: points.map((point) => label(point.at)), values: points.map((point) => point.most) }
   })
-  const now = computed(() => newest(kept.data.value, Date.now() - FRESH_MS))
+  const now = computed(() => newest(recent.data.value, Date.now() - FRESH_MS))
   /** Whether this server keeps a history at all. */
   const offered = computed(() => kept.data.value !== null || kept.loading.value || kept.error.value !== null)
   return { rates, lag, now, offered }
