@@ -235,6 +235,34 @@ async def test_paused_and_failing_capture(captured: Captured, connector: Connect
     assert ("Done", 1) in scans
 
 
+async def test_scans_that_find_nothing_are_one_row(
+    captured: Captured, connector: Connector
+) -> None:
+    capture = connector.server.capture
+    await captured.table("resting", "id int NOT NULL PRIMARY KEY")
+    await captured.sql.run("INSERT INTO resting VALUES (1)")
+    await captured.catch_up()
+    latest = (
+        "SELECT TOP (1) session_id, tran_count, empty_scan_count, end_time"
+        " FROM sys.dm_cdc_log_scan_sessions ORDER BY session_id DESC"
+    )
+    await capture.scan_now()
+    ((session, _, empty, ended),) = await captured.sql.rows(latest)
+    for _ in range(3):
+        await capture.scan_now()
+    ((again, count, more, later),) = await captured.sql.rows(latest)
+    assert (again, count) == (session, 0)
+    assert more >= empty + 3  # it scans by itself too
+    assert later >= ended
+    await captured.sql.run("INSERT INTO resting VALUES (2)")
+    await captured.catch_up()
+    found = await captured.sql.rows(
+        f"SELECT tran_count, empty_scan_count FROM sys.dm_cdc_log_scan_sessions"
+        f" WHERE session_id > {session} AND tran_count > 0"
+    )
+    assert found == [(1, 0)]
+
+
 async def test_ddl_on_a_tracked_table(captured: Captured) -> None:
     await captured.table("altered", "id int NOT NULL PRIMARY KEY, a varchar(5), b int")
     await captured.sql.run("INSERT INTO altered VALUES (1, 'x', 1)")

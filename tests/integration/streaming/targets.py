@@ -1,6 +1,8 @@
 """Kinds of targets as a task's destination and as somebody who reads them back."""
 
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,6 +26,7 @@ from dtaas.model.schema import TableRef
 from dtaas.sandbox.chaos.lake_reader import Fetch, LakeReader
 from dtaas.sandbox.seaweed import SeaweedServer
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
+from tests.integration.sqlserver_source.database import Database
 from tests.integration.streaming.conftest import Setting
 
 BUCKET = "streams"
@@ -47,6 +50,10 @@ class S3(Files):
     kind = "s3"
     server: SeaweedServer
 
+    def __init__(self, folder: Path, database: Database) -> None:
+        super().__init__(folder, database)
+        self._readers: dict[TableRef, LakeReader] = {}
+
     def target(self) -> S3Config:
         return S3Config(
             bucket=BUCKET,
@@ -58,8 +65,10 @@ class S3(Files):
 
     async def rows(self, table: TableRef, key: str = "id") -> Rows:
         base = f"{self.database.config.database}/{table.name}"
-        reader = LakeReader(_objects(self.server), base)
-        state = await to_thread.run_sync(reader.state, (key,))
+        if table not in self._readers:
+            fetch = await to_thread.run_sync(_objects, self.server)
+            self._readers[table] = LakeReader(fetch, base)
+        state = await to_thread.run_sync(self._readers[table].state, (key,))
         return {row[key]: row for row in state.values()}
 
 
@@ -120,7 +129,9 @@ class Snowflake(Files):
             await self._session.close()
 
 
+@cache
 def _objects(server: SeaweedServer) -> Fetch:
+    """Return what fetches objects; its client costs more than many looks."""
     client = boto3.client(
         "s3",
         endpoint_url=server.endpoint_url,
