@@ -22,7 +22,7 @@
 #ifndef KEPT_FROM /* the fuzzer's batches are small */
 #define KEPT_FROM 32768
 #endif
-enum { SPARES = 64, KEPT_MOST = 16 * 1024 * 1024 };
+enum { SPARES = 64, KEPT_MOST = 8 * 1024 * 1024 };
 
 /* In front of every block; as long as the strictest alignment, so that what follows keeps it. */
 typedef union {
@@ -110,7 +110,7 @@ void block_give(void *block) {
   head *given = (head *)block - 1;
   size_t capacity = given->capacity;
   ASAN_UNPOISON_MEMORY_REGION(block, capacity);
-  if (capacity < KEPT_FROM || capacity > KEPT_MOST / 2) {
+  if (capacity < KEPT_FROM || capacity > KEPT_MOST / 4) {
     free(given);
     return;
   }
