@@ -17,7 +17,14 @@ from typing import Any
 import anyio
 
 from dtaas.connectors.sqlserver import queries
-from dtaas.connectors.sqlserver.capture import described, instances, source
+from dtaas.connectors.sqlserver.capture import (
+    change_tables,
+    described,
+    instances,
+    retention,
+    rights,
+    source,
+)
 from dtaas.sandbox.sqlserver.results import (
     Columns,
     Done,
@@ -213,10 +220,12 @@ class ChangeReplay(Replay):
         asked = words(sql)
         answers = {
             instances._IS_ENABLED: self._enabled,
-            instances._INSTANCES: self._instance,
-            described._CAPTURED: self._captured,
+            change_tables._INSTANCES: self._instance,
+            change_tables._CAPTURED: self._captured,
             described._COLUMNS: self._numbered,
             source._LOW: self._low,
+            rights._ASK: self._rights,
+            retention._ASK: self._unseen,
             queries.OBJECT_ID: self._object,
             queries.COLUMNS: self._columns,
             queries.INDEXES: self._indexes,
@@ -233,17 +242,18 @@ class ChangeReplay(Replay):
         at = ticks(self._feed.committed_at(last))
         names = (
             "position at local_time utc_time scanned_at fork number high start_lsn identity_ ddl "
-            "newest instances"
+            "newest instances source_schema source_name"
         )
         types = (
             _LSN, _TIME, _TIME, _TIME, _TIME, _TEXT, _INT, _LSN, _LSN, _TEXT, _LSN, _LSN, _INT,
+            _TEXT, _TEXT,
         )  # fmt: skip
         rows = []
         for number, instance in _MARK.findall(sql):
             object_id = int(instance.rpartition("_")[2])
             high = lsn(last) if object_id == 1 else None
             identity = f"{CAPTURE_ID + object_id} {CREATED}"
-            known = (int(number), high, lsn(1), identity, None, lsn(1), 1)
+            known = (int(number), high, lsn(1), identity, None, lsn(1), 1, None, None)
             rows.append((lsn(last), at, now, now, now, "f", *known))
         return _result(names, types, rows)
 
@@ -302,6 +312,12 @@ class ChangeReplay(Replay):
     def _numbered(self, _values: list[Any]) -> list[Item]:
         rows = [(c.name, number, 0, int(c.nullable)) for number, c in enumerate(COLUMNS, 1)]
         return _result("name column_id is_computed is_nullable", (_TEXT, _INT, _INT, _INT), rows)
+
+    def _rights(self, _values: list[Any]) -> list[Item]:
+        return _result("is_cdc_enabled direct", (_INT, _INT), [(1, 1)])
+
+    def _unseen(self, _values: list[Any]) -> list[Item]:
+        return _result("owner direct", (_INT, _INT), [(0, 0)])
 
     def _low(self, _values: list[Any]) -> list[Item]:
         return _result("low", (_LSN,), [(lsn(1),)])

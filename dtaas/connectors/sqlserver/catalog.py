@@ -117,12 +117,16 @@ class Catalog:
                 hint=f"Check the name, or GRANT SELECT ON {table_name(ref)} TO [the_user];",
             )
         object_id: int = found[0][0]
-        columns = [_column(row) for row in await self._pool.fetch(what, queries.COLUMNS, object_id)]
+        columns = await self.columns(what, object_id)
         await self._refuse_masked(what, ref, columns)
         rows = await self._pool.fetch(what, queries.INDEXES, object_id)
         return SqlTable(
             ref=ref, object_id=object_id, columns=tuple(columns), indexes=_indexes(rows)
         )
+
+    async def columns(self, what: str, object_id: int) -> list[SqlColumn]:
+        """Return the columns of an object in their order, none where there is no such object."""
+        return [_column(row) for row in await self._pool.fetch(what, queries.COLUMNS, object_id)]
 
     async def size(self, table: SqlTable) -> tuple[int, int]:
         """Return the row count by the server's statistics and the number of partitions."""

@@ -3,13 +3,15 @@
 The server is the sandbox's simulated SQL Server in a process of its own, the same for all: its
 speed bounds everybody. Each tool first notes where the log stands; then rows are inserted and
 captured; then each reads them, in turns. DTaaS is timed from the order to resume until the changes
-are durable, every other as a whole process.
+are durable, every other as a whole process. `make bench-peers` runs it; `BENCH_CHANGES=1000000
+python -m tests.bench.peers.change_race` runs nothing else, BENCH_PEERS=rivet-cli beside some only.
 """
 
 import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,13 +30,14 @@ from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.sandbox.sandbox import SA_PASSWORD
 from tests.bench.peers.change_lanes import OURS, PEERS, ChangePeer, ChangePlace, Prepare
 from tests.bench.peers.measured import DidNotRunError, Measured, run_process
-from tests.bench.peers.warm_daemon import WarmDaemon
+from tests.bench.peers.warm_daemon import WarmDaemon, warm_daemon
 
 CHANGES = int(os.environ.get("BENCH_CHANGES", "100000"))
-_ROUNDS = 2
+_ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
 _A_TRANSACTION = 500
-_MOST_A_RUN_S = 60.0
-_CAPTURED_S = 120.0
+_MOST_A_RUN_S = max(60.0, CHANGES / 5_000)
+_CAPTURED_S = max(120.0, CHANGES / 1_000)
+_MOST_ALONE_S = 3_600.0
 _TABLE = (
     "CREATE DATABASE bench",
     "USE bench",
@@ -77,7 +80,9 @@ class ChangeRace:
     """Every contestant in turns, as often as the time allows."""
 
     def __init__(self, daemon: WarmDaemon, port: int, folder: Path, ends: float) -> None:
-        self.lanes = [ChangeLane(peer, reason=peer.reason) for peer in (OURS, *PEERS)]
+        wanted = os.environ.get("BENCH_PEERS", "").split(",")
+        peers = [peer for peer in PEERS if wanted == [""] or peer.name in wanted]
+        self.lanes = [ChangeLane(peer, reason=peer.reason) for peer in (OURS, *peers)]
         self._daemon = daemon
         self._port = port
         self._folder = folder
@@ -231,7 +236,7 @@ def show_changes(lanes: list[ChangeLane]) -> None:
 def summary_of_changes(lanes: list[ChangeLane]) -> dict[str, object]:
     """Return the part of the JSON object."""
     ours, *peers = lanes
-    best = max(peers, key=lambda lane: lane.rate)
+    best = max(peers, key=lambda lane: lane.rate, default=ours)
     return {
         "changes": CHANGES,
         "changes_per_second": round(ours.rate),
@@ -241,3 +246,23 @@ def summary_of_changes(lanes: list[ChangeLane]) -> dict[str, object]:
         "peak_memory_mb": round(max((r.peak_mb for r in ours.runs), default=0.0)),
         "did_not_run": {lane.peer.name: lane.reason for lane in peers if not lane.runs},
     }
+
+
+async def _alone() -> list[ChangeLane]:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        (folder / "daemon").mkdir()
+        async with warm_daemon(folder / "daemon") as daemon:
+            ends = time.monotonic() + _MOST_ALONE_S
+            return await race_changes(daemon, folder / "changes", ends)
+
+
+def main() -> None:
+    """Race, show, and print the JSON line."""
+    lanes = anyio.run(_alone)
+    show_changes(lanes)
+    print(json.dumps(summary_of_changes(lanes)))
+
+
+if __name__ == "__main__":
+    main()

@@ -83,9 +83,14 @@ class ChangeTables:
 
     async def held(self, table: SqlTable, row: InstanceRow) -> Mapping[str, SqlColumn]:
         """Return the columns of the change table by name: it keeps the ones that were dropped."""
-        del table
-        change_table = await self._catalog.table(TableRef("cdc", f"{row.name}_CT"))
-        return {c.name: c for c in change_table.columns}
+        columns = await self._catalog.columns(f"Describing {table.ref}", row.object_id)
+        if not columns:
+            raise TableNotFoundError(
+                f"There is no table {TableRef('cdc', f'{row.name}_CT')}, or the login may not see"
+                " it.",
+                hint="GRANT SELECT ON SCHEMA::cdc TO [the_user];",
+            )
+        return {c.name: c for c in columns}
 
     async def history(self, table: SqlTable, row: InstanceRow) -> Mapping[bytes, str]:
         """Return the DDL since the instance was made, by position."""
