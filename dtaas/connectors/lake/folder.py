@@ -48,6 +48,9 @@ class FolderStore:
     def __init__(self, base: Path) -> None:
         self._base = base
         self.blocking = Blocking(_THREADS)
+        self._removing = Blocking(
+            1
+        )  # those may all be held by calls that nobody waits for any more
 
     async def get(self, key: str) -> StoredObject | None:
         """Read a file."""
@@ -80,7 +83,7 @@ class FolderStore:
             yield uploader
         finally:
             with anyio.CancelScope(shield=True):
-                await self._run("Removing unfinished files", uploader.abort)
+                await self._remove(uploader.abort)
 
     async def remove_dangling(self, prefix: str) -> int:
         """Remove unfinished files below a prefix that ends in `/`."""
@@ -129,6 +132,12 @@ class FolderStore:
             return await self.blocking(fn, *args, **kwargs)
         except OSError as error:
             raise from_os_error(error, what) from error
+
+    async def _remove(self, abort: Callable[[], None]) -> None:
+        try:
+            await self._removing(abort)
+        except OSError as error:
+            raise from_os_error(error, "Removing unfinished files") from error
 
     def _get(self, key: str) -> StoredObject | None:
         try:

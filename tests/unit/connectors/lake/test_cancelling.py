@@ -94,6 +94,28 @@ async def test_it_ends_while_a_thread_is_still_at_work(
     assert await fingerprint_of(destination, load.target, schema) == expected(schema, rows)
 
 
+async def test_it_needs_no_place_among_threads_that_nobody_waits_for(tmp_path: Path) -> None:
+    store = folder.FolderStore(tmp_path)
+    at_work, let_go = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        at_work.release()
+        assert let_go.wait(LIMIT_S)
+
+    with anyio.fail_after(LIMIT_S):
+        async with anyio.create_task_group() as group:
+            for _ in range(folder._THREADS):
+                group.start_soon(store.blocking, work)
+            for _ in range(folder._THREADS):
+                await anyio.to_thread.run_sync(at_work.acquire)
+            with anyio.CancelScope() as scope:
+                async with store.uploader():
+                    scope.cancel()
+                    await anyio.sleep_forever()
+            assert not let_go.is_set()
+            let_go.set()
+
+
 def _files(base: Path) -> set[str]:
     return {str(Path(where, name)) for where, _, names in os.walk(base) for name in names}
 
