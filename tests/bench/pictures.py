@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from dtaas.sandbox import tpch
 from dtaas.sandbox.sandbox import BUCKET, DATABASE, Sandbox, fill_with_tpch, sandbox
@@ -21,8 +21,8 @@ from tests.system.conftest import SCALE, Daemon
 
 FOLDER: Final = Path(__file__).parents[2] / ".pictures" / "all"
 LIMIT_MS: Final = 60_000
-WIDE: Final = {"width": 1440, "height": 900}
-PHONE: Final = {"width": 390, "height": 844}
+WIDE: Final = ViewportSize(width=1440, height=900)
+PHONE: Final = ViewportSize(width=390, height=844)
 OPENED: Final = {
     "alert-rule": "[data-test=new-rule]",
     "alert-channel": "[data-test=new-channel]",
@@ -174,7 +174,8 @@ async def shoot(browser: Browser, url: str, addresses: dict[str, str]) -> None:
             if name in OPENED:
                 await page.locator(OPENED[name]).first.click()
                 await page.wait_for_timeout(QUIET_MS)
-            await page.set_viewport_size({**size, "height": await height(page, size["height"])})
+            whole = ViewportSize(width=size["width"], height=await height(page, size["height"]))
+            await page.set_viewport_size(whole)
             await page.evaluate(DRAWN)
             await page.screenshot(path=FOLDER / f"{name}-{theme}.png")
             await page.set_viewport_size(size)
