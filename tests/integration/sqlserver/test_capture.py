@@ -1,11 +1,15 @@
 """Change data capture of the simulated server, through Microsoft's driver: sqlserver-facts A."""
 
+from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import pytest
 
 from dtaas.sandbox.sqlserver.results import SqlError
 from dtaas.sandbox.sqlserver.storage.capture import job, process
+from dtaas.sandbox.sqlserver.storage.capture.tables import instance_of
+from dtaas.sandbox.sqlserver.storage.capture.triggers import Instance
 from tests.integration.sqlserver.captured import ENABLE, Captured
 from tests.integration.sqlserver.odbc_session import Connector
 
@@ -322,6 +326,24 @@ async def test_ddl_that_waits_for_a_change_table_in_vain(
         assert number == 1222  # a lock it did not get, not a type that cannot follow
         await other.run("ROLLBACK")
     await captured.sql.run("ALTER TABLE waited ALTER COLUMN a bigint")
+
+
+async def test_an_instance_that_is_dropped_under_a_scan(
+    captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stays", "goes"):
+        await captured.table(name, "id int NOT NULL PRIMARY KEY")
+        await captured.sql.run(f"INSERT INTO {name} VALUES (1)")
+
+    async def late(connection: asyncpg.Connection, record: asyncpg.Record) -> Instance:
+        monkeypatch.undo()
+        await captured.sql.run("EXEC sys.sp_cdc_disable_table N'dbo', N'goes', N'all'")
+        return await instance_of(connection, record)
+
+    monkeypatch.setattr(job, "instance_of", late)
+    with suppress(asyncpg.UndefinedTableError):  # where it is ours, and not the process's own
+        await captured.catch_up()
+    assert await captured.changes("stays", "id") == [(2, 1)]
 
 
 async def test_two_instances_and_no_third(captured: Captured) -> None:

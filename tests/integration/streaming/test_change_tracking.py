@@ -172,6 +172,17 @@ async def test_a_truncate_is_a_gap(setting: Setting, policy: OnGap) -> None:
         assert progress is None or progress.tables[0].error_code == "capture_gap"
 
 
+async def test_a_truncate_with_nothing_behind_it_is_a_gap(setting: Setting) -> None:
+    database = setting.database
+    await database.create(T, COLUMNS, "1, N'a', NULL, 1")
+    async with setting.life(T, capture=TRACKING, on_gap=OnGap.RELOAD) as life:
+        await life.start()
+        await life.streaming()
+        await database.run("TRUNCATE TABLE t")
+        await arrived(setting)
+        assert rows(setting) == {}
+
+
 async def test_changes_only(setting: Setting) -> None:
     database = setting.database
     await database.create(T, COLUMNS, "1, N'before', NULL, 1")

@@ -82,8 +82,11 @@ class TrackingPoller:
             if row[10] is None or identity_of(row[7], row[9]) != tracked.instance_id:
                 changed.append(tracked.table)
                 continue
-            if row[8] is not None:
-                self._high[tracked.table] = int(row[8])
+            news = [] if row[8] is None else [int(row[8])]
+            if int(row[10]) > int.from_bytes(tracked.start):
+                news.append(int(row[10]))  # as after a TRUNCATE, which leaves no change behind
+            if news:
+                self._high[tracked.table] = max(self._high.get(tracked.table, 0), *news)
             low[tracked.table] = position_of(int(row[10]))
         if changed:
             raise lost(changed, "was switched off and on again, or the login may not see it")

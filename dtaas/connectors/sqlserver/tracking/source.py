@@ -112,11 +112,19 @@ class SqlServerTrackingSource:
     async def cut(
         self, tracked: TrackedTable, *, after: bytes, to: bytes, most_rows: int
     ) -> ChangeWindow:
-        """Return the next window: whole versions, which are transactions."""
+        """Return the next window: whole versions, which are transactions.
+
+        Raises:
+            CaptureGapError: nothing tells any more what happened, as after a TRUNCATE.
+            CaptureLostError: tracking is off, or was switched off and on again.
+        """
         # One more than wanted: its version is the one that goes too far.
         count, last = await self._next(tracked, after, to, most_rows + 1, _BEYOND)
         if count <= most_rows:
-            return self._window(tracked, after, to, count)
+            window = self._window(tracked, after, to, count)
+            if not count:  # nobody reads it, which would look
+                await self.require_kept(tracked, window)
+            return window
         kept, before = await self._next(tracked, after, to, most_rows + 1, last)
         if kept:
             return self._window(tracked, after, position_of(before), kept)
@@ -168,8 +176,8 @@ class SqlServerTrackingSource:
             raise CaptureGapError(
                 f"Changes of {tracked.table} after version {after} are not kept any more: "
                 f"they are complete from {low} on.",
-                hint="Load the table anew, and keep changes longer: ALTER DATABASE CURRENT "
-                "SET CHANGE_TRACKING (CHANGE_RETENTION = 14 DAYS);",
+                hint="Load the table anew. Unless it was truncated, keep changes longer: ALTER "
+                "DATABASE CURRENT SET CHANGE_TRACKING (CHANGE_RETENTION = 14 DAYS);",
             )
 
     async def aclose(self) -> None:

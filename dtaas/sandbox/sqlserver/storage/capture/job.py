@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from dtaas.sandbox.sqlserver.storage.capture.tables import load_instance
+from dtaas.sandbox.sqlserver.storage.capture.tables import instance_of
 from dtaas.sandbox.sqlserver.storage.capture.triggers import Instance
 from dtaas.sandbox.sqlserver.storage.one_value import one_value
 
@@ -63,10 +63,11 @@ async def note_idle(connection: asyncpg.Connection, database_id: int) -> None:
 
 
 async def _instances(connection: asyncpg.Connection, database_id: int) -> Sequence[Instance]:
+    """Return the instances of a database. One may be dropped meanwhile: then the scan fails."""
     return [
-        await load_instance(connection, record["object_id"])
+        await instance_of(connection, record)
         for record in await connection.fetch(
-            "SELECT object_id FROM meta.capture_instances WHERE database_id = $1", database_id
+            "SELECT * FROM meta.capture_instances WHERE database_id = $1", database_id
         )
     ]
 

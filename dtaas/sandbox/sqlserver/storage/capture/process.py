@@ -16,6 +16,13 @@ from dtaas.sandbox.sqlserver.storage.server import StorageServer
 
 INTERVAL_S: Final = 0.25
 IDLE_S: Final = 300.0
+_FAILS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What DDL beside a scan, or a lost connection, makes of it: it is done again."""
 _PAUSE_AFTER_FAILURE_S: Final = 1.0
 _CLOSE_LIMIT_S: Final = 5.0
 _ENABLED: Final = """
@@ -107,7 +114,7 @@ class CaptureProcess:
                     try:
                         if await self.scan_now():
                             continue
-                    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                    except _FAILS as error:
                         log.warning("capture_scan_failed", error=str(error))
                         wait_s = max(wait_s, _PAUSE_AFTER_FAILURE_S)
                 self._wake = Event()

@@ -112,9 +112,17 @@ async def instances_of(
 
 async def load_instance(connection: asyncpg.Connection, object_id: int) -> Instance:
     """Return an instance as its triggers need it, of the table as it is now."""
-    record = await one_row(
-        connection, "SELECT * FROM meta.capture_instances WHERE object_id = $1", object_id
+    return await instance_of(
+        connection,
+        await one_row(
+            connection, "SELECT * FROM meta.capture_instances WHERE object_id = $1", object_id
+        ),
     )
+
+
+async def instance_of(connection: asyncpg.Connection, record: asyncpg.Record) -> Instance:
+    """Return the instance of a row of `meta.capture_instances`."""
+    object_id = record["object_id"]
     columns = await connection.fetch(
         "SELECT c.column_ordinal, c.column_id, c.is_computed, c.is_long, t.type_name,"
         " t.type_length, t.type_precision, t.type_scale, t.collation_name,"
