@@ -12,6 +12,7 @@ from aiobotocore.credentials import (
     AioDeferredRefreshableCredentials,
 )
 from aiobotocore.session import AioSession
+from botocore.handlers import add_expect_header
 from botocore.loaders import Loader, create_loader
 from msgspec import Struct
 
@@ -75,6 +76,9 @@ async def s3_client(config: BucketConfig, limits: ClientLimits = PATIENT) -> Asy
         config=_client_config(config, limits),
     )
     async with client as s3:
+        # Waiting to be told to go on costs each part a round trip, and where the connection has
+        # gone meanwhile aiohttp loses the error.
+        s3.meta.events.unregister("before-call.s3", add_expect_header)
         yield s3
 
 
