@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import anyio.lowlevel
@@ -15,7 +16,7 @@ from dtaas.model.connectors import SnowflakeConfig
 from dtaas.model.errors import DtaasError, OwnershipLostError
 from dtaas.model.fingerprint import TableFingerprint
 from dtaas.model.ids import TaskId
-from dtaas.model.load import WriteMode
+from dtaas.model.load import ChunkReceipt, TableLoad, WriteMode
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
 from tests.contract.change_rows import Change, place
@@ -257,6 +258,26 @@ async def test_readers_see_the_old_rows_or_the_new_ones(
     assert await fingerprint_of(lives[1], load.target, schema) == after
 
 
+@asynccontextmanager
+async def refused_while_on_its_way(
+    snowflake: SnowflakeEmulator,
+    earlier: SnowflakeDestination,
+    load: TableLoad,
+    receipt: ChunkReceipt,
+) -> AsyncIterator[None]:
+    """Let an earlier life commit; the block runs once the fault holds it, and it is refused."""
+
+    async def commit() -> None:
+        with pytest.raises(OwnershipLostError):
+            await earlier.commit(load, [receipt])
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(commit)
+        while await snowflake.waiting_faults():
+            await anyio.lowlevel.checkpoint()
+        yield
+
+
 @pytest.mark.parametrize("mode", [WriteMode.APPEND, WriteMode.TRUNCATE_INSERT])
 async def test_an_earlier_life_cannot_load_beside_a_later_one(
     snowflake: SnowflakeEmulator,
@@ -277,15 +298,7 @@ async def test_an_earlier_life_cannot_load_beside_a_later_one(
     await snowflake.inject(
         Fault(match="^INSERT INTO .*STAGED", when="after", kind="delay", delay_s=2)
     )
-    async with anyio.create_task_group() as group:
-
-        async def earlier() -> None:
-            with pytest.raises(OwnershipLostError):
-                await lives[0].commit(load, [receipt])
-
-        group.start_soon(earlier)
-        while await snowflake.waiting_faults():
-            await anyio.lowlevel.checkpoint()
+    async with refused_while_on_its_way(snowflake, lives[0], load, receipt):
         await lives[1].claim(later.target, later.owner)
     await lives[1].commit(later, [receipt])
     assert await fingerprint_of(lives[1], load.target, schema) == expected(schema, rows)
@@ -308,15 +321,7 @@ async def test_an_earlier_owner_cannot_swap_once_a_later_one_is_there(
     later = replace(load.owner, task_id=TaskId(task_id), epoch=load.owner.epoch + 1)
     new = replace(load_of(lives[1], schema), owner=later)
     await snowflake.inject(Fault(match="SWAP WITH", when="before", kind="delay", delay_s=2))
-    async with anyio.create_task_group() as group:
-
-        async def earlier() -> None:
-            with pytest.raises(OwnershipLostError):
-                await lives[0].commit(load, [receipt])
-
-        group.start_soon(earlier)
-        while await snowflake.waiting_faults():
-            await anyio.lowlevel.checkpoint()
+    async with refused_while_on_its_way(snowflake, lives[0], load, receipt):
         await lives[1].claim(new.target, later, take_over=True)
         rows = rows_of(schema, 100, 180)
         await lives[1].begin(new)
