@@ -86,7 +86,7 @@ audit: setup ## Look for known holes in the locked packages; exit code 3 where t
 	@.ci/audit
 
 clean: ## Remove everything the other targets made
-	rm -rf .venv .venv-3.* .venv-peers .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist
+	rm -rf .venv .uv-cache .venv-3.* .venv-peers .dtaas .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist web/node_modules dtaas/web_dist
 	find dtaas tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: fuzz
