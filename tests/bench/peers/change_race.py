@@ -92,7 +92,7 @@ class ChangeRace:
     async def run(self) -> None:
         """Note where the log stands, make the backlog, and let each read it."""
         for number in range(_ROUNDS + 1):  # one to warm
-            folder = self._folder / f"dtaas-{number}"
+            folder = self._folder / f"changes-{number}"
             folder.mkdir()
             task = await self._daemon.stand(self._port, SA_PASSWORD, folder)
             self._tasks.append((task, folder))
@@ -197,8 +197,10 @@ async def change_source(folder: Path) -> AsyncIterator[int]:
             said += await process.stdout.receive()
         port = int(json.loads(said)["sqlserver"]["port"])
         await anyio.to_thread.run_sync(_make_table, port)
-        yield port
-        process.terminate()
+        try:
+            yield port
+        finally:
+            process.terminate()
 
 
 async def race_changes(daemon: WarmDaemon, folder: Path, ends: float) -> list[ChangeLane]:

@@ -19,6 +19,10 @@ from tests.bench.shape import SCHEMA_NAME, TABLE_NAME
 
 _READY_S = 60.0
 _LOOK_S = 0.02
+_MOST_BETWEEN_S = 0.25
+_SHARE = 0.05
+"""Of the time a run has taken so far: how long until it is looked at again. A question costs the
+daemon milliseconds, which are counted as its own."""
 
 
 class WarmDaemon:
@@ -55,9 +59,10 @@ class WarmDaemon:
 
         async def run() -> int:
             await self._post(f"/api/tasks/{task}/control", {"action": "resume"})
-            while (seen := await self._changes(execution)) < changes:
-                await anyio.sleep(_LOOK_S)
-            return seen
+            async for _ in _looks():
+                if (seen := await self._changes(execution)) >= changes:
+                    return seen
+            raise AssertionError
 
         items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
         execution = items[0]["id"]  # one that was paused goes on
@@ -139,11 +144,11 @@ class WarmDaemon:
         return int((await self._post("/api/connectors/", body))["id"])
 
     async def _ended(self, task: int) -> dict[str, Any]:
-        while True:
+        async for _ in _looks():
             items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
             if items and items[0]["status"] != "running":
                 return dict(items[0])
-            await anyio.sleep(_LOOK_S)
+        raise AssertionError
 
     async def _look(self, peak: list[int]) -> None:
         while True:
@@ -158,6 +163,15 @@ class WarmDaemon:
         if answer.is_error:
             raise RuntimeError(answer.text)
         return dict(answer.json())
+
+
+async def _looks() -> AsyncIterator[None]:
+    """Come at once and again, the less often the longer it takes; never end."""
+    began = time.perf_counter()
+    while True:
+        yield
+        ran_s = time.perf_counter() - began
+        await anyio.sleep(min(_MOST_BETWEEN_S, max(_LOOK_S, _SHARE * ran_s)))
 
 
 @asynccontextmanager
@@ -180,8 +194,10 @@ async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
             with anyio.fail_after(_READY_S):
                 while not await _is_ready(http):
                     await anyio.sleep(0.1)
-            yield WarmDaemon(http, psutil.Process(process.pid))
-        process.terminate()
+            try:
+                yield WarmDaemon(http, psutil.Process(process.pid))
+            finally:
+                process.terminate()
 
 
 def _source(port: int, password: str) -> dict[str, Any]:
