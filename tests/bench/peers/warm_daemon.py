@@ -185,19 +185,19 @@ async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
         "DTAAS_AUTH__ENABLED": "false",
         "DTAAS_DAEMON__ADMIN_SOCKET": str(socket),
     }
-    async with await anyio.open_process(
-        [*command, "--data-dir", str(folder)], env=environment, stdout=DEVNULL, stderr=DEVNULL
-    ) as process:
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False
-        ) as http:
+    async with (
+        await anyio.open_process(
+            [*command, "--data-dir", str(folder)], env=environment, stdout=DEVNULL, stderr=DEVNULL
+        ) as process,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http,
+    ):
+        try:
             with anyio.fail_after(_READY_S):
                 while not await _is_ready(http):
                     await anyio.sleep(0.1)
-            try:
-                yield WarmDaemon(http, psutil.Process(process.pid))
-            finally:
-                process.terminate()
+            yield WarmDaemon(http, psutil.Process(process.pid))
+        finally:
+            process.terminate()
 
 
 def _source(port: int, password: str) -> dict[str, Any]:
