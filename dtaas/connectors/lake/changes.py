@@ -294,7 +294,7 @@ class _WindowWriter:
         self._waiting, self._waiting_bytes = [], 0
         if self._open is None:
             key = self._changes.file(self._window, len(self._files))
-            sink = PartSink()
+            sink = PartSink(self._uploader.part_bytes)
             self._open = key, sink, self._changes.encoder(sink), self._uploader.open(key)
         _, sink, writer, upload = self._open
         await self._changes.blocking.droppable(writer.write, table)

@@ -21,14 +21,18 @@ from dtaas.model.load import Chunk, ChunkReceipt, DataFile, TableLoad
 MAX_OPEN_FILES: Final = 32
 MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
+_ENOUGH: Final = 0.75
+"""Of a row group: rows that fill as much of it do not wait for more."""
 
 
 class _OpenFile:
     """A data file being written."""
 
-    def __init__(self, key: str, upload: Upload, load: TableLoad, schema: pa.Schema) -> None:
+    def __init__(
+        self, key: str, upload: Upload, sink: PartSink, load: TableLoad, schema: pa.Schema
+    ) -> None:
         self.key = key
-        self.sink = PartSink()
+        self.sink = sink
         self.rows = 0
         self._upload = upload
         self._encoder: Encoder = encoder(load.options.format, self.sink, schema)
@@ -92,8 +96,10 @@ class LakeChunkWriter:
     async def write(self, batch: pa.RecordBatch) -> None:
         """Take one batch; encode and send what has become enough."""
         for piece in sliced(batch, ROW_GROUP_ROWS, self._slice_bytes):
-            parts = await self._blocking.droppable(list, self._partitioner.split(piece))
-            for values, rows in parts:
+            split = self._partitioner.split(piece)
+            for values, rows in (
+                await self._blocking.droppable(list, split) if self._partitioner.divides else split
+            ):
                 await self._collect(values, rows)
         while self._waiting_bytes > MAX_WAITING_BYTES:
             await self._encode(max(self._waiting, key=lambda v: self._waiting[v].bytes))
@@ -119,8 +125,11 @@ class LakeChunkWriter:
             or waiting.bytes + rows.nbytes > self._slice_bytes
         ):
             await self._encode(values)
-        self._waiting.setdefault(values, _Waiting()).add(rows)
+        waiting = self._waiting.setdefault(values, _Waiting())
+        waiting.add(rows)
         self._waiting_bytes += rows.nbytes
+        if waiting.bytes >= _ENOUGH * self._slice_bytes or waiting.rows >= _ENOUGH * ROW_GROUP_ROWS:
+            await self._encode(values)
 
     async def _encode(self, values: PartitionValues) -> None:
         waiting = self._waiting.pop(values)
@@ -145,8 +154,10 @@ class LakeChunkWriter:
             self._load.options.format,
         )
         self._opened += 1
-        upload = self._uploader.open(key)
-        file = _OpenFile(key, upload, self._load, self._partitioner.stored_schema)
+        sink = PartSink(self._uploader.part_bytes)
+        file = _OpenFile(
+            key, self._uploader.open(key), sink, self._load, self._partitioner.stored_schema
+        )
         self._open[values] = file
         return file
 
@@ -156,7 +167,7 @@ class LakeChunkWriter:
 
 
 def sliced(batch: pa.RecordBatch, max_rows: int, max_bytes: int) -> Sequence[pa.RecordBatch]:
-    """Return the batch in even pieces of about at most `max_rows` and `max_bytes`."""
-    pieces = max(-(-batch.num_rows // max_rows), -(-batch.nbytes // max_bytes), 1)
+    """Return the batch in even pieces of at most `max_rows` and about at most `max_bytes`."""
+    pieces = max(-(-batch.num_rows // max_rows), round(batch.nbytes / max_bytes), 1)
     step = max(1, -(-batch.num_rows // pieces))
     return [batch.slice(start, step) for start in range(0, batch.num_rows, step)]

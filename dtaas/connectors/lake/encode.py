@@ -1,7 +1,6 @@
 """Arrow tables to files: one encoder a format. Encoders run in threads and know no network."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import IO, Any, Final, Protocol, assert_never, cast
 
 import pyarrow as pa
@@ -15,12 +14,12 @@ from dtaas.model.load import FileFormat
 
 MIB: Final = 1024 * 1024
 ROW_GROUP_ROWS: Final = 128 * 1024
-ROW_GROUP_BYTES: Final = 8 * MIB
+ROW_GROUP_BYTES: Final = 4 * MIB
+"""As large as a batch of the reader is by default, so that rows wait for nothing."""
 TEXT_SLICE_BYTES: Final = 4 * MIB
 JSON_SLICE_ROWS: Final = 4096  # its encoder holds the interpreter's lock: keep the event loop alive
 _SAMPLE_ROWS: Final = 10_000
 _MIN_REPEAT: Final = 2
-_KEPT_MS: Final = 1000
 
 
 class Encoder(Protocol):
@@ -43,22 +42,24 @@ class ParquetEncoder:
     """
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
-        self._sink = sink
+        self._out = _buffered(sink)
         self._schema = schema
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
         """Write `table` as one row group."""
         self._open(table).write_table(table, row_group_size=ROW_GROUP_ROWS)
+        self._out.flush()
 
     def close(self) -> None:
         """Write the footer, with the schema even when there was no row."""
         self._open(self._schema.empty_table()).close()
+        self._out.detach()
 
     def _open(self, first: pa.Table) -> pq.ParquetWriter:
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._sink,
+                self._out,
                 self._schema,
                 version="2.6",
                 compression="zstd",
@@ -66,24 +67,17 @@ class ParquetEncoder:
                 use_dictionary=_repeating(first),
                 write_page_index=True,
                 write_page_checksum=True,
-                memory_pool=_writing_pool(),
             )
         return self._writer
 
 
-@cache
-def _writing_pool() -> pa.MemoryPool:
-    """Return where encoders take memory from: megabytes that live for milliseconds.
+def _buffered(sink: IO[bytes]) -> pa.BufferedOutputStream:
+    """Return what passes small writes on as few large ones, when it is flushed or is full.
 
-    Taken from the system each time, their pages cost a twentieth of a load. jemalloc keeps them
-    for a second, and shows no more at the peak.
+    Headers and pages are many small writes, each of which would take the interpreter's lock. It
+    has to be detached in the end: forgotten or closed, it closes the sink.
     """
-    try:
-        pool = pa.jemalloc_memory_pool()
-        pa.jemalloc_set_decay_ms(_KEPT_MS)
-    except NotImplementedError:  # Arrow was built without it
-        return pa.default_memory_pool()
-    return pool
+    return pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), MIB)
 
 
 def _repeating(table: pa.Table) -> Any:
@@ -102,16 +96,19 @@ class CsvEncoder:
     """CSV (RFC 4180, LF) with a header line. NULL is nothing, an empty text is `""`."""
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
+        self._out = _buffered(sink)
         options = pyarrow.csv.WriteOptions(include_header=True, quoting_style="needed")
-        self._writer = pyarrow.csv.CSVWriter(sink, text_schema(schema), write_options=options)
+        self._writer = pyarrow.csv.CSVWriter(self._out, text_schema(schema), write_options=options)
 
     def write(self, table: pa.Table) -> None:
         """Write the rows."""
         self._writer.write_table(text_table(table))
+        self._out.flush()
 
     def close(self) -> None:
         """Flush."""
         self._writer.close()
+        self._out.detach()
 
 
 class JsonEncoder:
@@ -122,7 +119,7 @@ class JsonEncoder:
     """
 
     def __init__(self, sink: IO[bytes], schema: pa.Schema) -> None:
-        self._sink = sink
+        self._out = _buffered(sink)
         self._floats = [f.name for f in schema if pa.types.is_floating(f.type)]
 
     def write(self, table: pa.Table) -> None:
@@ -140,10 +137,12 @@ class JsonEncoder:
                     hint="Use Parquet or CSV.",
                 )
         for batch in text_table(table).to_batches(max_chunksize=JSON_SLICE_ROWS):
-            arro3.io.write_ndjson(batch, self._sink, explicit_nulls=True)
+            arro3.io.write_ndjson(batch, cast("IO[bytes]", self._out), explicit_nulls=True)
+        self._out.flush()
 
     def close(self) -> None:
-        """Do nothing: the last line is already whole."""
+        """Let go of the sink: the last line is already whole."""
+        self._out.detach()
 
 
 def text_schema(schema: pa.Schema) -> pa.Schema:

@@ -222,6 +222,8 @@ class FolderStore:
 class _FolderUploader:
     """Files being written; those not finished when the group ends are removed."""
 
+    part_bytes = None
+
     def __init__(self, store: FolderStore) -> None:
         self._store = store
         self._uploads: list[_FolderUpload] = []

@@ -3,16 +3,12 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.errors import DestinationConflictError
-
-PART_BYTES: Final = 5 * 1024 * 1024
-"""Size of every part of an upload but the last: the least S3 allows. The 10,000 it allows are ten
-times the largest target_file_size_mb."""
 
 
 class PreconditionFailedError(DestinationConflictError):
@@ -30,7 +26,7 @@ class Upload(Protocol):
     """One object being written; it appears whole at `finish`, or never."""
 
     async def send(self, part: bytes) -> None:
-        """Take the next `PART_BYTES`. Returns when there is room for more."""
+        """Take the next part. Returns when there is room for more."""
         ...
 
     async def finish(self, last: bytes) -> str:
@@ -40,6 +36,11 @@ class Upload(Protocol):
 
 class Uploader(Protocol):
     """Uploads that share a bound on parts in flight."""
+
+    @property
+    def part_bytes(self) -> int | None:
+        """The size of every part of an upload but the last, None when any will do."""
+        ...
 
     def open(self, key: str) -> Upload:
         """Start an object; an older one of that key stays until `finish`."""

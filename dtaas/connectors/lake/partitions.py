@@ -99,6 +99,11 @@ class Partitioner:
                 field="$.table_mappings",
             )
 
+    @property
+    def divides(self) -> bool:
+        """Return whether there are partitions: to split a batch is work then."""
+        return bool(self._levels)
+
     def split(self, batch: pa.RecordBatch) -> Iterator[tuple[PartitionValues, pa.RecordBatch]]:
         """Yield each partition of the batch once, with its rows in the stored schema."""
         stored = batch.select(self.stored_schema.names)

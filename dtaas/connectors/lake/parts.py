@@ -4,8 +4,6 @@ import hashlib
 import io
 from typing import TYPE_CHECKING
 
-from dtaas.connectors.lake.objects import PART_BYTES
-
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -17,8 +15,10 @@ class PartSink(io.RawIOBase):
         size_bytes: all that was written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, part_bytes: int | None = None) -> None:
+        """Cut parts of `part_bytes`; None makes one of each write."""
         super().__init__()
+        self._part_bytes = part_bytes
         self.size_bytes = 0
         self._pieces: list[bytes | memoryview] = []
         self._unsent_bytes = 0
@@ -36,19 +36,25 @@ class PartSink(io.RawIOBase):
     def write(self, data: "ReadableBuffer", /) -> int:
         """Append `data`, which is copied unless it is `bytes`: those are joined when a part is."""
         kept = data if isinstance(data, bytes) else bytes(data)
-        view = memoryview(kept)
-        self._digest.update(view)
+        self._digest.update(kept)
+        self.size_bytes += len(kept)
+        if self._part_bytes is None:
+            self._parts.append(kept)
+        else:
+            self._cut(kept, self._part_bytes)
+        return len(kept)
+
+    def _cut(self, data: bytes, part_bytes: int) -> None:
+        view = memoryview(data)
         taken = 0
-        while len(view) - taken >= PART_BYTES - self._unsent_bytes:
-            step = PART_BYTES - self._unsent_bytes
+        while len(view) - taken >= part_bytes - self._unsent_bytes:
+            step = part_bytes - self._unsent_bytes
             self._parts.append(b"".join((*self._pieces, view[taken : taken + step])))
             self._pieces, self._unsent_bytes = [], 0
             taken += step
         if taken < len(view):
-            self._pieces.append(view[taken:] if taken else kept)
+            self._pieces.append(view[taken:] if taken else data)
             self._unsent_bytes += len(view) - taken
-        self.size_bytes += len(view)
-        return len(view)
 
     @property
     def unsent_bytes(self) -> int:

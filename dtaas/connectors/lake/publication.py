@@ -217,7 +217,7 @@ class Publisher:
             return []
         sink = PartSink()
         encoder(options.format, sink, self._load.schema.arrow_schema()).close()
-        data = sink.take_rest()
+        data = b"".join(sink.take_parts())
         key = self._layout.part(self._load.load_id, "", 0, 0, options.format)
         await self._store.put(key, data)
         return [DataFile(key=key, rows=0, bytes=len(data), sha256=sink.sha256)]

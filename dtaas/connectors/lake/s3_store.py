@@ -114,7 +114,7 @@ class S3Store:
 
     @asynccontextmanager
     async def uploader(self) -> AsyncIterator[S3Uploader]:
-        """Open a group of uploads, four parts at once."""
+        """Open a group of uploads, some parts at once."""
         with s3_errors(f"Connecting to bucket {self._bucket}", self._limits.request_s):
             client = await self._client()
         group = anyio.create_task_group()

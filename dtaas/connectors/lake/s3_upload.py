@@ -1,4 +1,4 @@
-"""Streaming uploads: parts go out four at a time, and memory holds no more than those.
+"""Streaming uploads: parts go out a few at a time, and memory holds no more than those.
 
 aioboto3's own `upload_fileobj` is not used: it queues up to 100 parts, reads on the event loop,
 and a cancellation leaves its upload behind.
@@ -25,6 +25,9 @@ from dtaas.model.errors import DtaasError
 
 log = structlog.get_logger()
 
+PART_BYTES: Final = 5 * 1024 * 1024
+"""The least S3 allows. The 10,000 it allows are ten times the largest target_file_size_mb. All have
+the same size, as some that speak its protocol demand."""
 _ATTEMPT: Final = "dtaas-attempt"
 
 
@@ -40,6 +43,8 @@ def encryption_arguments(config: BucketConfig) -> dict[str, str]:
 
 class S3Uploader:
     """Uploads of one chunk; `slots` bounds the parts in flight of all chunks together."""
+
+    part_bytes = PART_BYTES
 
     def __init__(
         self,
@@ -90,7 +95,7 @@ class S3Upload:
         self._attempt = secrets.token_hex(8)
 
     async def send(self, part: bytes) -> None:
-        """Send a part when one of the four slots is free."""
+        """Send a part when one of the slots is free."""
         if not self._upload_id:
             await self._create()
         await self._uploader.slots.acquire()

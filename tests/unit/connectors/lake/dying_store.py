@@ -90,6 +90,7 @@ class _DyingUploader:
     def __init__(self, store: DyingStore, uploader: Uploader) -> None:
         self._store = store
         self._uploader = uploader
+        self.part_bytes = uploader.part_bytes
 
     def open(self, key: str) -> Upload:
         return _DyingUpload(self._store, self._uploader.open(key))
