@@ -276,6 +276,7 @@ class TaskActor:
             current_time,
             job.shaping.rejected,
             spent=spent_at(job.destination),
+            recorded=job.tables,
         )
         for recorded in job.tables:
             if recorded.table in known:

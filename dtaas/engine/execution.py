@@ -133,6 +133,7 @@ class TaskExecution:
                 current_time,
                 rejected,
                 spent=spent_at(destination),
+                recorded=tables,
             )
             for recorded in tables:
                 if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:

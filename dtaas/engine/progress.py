@@ -1,7 +1,7 @@
 """Figures of a running execution: rows, bytes, rates over ten seconds, time to the end."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,7 +20,7 @@ from dtaas.model.execution import (
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.load import ChunkReceipt, CommitResult, TableLoad
 from dtaas.model.schema import TableRef
-from dtaas.model.spending import SpentOn, nothing_spent
+from dtaas.model.spending import NOTHING, Spending, SpentOn, nothing_spent
 
 _WINDOW_S = 10.0
 _MOVING = frozenset({TablePhase.LOADING, TablePhase.STREAMING})
@@ -229,6 +229,15 @@ class TableMeter:
         )
 
 
+def _spent_by(recorded: TableProgress) -> Spending:
+    return Spending(
+        queries=recorded.queries,
+        credits=recorded.credits,
+        copied_windows=recorded.copied_windows,
+        merged_windows=recorded.merged_windows,
+    )
+
+
 def none_rejected(_: TableRef) -> int:
     """Return 0: nothing is transformed."""
     return 0
@@ -246,10 +255,18 @@ class ExecutionMeter:
         rejected: Callable[[TableRef], int] = none_rejected,
         *,
         spent: SpentOn = nothing_spent,
+        recorded: Sequence[TableProgress] = (),
     ) -> None:
+        """Count from here on.
+
+        Args:
+            recorded: what earlier lives of the execution have recorded of its tables. What they
+                spent is spent.
+        """
         self._clock = clock
         self._rejected = rejected
         self._spent = spent
+        self._spent_before = {one.table: _spent_by(one) for one in recorded}
         self._began = clock()
         self._task_id = task_id
         self._execution_id = execution_id
@@ -260,11 +277,18 @@ class ExecutionMeter:
         self.tables.setdefault(table, TableMeter(table, self._clock))
 
     def _with_others_figures(self, table: TableRef, state: TableProgress) -> TableProgress:
-        count, spent = self._rejected(table), self._spent(table)
+        count = self._rejected(table)
+        spent = self._spent_before.get(table, NOTHING).plus(self._spent(table))
         if count:
             state = msgspec.structs.replace(state, rejected=count)
         if spent.queries:
-            state = msgspec.structs.replace(state, queries=spent.queries, credits=spent.credits)
+            state = msgspec.structs.replace(
+                state,
+                queries=spent.queries,
+                credits=spent.credits,
+                copied_windows=spent.copied_windows,
+                merged_windows=spent.merged_windows,
+            )
         return state
 
     def snapshot(self, status: ExecutionStatus) -> ExecutionProgress:

@@ -16,11 +16,26 @@ class Spending(Struct, frozen=True, kw_only=True):
         queries: statements that were run.
         billed_s: seconds a warehouse was awake because of them, as the product bills them.
         credits: what that comes to; None while the warehouse's size is not known.
+        copied_windows: windows of changes that went straight into the table, which costs least.
+        merged_windows: windows that were merged into it by key.
     """
 
     queries: int = 0
     billed_s: float = 0.0
     credits: float | None = None
+    copied_windows: int = 0
+    merged_windows: int = 0
+
+    def plus(self, other: "Spending") -> "Spending":
+        """Return the sum. What has no price adds none."""
+        prices = [one for one in (self.credits, other.credits) if one is not None]
+        return Spending(
+            queries=self.queries + other.queries,
+            billed_s=self.billed_s + other.billed_s,
+            credits=sum(prices) if prices else None,
+            copied_windows=self.copied_windows + other.copied_windows,
+            merged_windows=self.merged_windows + other.merged_windows,
+        )
 
 
 NOTHING: Final = Spending()

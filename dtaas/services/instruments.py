@@ -86,6 +86,12 @@ class Instruments:
             ["task", "table"],
             registry=registry,
         )
+        self._windows = Counter(
+            "dtaas_table_windows",
+            "Windows of changes that went into such a table, by COPY alone or by MERGE",
+            ["task", "table", "way"],
+            registry=registry,
+        )
         self._failures = Counter(
             "dtaas_table_failures", "Tables given up", ["task", "code"], registry=registry
         )
@@ -150,14 +156,16 @@ class Instruments:
         self._duration.labels(execution.status).observe(execution.duration_seconds or 0.0)
 
     def _count(self, execution: ExecutionId, task: str, table: TableProgress) -> None:
-        before = self._known.get((execution, table.table), (0, 0, 0, 0, 0.0))
         now = (
             table.rows_done,
             table.bytes,
             table.written_bytes,
             table.queries,
             table.credits or 0.0,
+            table.copied_windows,
+            table.merged_windows,
         )
+        before = self._known.get((execution, table.table), (0,) * len(now))
         self._known[execution, table.table] = now
         more = [max(0, new - old) for new, old in zip(now, before, strict=True)]
         if not any(more):
@@ -167,10 +175,18 @@ class Instruments:
             if len(self._tables) >= _MOST_TABLES:
                 labels = (task, _REST)
             self._tables.add(labels)
-        counters = (self._rows, self._bytes, self._written, self._queries, self._credits)
-        for counter, amount in zip(counters, more, strict=True):
+        counters: tuple[tuple[Counter, tuple[str, ...]], ...] = (
+            (self._rows, ()),
+            (self._bytes, ()),
+            (self._written, ()),
+            (self._queries, ()),
+            (self._credits, ()),
+            (self._windows, ("copy",)),
+            (self._windows, ("merge",)),
+        )
+        for (counter, way), amount in zip(counters, more, strict=True):
             if amount:
-                counter.labels(*labels).inc(amount)
+                counter.labels(*labels, *way).inc(amount)
 
 
 class _Present(Collector):

@@ -28,12 +28,19 @@ SLOW_S = 20.0
 
 
 class Tally(Struct):
-    """What was seen so far."""
+    """What was seen so far.
+
+    Attributes:
+        copied: windows that went into Snowflake by COPY alone.
+        merged: windows that went there by MERGE.
+    """
 
     seed: int
     histories: int = 0
     kills: int = 0
     alterations: int = 0
+    copied: int = 0
+    merged: int = 0
     lost: int = 0
     doubled: int = 0
     wrong: int = 0
@@ -83,6 +90,8 @@ async def storms(folder: Path, tally: Tally, limits: argparse.Namespace) -> None
             judged = await storm.blow()
             tally.take(judged)
             tally.kills = place.daemon.kills
+            if (account := place.ground.snowflake) is not None:
+                tally.copied, tally.merged = account.copied, account.merged
             tally.seconds = round(time.monotonic() - began, 1)
             report(seed, judged)
             if tally.seconds >= limits.seconds:

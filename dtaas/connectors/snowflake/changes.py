@@ -52,6 +52,7 @@ class SnowflakeStream:
         self._writer = uuid.uuid4().hex
         self._epoch = 0
         self._windows = 0
+        self._copies: bool | None = None  # whether the window under way goes by COPY alone
         self._tag = tag_of(stream.owner, stream.tracked.table)
         self._what = f"Merging into {stream.target}"
 
@@ -84,7 +85,7 @@ class SnowflakeStream:
                 self._epoch = epoch  # not before: after an error it is done again
         await end_leftovers(self._pool, self._tag, self._what, places.table(stream.target))
         async with self._pool.session(self._tag) as session:
-            await session.run(self._what, f"REMOVE @{places.stage}/{stream.generation}/")
+            await self._remove_staged(session)
             shape = places.shape(stream.options)
             await evolve(session, places, stream.target, stream.tracked.schema, shape)
             standing = await self._standing(session)
@@ -94,6 +95,18 @@ class SnowflakeStream:
                 return None
             await self._forget_before(session, held, below=self._epoch)
         return bytes.fromhex(held)
+
+    async def _remove_staged(self, session: Session) -> None:
+        """Remove the files of earlier lives; those that a later one stages meanwhile stay."""
+        folder = f"@{self._places.stage}/{self.stream.generation}/"
+        found = [
+            str(row[0]).rsplit("/", 1)[-1]
+            for row in await session.run(self._what, f"LIST {folder}")
+        ]
+        if found:
+            self._require(await self._standing(session))
+        for name in found:
+            await session.run(self._what, f"REMOVE {folder}{name}")
 
     async def apply(self, rows: pa.Table | None, window: ChangeWindow) -> bool:
         """Merge a window's folded changes. Returns whether that was done before.
@@ -105,15 +118,22 @@ class SnowflakeStream:
             rows = await self.blocking(
                 partial(versions, rows, self.stream.tracked.schema.key, otherwise=otherwise)
             )
+        self._copies = None
         try:
             async with self._pool.session(self._tag) as session:
-                return await self._apply(session, rows, window)
+                already = await self._apply(session, rows, window)
         except DtaasError:
             async with self._pool.session(self._tag) as session:
                 standing = await self._standing(session)
-            if standing.reaches(window.to) and self._may_move(standing):
-                return False  # it went through, and the answer was lost
-            raise
+            if not (standing.reaches(window.to) and self._may_move(standing)):
+                raise
+            already = False  # it went through, and the answer was lost
+        self._count()
+        return already
+
+    def _count(self) -> None:
+        if self._copies is not None:
+            self._pool.meter.applied(self._tag, copied=self._copies)
 
     async def place(self, position: bytes) -> None:
         """Make the stream stand at `position`, in one transaction."""
@@ -133,13 +153,9 @@ class SnowflakeStream:
             return True
         if rows is None:
             await self._move(session, window, rows=0, within=await self._begun(session))
-        elif await self._is_new(session, rows):
-            await self._append(session, rows, window)
         else:
-            staged = await self._stage(session, rows, window)
-            within = await self._begun(session)
-            await self._merge(session, rows, staged, within)
-            await self._move(session, window, rows=rows.num_rows, within=within)
+            self._copies = await self._is_new(session, rows)
+            await (self._append if self._copies else self._stage_and_merge)(session, rows, window)
         self._windows += 1
         if self._windows % _FORGET_EVERY == 0:
             await self._forget_before(session, window.to.hex(), below=self._epoch + 1)
@@ -194,6 +210,14 @@ class SnowflakeStream:
         await session.run(self._what, "ROLLBACK")
         self._require(standing)
         raise self._taken_over()
+
+    async def _stage_and_merge(
+        self, session: Session, rows: pa.Table, window: ChangeWindow
+    ) -> None:
+        staged = await self._stage(session, rows, window)
+        within = await self._begun(session)
+        await self._merge(session, rows, staged, within)
+        await self._move(session, window, rows=rows.num_rows, within=within)
 
     async def _stage(self, session: Session, rows: pa.Table, window: ChangeWindow) -> str:
         """Upload a window and copy it into a table of this session."""

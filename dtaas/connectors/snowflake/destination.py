@@ -116,7 +116,7 @@ class SnowflakeDestination:
                 )
         if holders:  # what they were about to show is not shown any more
             async with self._pool.session(_TAG) as session:
-                await drop_unseen(session, self._places, target)
+                await drop_unseen(session, self._places, target, owner=owner)
 
     async def standing(self, target: TargetTable) -> Standing | None:
         """Return what stands there by the catalogue, and its rows counted."""
@@ -181,7 +181,7 @@ class SnowflakeDestination:
         loader, tag = Loader(self._places, load), tag_of(load.owner, load.schema.table)
         self._tags[load.schema.table] = tag
         async with self._pool.session(tag) as session:
-            await require_owner(session, self._places, load)
+            await require_owner(session, self._places, load.target, load.owner)
         target = self._places.table(load.target)
         await end_leftovers(self._pool, tag, f"Loading {load.target}", target)
         tries = 0
@@ -193,7 +193,7 @@ class SnowflakeDestination:
                     return already
             except TableNotFoundError:  # whoever took the target over may have dropped ours
                 async with self._pool.session(tag) as session:
-                    await require_owner(session, self._places, load)
+                    await require_owner(session, self._places, load.target, load.owner)
                 raise
             except TableLockedError:
                 tries += 1

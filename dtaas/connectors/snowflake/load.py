@@ -102,7 +102,7 @@ class Loader:
             DestinationConflictError: Snowflake took other rows than were sent.
             OwnershipLostError: a later owner of the task took the target over.
         """
-        await require_owner(session, self._places, self._load)
+        await require_owner(session, self._places, self._load.target, self._load.owner)
         if await self.is_recorded(session):
             return True
         rows = sum(file.rows for file in files)
@@ -122,7 +122,7 @@ class Loader:
 
     async def tidy(self, session: Session) -> None:
         """Remove what a load needed until it was visible."""
-        await self._drop_attempts(session)
+        await drop_unseen(session, self._places, self._load.target, self._load.load_id)
         await session.run(self._what, f"REMOVE @{self._places.stage}/{self._load.load_id}/")
 
     async def _overwrite(self, session: Session, files: list[DataFile], rows: int) -> bool:
@@ -144,17 +144,14 @@ class Loader:
         """
         target, attempt = self._places.table(self._load.target), uuid.uuid4().hex[:8]
         fresh = self._places.load(self._load.target, self._load.load_id, attempt)
-        await self._drop_attempts(session)
+        load = self._load
+        await drop_unseen(session, self._places, load.target, load.load_id, owner=load.owner)
         await session.run(self._what, self._create("CREATE OR REPLACE TABLE", fresh))
         await self._fill(session, fresh, files, rows)
-        await require_owner(session, self._places, self._load)
+        await require_owner(session, self._places, self._load.target, self._load.owner)
         await session.run(self._what, self._create("CREATE TABLE IF NOT EXISTS", target))
         await session.run(self._what, f"ALTER TABLE {target} SWAP WITH {fresh}")
         await session.run(self._what, self._record(rows))
-
-    async def _drop_attempts(self, session: Session) -> None:
-        """Drop the tables of the load that nobody sees."""
-        await drop_unseen(session, self._places, self._load.target, self._load.load_id)
 
     async def _insert(self, session: Session, files: list[DataFile], rows: int) -> bool:
         """Insert into the table that stands, in one transaction; return whether that was done.
@@ -174,7 +171,7 @@ class Loader:
         await session.run(self._what, self._add(target, staging, within))
         hold = statements.hold(self._places, self._load.target, self._load.owner)
         await session.run(self._what, hold)
-        await require_owner(session, self._places, self._load)
+        await require_owner(session, self._places, self._load.target, self._load.owner)
         if await self.is_recorded(session):
             await session.run(self._what, "ROLLBACK")
             return True
@@ -244,7 +241,12 @@ class Loader:
 
 
 async def drop_unseen(
-    session: Session, places: Places, target: TargetTable, load_id: LoadId | None = None
+    session: Session,
+    places: Places,
+    target: TargetTable,
+    load_id: LoadId | None = None,
+    *,
+    owner: Owner | None = None,
 ) -> None:
     """Drop tables of loads that nobody sees. Only the target's owner may call this.
 
@@ -252,8 +254,15 @@ async def drop_unseen(
     between making such a table and its SWAP: either it finds itself to be none any more, or its
     SWAP came before, or the table is gone and its SWAP comes to nothing.
 
+    Somebody else may take the target over meanwhile, and load. No such table is dropped: each has a
+    name of its own, and all that were found before we still held the target are older than that.
+
     Args:
         load_id: of one load only.
+        owner: who takes the target over, or loads; None for what is left of a load that is over.
+
+    Raises:
+        OwnershipLostError: `owner` does not hold the target any more; nothing was dropped.
     """
     what, schema = f"Preparing {target}", places.schema(target)
     like = text(f"%{load_id or '__DTAAS_'}%")  # a pattern: it finds at least ours
@@ -261,9 +270,11 @@ async def drop_unseen(
         found = await session.run_named(what, f"SHOW TABLES LIKE {like} IN SCHEMA {schema}")
     except TableNotFoundError:  # not even the schema is there
         return
-    for name in (str(row["name"]) for row in found):
-        if places.is_load(target, name, load_id):
-            await session.run(what, f"DROP TABLE IF EXISTS {schema}.{quoted(name)}")
+    unseen = [n for n in (str(r["name"]) for r in found) if places.is_load(target, n, load_id)]
+    if unseen and owner is not None:
+        await require_owner(session, places, target, owner)
+    for name in unseen:
+        await session.run(what, f"DROP TABLE IF EXISTS {schema}.{quoted(name)}")
 
 
 async def copied(session: Session, what: str, table: str, stage: str, files: list[str]) -> int:
@@ -276,19 +287,20 @@ async def copied(session: Session, what: str, table: str, stage: str, files: lis
     return loaded
 
 
-async def require_owner(session: Session, places: Places, load: TableLoad) -> None:
-    """Refuse to publish for an owner who is none any more.
+async def require_owner(
+    session: Session, places: Places, target: TargetTable, owner: Owner
+) -> None:
+    """Refuse to go on for an owner who is none any more.
 
     Raises:
         OwnershipLostError: another owner, or a later life of ours, holds the target.
     """
-    found = await session.run(f"Loading {load.target}", statements.owner_of(places, load.target))
-    owner = load.owner
+    found = await session.run(f"Loading {target}", statements.owner_of(places, target))
     for installation, task_id, name, epoch in found:
         same = (installation, int(task_id)) == (owner.installation, owner.task_id)
         if not same or int(epoch) > owner.epoch:
             raise OwnershipLostError(
-                f"{load.target} belongs to task {name!r} (epoch {epoch}) now, not to"
+                f"{target} belongs to task {name!r} (epoch {epoch}) now, not to"
                 f" {owner.task_name!r} (epoch {owner.epoch})."
             )
 

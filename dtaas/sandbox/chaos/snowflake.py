@@ -1,5 +1,6 @@
 """Histories that go to Snowflake: where they go, what goes wrong there, how they are read back."""
 
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import Any, Final
@@ -56,6 +57,10 @@ _FIXED: Final[Mapping[str, ColumnType]] = {
     REFERENCE: String(30),
 }
 _STEPS: Final = ("^PUT", "^COPY", "^MERGE", "^COMMIT", "SWAP WITH", "^INSERT", "^SELECT", "^ALTER")
+_WAYS: Final = re.compile(
+    r"(?P<copy>COPY) INTO (?!.*__DTAAS_)|(?P<merge>MERGE) INTO .*__DTAAS_CHANGES", re.DOTALL
+)
+"""Statements that bring a window into its table: what it is staged in has a name of ours."""
 _BEFORE: Final[tuple[Kind, ...]] = ("error", "status", "reset", "expire")
 _AFTER: Final[tuple[Kind, ...]] = ("drop", "reset", "expire")
 
@@ -67,10 +72,18 @@ def random_fault(dice: Random) -> Fault:
     return Fault(match=dice.choice(_STEPS), kind=dice.choice(_AFTER), when="after")
 
 
-class SnowflakeGround(Struct, frozen=True):
-    """The emulated account."""
+class SnowflakeGround(Struct):
+    """The emulated account.
+
+    Attributes:
+        copied: windows that were copied straight into their table, up to the last `calm`.
+        merged: windows that were merged. Both as Snowflake ran them: some were undone, and came
+            again.
+    """
 
     emulator: SnowflakeEmulator
+    copied: int = 0
+    merged: int = 0
 
     def config(self, name: str) -> dict[str, Any]:
         """Return a connector's configuration with schemas nobody else uses."""
@@ -86,7 +99,11 @@ class SnowflakeGround(Struct, frozen=True):
         await self.emulator.inject(random_fault(dice))
 
     async def calm(self) -> None:
-        """Take back what did not strike yet."""
+        """Take back what did not strike yet, and count what was done meanwhile."""
+        for said in await self.emulator.log():
+            way = _WAYS.match(said.sql) if said.code is None else None
+            self.copied += bool(way and way["copy"])
+            self.merged += bool(way and way["merge"])
         await self.emulator.clear()
 
 

@@ -33,6 +33,7 @@ class Weather(Struct, frozen=True, kw_only=True):
     Attributes:
         delta_share: of the histories, to Delta Lake.
         snowflake_share: of the histories, to Snowflake.
+        rising_share: of those, whose tables only grow, so that their windows go by COPY alone.
         quiet_share: of the histories, whose tables do not change while they are loaded.
         upheaval_share: of the histories, that lose changes to cleanup, and as many again that are
             asked to load a table anew.
@@ -42,6 +43,7 @@ class Weather(Struct, frozen=True, kw_only=True):
     kills: int = 2
     delta_share: float = 0.25
     snowflake_share: float = 0.0
+    rising_share: float = 0.5
     quiet_share: float = 0.5
     upheaval_share: float = 0.25
 
@@ -118,6 +120,7 @@ class Storm:
             judged.append(await self._judge(history))
 
         await self._all(judge)
+        await self._calm()
         return judged
 
     async def _play(self, history: History, life: int) -> None:
@@ -147,6 +150,9 @@ class Storm:
             await anyio.sleep(dice.random() * 0.3)
             if dice.random() < 1 / 2:
                 self._troubles.calm()
+        await self._calm()
+
+    async def _calm(self) -> None:
         self._troubles.calm()
         if self._ground.snowflake is not None:
             await self._ground.snowflake.calm()
@@ -192,8 +198,9 @@ class Storm:
         dice = self._own_dice(f"plan {number}")
         keeps = kind == SNOWFLAKE and self._own_dice(f"history {number}").random() < 1 / 2
         mix = Mix(alter=dice.choice(_ALTERS), huge=0.2, huge_rows=dice.choice(_HUGE_ROWS))
-        if kind == SNOWFLAKE and self._own_dice(f"growth {number}").random() < 1 / 2:
-            mix = replace(mix, update=0, delete=0, move=0, defer=0)  # new rows alone
+        rising = self._own_dice(f"growth {number}").random() < self._weather.rising_share
+        if kind == SNOWFLAKE and rising:
+            mix, keeps = replace(mix, rising=True), False
         return Plan(
             seed=self._seed * self._weather.histories + number,
             name=f"h{self._seed}_{number}",

@@ -55,15 +55,15 @@ class Table:
         self._first_columns = self._columns_made = len(self.extra)
 
     @classmethod
-    def random(cls, rng: Random, name: str) -> "Table":
-        """Return a random table without rows."""
+    def random(cls, rng: Random, name: str, *, parts: bool = True) -> "Table":
+        """Return a random table without rows; without `parts` no key begins with a part."""
         has_key = rng.random() >= _KEYLESS_SHARE
         count = rng.randint(1, _MOST_COLUMNS)
         return cls(
             name,
             extra=[random_column(rng, f"c{n}") for n in range(1, count + 1)],
             has_key=has_key,
-            has_part=has_key and rng.random() < _HALF,
+            has_part=has_key and rng.random() < _HALF and parts,
             has_reference=has_key and rng.random() < _HALF,
         )
 

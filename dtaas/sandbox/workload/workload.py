@@ -45,6 +45,8 @@ class Mix(Struct, frozen=True, kw_only=True):
         most_statements: of a transaction.
         autocommit: share of statements that are a transaction by themselves.
         rollback: share of the other transactions that are taken back.
+        rising: tables only grow, by ids that rise in the order of commits. Whoever writes to a
+            table is alone there until its transaction ends, and no key begins with another column.
     """
 
     insert: float = 5
@@ -59,6 +61,7 @@ class Mix(Struct, frozen=True, kw_only=True):
     most_statements: int = 8
     autocommit: float = 0.3
     rollback: float = 0.15
+    rising: bool = False
 
 
 class Workload:
@@ -76,7 +79,9 @@ class Workload:
         self._mix = mix or Mix()
         self.sessions = sessions
         names = [f"w{number}" for number in range(1, tables + 1)]
-        self.tables: Mapping[str, Table] = {n: Table.random(self._rng, n) for n in names}
+        self.tables: Mapping[str, Table] = {
+            n: Table.random(self._rng, n, parts=not self._mix.rising) for n in names
+        }
         self.history: list[Commit] = []
         self._open: dict[int, Transaction] = {}
         self._version = 0
@@ -171,6 +176,8 @@ class Workload:
         # Without a key the server looks at every row, locked ones too.
         others = table.users - {session}
         kinds = {name: float(getattr(self._mix, name)) for name in self._writers}
+        if self._mix.rising:
+            kinds = {name: kinds[name] for name in ("insert", "huge")}
         if others:
             kinds["huge"] = 0.0
         if others and not table.has_key:
@@ -181,7 +188,7 @@ class Workload:
         statement = self._writers[kind](writer, table.free_ids(session))
         if statement is None:
             kind, statement = "insert", self._insert(writer, [])
-        alone = kind == "huge" or (not table.has_key and kind != "insert")
+        alone = kind == "huge" or self._mix.rising or (not table.has_key and kind != "insert")
         transaction.apply(table, statement, alone=alone)
         return Step(session, statement.sql, statement.count)
 
@@ -189,6 +196,8 @@ class Workload:
         """Insert under new ids, or under ids of rows deleted before."""
         table = writer.table
         count = self._rng.randint(1, self._mix.most_rows)
+        if self._mix.rising:
+            return writer.insert(range(table.next_id, table.next_id + count))
         ids: list[int] = []
         while len(ids) < count:
             again = self._rng.randrange(1, table.next_id + 1)
@@ -218,7 +227,7 @@ class Workload:
     def _huge(self, writer: Writer, ids: list[int]) -> Statement:
         most = self._mix.huge_rows
         columns = writer.table.extra
-        if len(ids) < most / 2 or not columns:
+        if self._mix.rising or len(ids) < most / 2 or not columns:
             return writer.insert_many(writer.table.next_id, self._rng.randint(most // 2, most))
         if self._rng.random() < 1 / 2:
             return writer.update(ids[:most], [self._rng.choice(columns)])

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.connectors.snowflake.names import quoted, text
-from dtaas.connectors.snowflake.sessions import SessionPool
+from dtaas.connectors.snowflake.sessions import Row, Session, SessionPool
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from tests.integration.snowflake.account import account_of
@@ -98,3 +98,18 @@ def run(config: SnowflakeConfig) -> Run:
             await pool.aclose()
 
     return run_one
+
+
+def before_statement(
+    monkeypatch: pytest.MonkeyPatch, beginning: str, do: Callable[[], Awaitable[None]]
+) -> None:
+    """Do something when any of our sessions is about to run such a statement for the first time."""
+    answered, done = Session._answer, list[str]()
+
+    async def answer(self: Session, what: str, sql: str) -> tuple[list[str], list[Row]]:
+        if not done and sql.startswith(beginning):
+            done.append(sql)
+            await do()
+        return await answered(self, what, sql)
+
+    monkeypatch.setattr(Session, "_answer", answer)

@@ -28,7 +28,7 @@ from tests.contract.merging_destination import (
     stream_of,
     window,
 )
-from tests.integration.snowflake.conftest import Run, destination_of
+from tests.integration.snowflake.conftest import Run, before_statement, destination_of
 
 
 class TestSnowflakeChanges(MergingDestinationContract):
@@ -123,6 +123,33 @@ async def test_staged_files_of_an_earlier_life_are_gone_with_it(
         await destination.aclose()
 
 
+async def test_staged_files_of_a_later_life_stay(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes the stream over after an earlier one's fence, and before that looks for files."""
+    lives = [destination_of(config), destination_of(config)]
+    stream = await loaded(lives[0], range(1))
+    await lives[0].open_stream(stream)
+    await lives[0].aclose()
+
+    async def comes() -> None:
+        await lives[1].open_stream(stream)
+        await snowflake.inject(Fault(match="^COPY", kind="error", code=604, message="injected"))
+        with pytest.raises(TimedOutError, match="injected"):
+            await apply(lives[1], stream, window(0, 1), new_rows(5))
+
+    lives[0] = destination_of(config)
+    before_statement(monkeypatch, "LIST", comes)
+    with pytest.raises(DestinationConflictError, match="another life"):
+        await lives[0].open_stream(stream)
+    assert len(await run(f"LIST @{lives[0]._places.stage}/{stream.generation}/")) == 1
+    for destination in lives:
+        await destination.aclose()
+
+
 def new_rows(*ids: int) -> list[Change]:
     return [("I", i, (i, "new", "b", None), None) for i in ids]
 
@@ -147,8 +174,12 @@ async def test_only_rows_behind_all_others_are_copied_without_a_merge(
     async def comes(way: str, changes: list[Change]) -> None:
         nonlocal number
         since, number = len(await snowflake.log()), number + 1
+        before = destination.spent(stream.tracked.table)
         await apply(destination, stream, window(number - 1, number), changes)
         assert await ways(snowflake, since) == [way], changes
+        spent = destination.spent(stream.tracked.table)
+        assert spent.copied_windows - before.copied_windows == (way == "COPY")
+        assert spent.merged_windows - before.merged_windows == (way == "MERGE")
         for op, _, values, _ in changes:
             (expected.discard if op == "D" else expected.add)(values[0])
         assert [row[0] for row in await rows_at(destination)] == sorted(expected), changes
@@ -171,6 +202,34 @@ async def test_only_rows_behind_all_others_are_copied_without_a_merge(
         table = destination._places.table(stream.target)
         marks = await run(f'SELECT DISTINCT "_DTAAS_DELETED" FROM {table}')
         assert marks == [(False,)]
+    await destination.aclose()
+
+
+async def test_a_window_counts_once_however_its_commit_is_answered(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig
+) -> None:
+    destination = destination_of(config)
+    stream = await loaded(destination, range(1))
+    await destination.open_stream(stream)
+
+    def counted() -> tuple[int, int]:
+        spent = destination.spent(stream.tracked.table)
+        return spent.copied_windows, spent.merged_windows
+
+    await snowflake.inject(Fault(match="^COMMIT", kind="error", code=604, message="injected"))
+    with pytest.raises(TimedOutError, match="injected"):
+        await apply(destination, stream, window(0, 1), new_rows(5))
+    assert counted() == (0, 0)  # nothing has come
+    await snowflake.inject(Fault(match="^COMMIT", when="after", kind="expire"))
+    await apply(destination, stream, window(0, 1), new_rows(5))
+    assert counted() == (1, 0)  # it came, and nobody said so
+    await apply(destination, stream, window(0, 1), new_rows(5))
+    assert counted() == (1, 0)  # it was there before
+    await apply(destination, stream, window(1, 2))
+    assert counted() == (1, 0)  # it had no rows
+    await apply(destination, stream, window(2, 3), new_rows(5))
+    assert counted() == (1, 1)
+    assert [row[0] for row in await rows_at(destination)] == [0, 5]
     await destination.aclose()
 
 

@@ -13,7 +13,7 @@ from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
-from dtaas.model.errors import DtaasError, OwnershipLostError
+from dtaas.model.errors import DtaasError, OwnershipLostError, TimedOutError
 from dtaas.model.fingerprint import TableFingerprint
 from dtaas.model.ids import TaskId
 from dtaas.model.load import ChunkReceipt, TableLoad, WriteMode
@@ -29,7 +29,7 @@ from tests.contract.destination import (
     write_chunk,
 )
 from tests.contract.merging_destination import apply, loaded, rows_at, window
-from tests.integration.snowflake.conftest import destination_of
+from tests.integration.snowflake.conftest import Run, before_statement, destination_of
 
 CHANGES: list[Change] = [
     ("I", 1, (5, "five", "b", None), None),
@@ -327,3 +327,42 @@ async def test_an_earlier_owner_cannot_swap_once_a_later_one_is_there(
         await lives[1].begin(new)
         await lives[1].commit(new, [await write_chunk(lives[1], new, 0, rows)])
     assert await fingerprint_of(lives[1], load.target, schema) == expected(schema, rows)
+
+
+async def test_a_take_over_that_lost_drops_no_table_of_who_won(
+    snowflake: SnowflakeEmulator,
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two come at once: the second loads already when the first looks for what to drop."""
+    schema = schema_of()
+    rows = rows_of(schema, 0, 50)
+    lives += [destination_of(config) for _ in range(3)]
+    load = load_of(lives[0], schema)
+    await lives[0].claim(load.target, load.owner)
+    lost, won = (replace(load.owner, task_id=TaskId(n)) for n in (2, 3))
+    new = replace(load_of(lives[2], schema), owner=won)
+    receipts: list[ChunkReceipt] = []
+
+    async def comes() -> None:
+        await lives[2].claim(new.target, won, take_over=True)
+        await lives[2].begin(new)
+        receipts.append(await write_chunk(lives[2], new, 0, rows))
+        await snowflake.inject(Fault(match="^COPY", kind="error", code=604, message="injected"))
+        with pytest.raises(TimedOutError, match="injected"):
+            await lives[2].commit(new, receipts)
+
+    async def unseen() -> list[str]:
+        where = lives[0]._places.schema(load.target)
+        shown = await run(f"SHOW TABLES LIKE '%{new.load_id}%' IN SCHEMA {where}")
+        return [row[1] for row in shown]
+
+    before_statement(monkeypatch, "SHOW TABLES LIKE", comes)
+    with pytest.raises(OwnershipLostError, match="epoch"):
+        await lives[1].claim(load.target, lost, take_over=True)
+    assert len(await unseen()) == 1
+    assert not (await lives[2].commit(new, receipts)).already_committed
+    assert await unseen() == []
+    assert await fingerprint_of(lives[2], load.target, schema) == expected(schema, rows)

@@ -11,9 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from dtaas.concurrency.figures import FIGURES, Figure
 from dtaas.concurrency.logbook import LOGBOOK
 from dtaas.engine.progress import utc_now
+from dtaas.model.execution import TablePhase
+from dtaas.model.ids import ExecutionId, TaskId
+from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskAction
 from dtaas.services.meterman import Meterman
 from dtaas.store.metrics import MetricSample
+from tests.contract.store_samples import progress, table_state
 from tests.fakes.services_at_work import LIMIT_S, ORDERS, AtWork
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -54,6 +58,25 @@ async def test_counts_what_an_execution_moved(http: httpx.AsyncClient, work: AtW
     assert value(samples, "dtaas_store_up") == 1
     assert value(samples, "dtaas_tasks", status="draft") == 0
     assert value(samples, "dtaas_memory_bytes") > 10_000_000
+
+
+async def test_what_a_table_costs_is_counted(http: httpx.AsyncClient, work: AtWork) -> None:
+    instruments, task = work.services.instruments, TaskId(7)
+    for queries, copied, merged in ((10, 2, 0), (10, 2, 0), (35, 6, 1)):
+        state = table_state(
+            TableRef("dbo", "orders"),
+            TablePhase.STREAMING,
+            queries=queries,
+            credits=queries / 100,
+            copied_windows=copied,
+            merged_windows=merged,
+        )
+        instruments.progress(progress(task, ExecutionId(1), state))
+    samples, of = await scrape(http), {"task": task, "table": ORDERS}
+    assert value(samples, "dtaas_table_queries_total", **of) == 35
+    assert value(samples, "dtaas_table_credits_total", **of) == pytest.approx(0.35)
+    assert value(samples, "dtaas_table_windows_total", **of, way="copy") == 6
+    assert value(samples, "dtaas_table_windows_total", **of, way="merge") == 1
 
 
 async def test_requests_are_counted_by_route_and_never_by_path(http: httpx.AsyncClient) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtaas.engine.progress import ExecutionMeter, Rate, TableMeter
-from dtaas.model.execution import ExecutionStatus, ReadBy, TablePhase
+from dtaas.model.execution import ExecutionStatus, ReadBy, TablePhase, TableProgress
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.load import (
     Chunk,
@@ -17,6 +17,7 @@ from dtaas.model.load import (
     WriteOptions,
 )
 from dtaas.model.schema import TableRef, TableSchema
+from dtaas.model.spending import NOTHING, Spending
 
 TABLE = TableRef("dbo", "orders")
 
@@ -127,3 +128,36 @@ def test_percent_is_hundred_only_at_the_end():
     progress = meters.snapshot(ExecutionStatus.RUNNING)
     assert progress.percent == 100.0
     assert msgspec.json.decode(msgspec.json.encode(progress))["rows_done"] == 20
+
+
+def test_what_earlier_lives_of_an_execution_spent_stays_spent():
+    spent = Spending(queries=3, credits=0.5, copied_windows=1, merged_windows=2)
+    other, new = TableRef("dbo", "lines"), TableRef("dbo", "new")
+    recorded = [
+        TableProgress(
+            table=TABLE,
+            phase=TablePhase.STREAMING,
+            queries=40,
+            credits=1.5,
+            copied_windows=10,
+            merged_windows=20,
+        ),
+        TableProgress(table=other, phase=TablePhase.LOADING, queries=4),
+    ]
+    meters = ExecutionMeter(
+        TaskId(1),
+        ExecutionId(2),
+        [TABLE, other],
+        Clock(),
+        spent=lambda table: spent if table == TABLE else NOTHING,
+        recorded=recorded,
+    )
+    meters.add(new)
+    meters.tables[TABLE].recall(recorded[0])
+    for _ in range(2):  # looking at it adds nothing
+        found = {t.table: t for t in meters.snapshot(ExecutionStatus.RUNNING).tables}
+        one = found[TABLE]
+        assert (one.queries, one.credits) == (43, 2.0)
+        assert (one.copied_windows, one.merged_windows) == (11, 22)
+        assert (found[other].queries, found[other].credits) == (4, None)
+        assert found[new].queries == 0

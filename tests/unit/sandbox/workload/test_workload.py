@@ -102,3 +102,18 @@ def test_columns_are_altered_only_where_no_transaction_is_open() -> None:
             step = workload.step()
             if step.alters:
                 assert not users[step.alters]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rising_tables_take_every_commit_behind_all_that_is_there(seed: int) -> None:
+    workload, steps = played(seed, mix=Mix(rising=True, alter=0.5, huge=0.5, huge_rows=100))
+    highest = dict.fromkeys(workload.tables, 0)
+    for commit in workload.history:
+        for name, changes in commit.changes.items():
+            ids = [change.row[ID] for change in changes]
+            assert {change.op for change in changes} == {"I"}
+            assert all(isinstance(id_, int) and id_ > highest[name] for id_ in ids)
+            highest[name] = max(ids)  # type: ignore[type-var, assignment]
+    assert sum(highest.values()) > 100
+    assert len({step.session for step in steps if step.sql.startswith("COMMIT")}) == 3
+    assert all(table.key in {(), (ID,)} for table in workload.tables.values())
