@@ -13,12 +13,14 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     Attributes:
         columns: name and type, as text, in order.
+        required: columns that refuse NULL by themselves, beside those of a key.
         rows: None when the destination does not say without reading them.
         owner: task that writes it, in words; empty when nobody does.
     """
 
     location: str
     columns: tuple[tuple[str, str], ...] = ()
+    required: frozenset[str] = frozenset()
     rows: int | None = None
     bytes: int | None = None
     owner: str = ""

@@ -76,7 +76,10 @@ async def storms(folder: Path, tally: Tally, limits: argparse.Namespace) -> None
         tamper = Plant(place.s3).tamper if limits.plant else None
         for seed in range(tally.seed, tally.seed + limits.storms):
             weather = Weather(
-                histories=limits.histories, kills=limits.kills, snowflake_share=limits.snowflake
+                histories=limits.histories,
+                kills=limits.kills,
+                snowflake_share=limits.snowflake,
+                rising_share=limits.rising,
             )
             if limits.plant:  # where there are change files that count
                 weather = replace(
@@ -120,6 +123,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--kills", type=int, default=2, help="of one storm")
     parser.add_argument(
         "--snowflake", type=float, default=0.0, help="share of histories that go to Snowflake"
+    )
+    parser.add_argument(
+        "--rising", type=float, default=0.5, help="share of those whose tables only grow"
     )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(100_000))
     parser.add_argument("--keep", type=Path, help="leave logs and data below this folder")

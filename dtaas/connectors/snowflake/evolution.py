@@ -1,7 +1,7 @@
-"""Making a target take what its source has now: create, add columns, widen them."""
+"""Making a target take what its source has now: create, add columns, widen and relax them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from dtaas.connectors.snowflake import statements
 from dtaas.connectors.snowflake.layout import CURRENT, DELETED, Places, Shape, TargetColumn
 from dtaas.connectors.snowflake.names import quoted, text
-from dtaas.connectors.snowflake.sessions import Session
+from dtaas.connectors.snowflake.sessions import Row, Session
 from dtaas.model.errors import SchemaChangedError
 from dtaas.model.load import TargetTable
 from dtaas.model.schema import Column, TableRef, TableSchema
@@ -18,12 +18,14 @@ log = structlog.get_logger()
 _TYPE: Final = re.compile(r"([A-Z_]+)(?:\((\d+)(?:,(\d+))?\))?")
 _ALIASES: Final = {"TEXT": "VARCHAR", "STRING": "VARCHAR", "DECIMAL": "NUMBER", "DOUBLE": "FLOAT"}
 _DEFAULT_LENGTHS: Final = {"VARCHAR": 16_777_216, "BINARY": 8_388_608}
+_DEFAULT_DIGITS: Final = 9
+"""Of a second, in types of times: these no ALTER TABLE changes."""
 
 
 async def evolve(
     session: Session, places: Places, target: TargetTable, schema: TableSchema, shape: Shape
 ) -> None:
-    """Create the table, or add the columns it lacks and widen those that are too narrow.
+    """Create the table, add the columns it lacks, widen and relax those that take too little.
 
     A column the source dropped stays and is NULL from now on. Runs outside transactions, in the
     worker of the table, so that no load or merge of it is under way.
@@ -38,9 +40,10 @@ async def evolve(
     await session.run(what, f"CREATE SCHEMA IF NOT EXISTS {places.schema(target)}")
     create = "CREATE TABLE IF NOT EXISTS"
     await session.run(what, statements.create_table(create, table, columns, shape))
-    present = {row[0]: str(row[1]) for row in await session.run(what, f"DESCRIBE TABLE {table}")}
+    described = await session.run(what, f"DESCRIBE TABLE {table}")
+    present = {row[0]: str(row[1]) for row in described}
     require_history(target, shape, kept=CURRENT in present)
-    for sql in alterations(places, target, columns, shape, present):
+    for sql in alterations(places, target, columns, shape, present, required=required(described)):
         await session.run(what, sql)
         log.info("table_altered", target=str(target), sql=sql)
 
@@ -51,11 +54,14 @@ def alterations(
     columns: Sequence[TargetColumn],
     shape: Shape,
     present: Mapping[str, str],
+    *,
+    required: Collection[str] = (),
 ) -> list[str]:
     """Return the statements that let a table take rows.
 
     Args:
         present: its columns and their types.
+        required: those of them that refuse NULL and are no key there.
 
     Raises:
         SchemaChangedError: a column is of another kind than the source's values.
@@ -71,7 +77,16 @@ def alterations(
             found.append(
                 f"ALTER TABLE {table} ALTER COLUMN {column.name} SET DATA TYPE {column.stored.ddl}"
             )
+        if column.bare in required and column.column.nullable:
+            found.append(f"ALTER TABLE {table} ALTER COLUMN {column.name} DROP NOT NULL")
     return found
+
+
+def required(described: Sequence[Row]) -> frozenset[str]:
+    """Return the columns that refuse NULL by themselves, of what DESCRIBE TABLE says."""
+    return frozenset(
+        str(name) for name, _, _, null, _, key, *_ in described if (null, key) == ("N", "N")
+    )
 
 
 def normal(declared: str) -> str:
@@ -136,10 +151,11 @@ def _is_wider(column: TargetColumn, present: str, *, where: str) -> bool:
     """Return whether the source's type holds more than the target's column.
 
     Raises:
-        SchemaChangedError: it is another kind of type.
+        SchemaChangedError: it is another kind of type, or holds finer times.
     """
     (kind, size, scale), (old, old_size, old_scale) = _parsed(column.stored.ddl), _parsed(present)
-    if kind != old or (kind == "NUMBER" and scale != old_scale):
+    finer = kind.startswith("TIME") and size > old_size
+    if kind != old or finer or (kind == "NUMBER" and scale != old_scale):
         raise SchemaChangedError(
             f"Column {column.bare!r} of {where} is {present}, but the source's values are"
             f" {column.stored.ddl} now.",
@@ -153,5 +169,6 @@ def _parsed(declared: str) -> tuple[str, int, int]:
     if found is None:
         return declared, 0, 0
     kind = _ALIASES.get(found[1], found[1])
-    size = int(found[2]) if found[2] else _DEFAULT_LENGTHS.get(kind, 0)
+    otherwise = _DEFAULT_DIGITS if kind.startswith("TIME") else _DEFAULT_LENGTHS.get(kind, 0)
+    size = int(found[2]) if found[2] else otherwise
     return kind, size, int(found[3] or 0)

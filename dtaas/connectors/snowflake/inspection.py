@@ -3,7 +3,7 @@
 from typing import Final
 
 from dtaas.connectors.snowflake import statements
-from dtaas.connectors.snowflake.evolution import alterations, normal, require_history
+from dtaas.connectors.snowflake.evolution import alterations, normal, require_history, required
 from dtaas.connectors.snowflake.layout import CURRENT, OWN_COLUMNS, Places, Shape, TargetColumn
 from dtaas.connectors.snowflake.names import text
 from dtaas.connectors.snowflake.sessions import Session
@@ -34,6 +34,7 @@ async def standing(session: Session, places: Places, target: TargetTable) -> Sta
     return Standing(
         location=places.table(target),
         columns=tuple((str(row[0]), normal(str(row[1]))) for row in columns),
+        required=required(columns),
         rows=int(rows[0][0]),
         bytes=None if size is None else int(size),
         owner=await _owner(session, places, target, what),
@@ -70,7 +71,9 @@ def ddl(
             replace = ()  # the history goes on
         try:
             require_history(target, shape, kept=CURRENT in present)
-            evolve = tuple(alterations(places, target, columns, shape, present))
+            evolve = tuple(
+                alterations(places, target, columns, shape, present, required=stands.required)
+            )
         except SchemaChangedError as error:
             conflict = f"{error.detail} {error.hint}"
     return TargetDdl(

@@ -198,7 +198,7 @@ class Storm:
         dice = self._own_dice(f"plan {number}")
         keeps = kind == SNOWFLAKE and self._own_dice(f"history {number}").random() < 1 / 2
         mix = Mix(alter=dice.choice(_ALTERS), huge=0.2, huge_rows=dice.choice(_HUGE_ROWS))
-        rising = self._own_dice(f"growth {number}").random() < self._weather.rising_share
+        rising = self._own_dice(f"growing {number}").random() < self._weather.rising_share
         if kind == SNOWFLAKE and rising:
             mix, keeps = replace(mix, rising=True), False
         return Plan(

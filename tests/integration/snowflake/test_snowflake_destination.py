@@ -93,6 +93,21 @@ class TestSnowflake(DestinationContract):
         assert len(found) == kept + 1
         assert rows.to_pylist()[0] in found
 
+    async def test_a_column_that_refuses_null_takes_it_when_the_source_does(
+        self, destination: SnowflakeDestination, run: Run
+    ) -> None:
+        schema = schema_of("relaxed", [("name", String(9))])
+        load = load_of(destination, schema, mode=WriteMode.APPEND)
+        await destination.begin(load)
+        table = destination._places.table(load.target)
+        await run(f'CREATE TABLE {table} ("id" NUMBER(19,0) NOT NULL, "name" VARCHAR(9) NOT NULL)')
+        told = (await destination.ddl(load.target, schema, load.options)).evolve
+        assert told == (f'ALTER TABLE {table} ALTER COLUMN "name" DROP NOT NULL',)
+        rows = pa.RecordBatch.from_pylist([{"id": 1, "name": None}], schema=schema.arrow_schema())
+        await whole_load(destination, load, rows)
+        assert await run(f'SELECT "id", "name" FROM {table}') == [(1, None)]
+        assert (await destination.ddl(load.target, schema, load.options)).evolve == ()
+
     @pytest.fixture
     async def destination(self, config: SnowflakeConfig) -> AsyncIterator[SnowflakeDestination]:
         destination = destination_of(config)
