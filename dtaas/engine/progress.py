@@ -233,7 +233,7 @@ def _spent_by(recorded: TableProgress) -> Spending:
     return Spending(
         queries=recorded.queries,
         credits=recorded.credits,
-        copied_windows=recorded.copied_windows,
+        appended_windows=recorded.appended_windows,
         merged_windows=recorded.merged_windows,
     )
 
@@ -286,7 +286,7 @@ class ExecutionMeter:
                 state,
                 queries=spent.queries,
                 credits=spent.credits,
-                copied_windows=spent.copied_windows,
+                appended_windows=spent.appended_windows,
                 merged_windows=spent.merged_windows,
             )
         return state

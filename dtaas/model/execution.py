@@ -86,7 +86,7 @@ class TableProgress(Struct, frozen=True, kw_only=True):
         warning: what will go wrong if nobody does anything, in words.
         queries: statements run at the destination, where it bills its work.
         credits: what they cost there, estimated; None where that is not known.
-        copied_windows: windows of new rows that went straight into the table there.
+        appended_windows: windows of new rows that were added to the table there.
         merged_windows: windows of changes that were merged into it by key.
         reader: what reads the table, such as `native` or `odbc`; None before the first rows, and
             where the source has one way only.
@@ -122,7 +122,7 @@ class TableProgress(Struct, frozen=True, kw_only=True):
     deletes: int = 0
     queries: int = 0
     credits: float | None = None
-    copied_windows: int = 0
+    appended_windows: int = 0
     merged_windows: int = 0
     source_lag_s: float | None = None
     read_lag_s: float | None = None

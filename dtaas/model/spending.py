@@ -16,14 +16,14 @@ class Spending(Struct, frozen=True, kw_only=True):
         queries: statements that were run.
         billed_s: seconds a warehouse was awake because of them, as the product bills them.
         credits: what that comes to; None while the warehouse's size is not known.
-        copied_windows: windows of changes that went straight into the table, which costs least.
+        appended_windows: windows of new rows that were added to the table, which costs least.
         merged_windows: windows that were merged into it by key.
     """
 
     queries: int = 0
     billed_s: float = 0.0
     credits: float | None = None
-    copied_windows: int = 0
+    appended_windows: int = 0
     merged_windows: int = 0
 
     def plus(self, other: "Spending") -> "Spending":
@@ -33,7 +33,7 @@ class Spending(Struct, frozen=True, kw_only=True):
             queries=self.queries + other.queries,
             billed_s=self.billed_s + other.billed_s,
             credits=sum(prices) if prices else None,
-            copied_windows=self.copied_windows + other.copied_windows,
+            appended_windows=self.appended_windows + other.appended_windows,
             merged_windows=self.merged_windows + other.merged_windows,
         )
 

@@ -88,7 +88,7 @@ class Instruments:
         )
         self._windows = Counter(
             "dtaas_table_windows",
-            "Windows of changes that went into such a table, by COPY alone or by MERGE",
+            "Windows of changes that went into such a table, as new rows alone or by MERGE",
             ["task", "table", "way"],
             registry=registry,
         )
@@ -162,7 +162,7 @@ class Instruments:
             table.written_bytes,
             table.queries,
             table.credits or 0.0,
-            table.copied_windows,
+            table.appended_windows,
             table.merged_windows,
         )
         before = self._known.get((execution, table.table), (0,) * len(now))
@@ -181,7 +181,7 @@ class Instruments:
             (self._written, ()),
             (self._queries, ()),
             (self._credits, ()),
-            (self._windows, ("copy",)),
+            (self._windows, ("append",)),
             (self._windows, ("merge",)),
         )
         for (counter, way), amount in zip(counters, more, strict=True):

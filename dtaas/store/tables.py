@@ -218,7 +218,7 @@ table_executions = Table(
     Column("deletes", BigInteger, nullable=False, server_default="0"),
     Column("queries", BigInteger, nullable=False, server_default="0"),
     Column("credits", Double),
-    Column("copied_windows", BigInteger, nullable=False, server_default="0"),
+    Column("appended_windows", BigInteger, nullable=False, server_default="0"),
     Column("merged_windows", BigInteger, nullable=False, server_default="0"),
     Column("source_lag_s", Double),
     Column("read_lag_s", Double),

@@ -195,7 +195,7 @@ class ExecutionStoreContract:
             reader_reason="a type of its own",
             queries=7,
             credits=0.25,
-            copied_windows=1 << 33,
+            appended_windows=1 << 33,
             merged_windows=3,
             retries=1,
             error_code="timed_out",

@@ -1,9 +1,11 @@
-"""Windows that only bring new rows: COPY straight into the target, without staging and MERGE.
+"""Windows that only bring new rows: COPY straight into the target, without MERGE.
 
 An insert may come twice: a load had read it already, a repair has written it ahead, a stream that
 was set back brings it again. So it is the target that decides: every key of the window lies above
 the highest one it holds, marked rows included. Then MERGE would match nothing, and COPY leaves the
-same rows. Keys that need not rise (GUIDs), or whose order may be a collation's, are merged.
+same rows. Keys that need not rise (GUIDs), or whose order may be a collation's, are merged. Where
+values are cast on their way, as those of `datetime2(7)`, rows are staged and inserted: still without
+MERGE.
 
 Statements of a transaction bear a condition that holds within it alone (`leftovers.begun`); COPY
 can bear none. What a client that is gone had asked for may come after its transaction was ended,
@@ -28,7 +30,7 @@ _ORDERED: Final = ("NUMBER(", "DATE", "TIMESTAMP_NTZ(")
 
 
 def may_append(rows: pa.Table, columns: Sequence[TargetColumn], key: str, shape: Shape) -> bool:
-    """Return whether a window's folded changes can go by COPY where the target holds none of them.
+    """Return whether a window's folded changes may be added where the target holds none of them.
 
     Args:
         key: source name of the first key column.
@@ -36,11 +38,16 @@ def may_append(rows: pa.Table, columns: Sequence[TargetColumn], key: str, shape:
     first = next(c for c in columns if c.source == key)
     return (
         shape is not Shape.HISTORY
-        and all(c.stored.staged == c.stored.ddl for c in columns)
+        and is_direct([first])
         and first.stored.ddl.startswith(_ORDERED)
         and not kept_columns(rows)
         and not pc.any(deletes(rows)).as_py()
     )
+
+
+def is_direct(columns: Sequence[TargetColumn]) -> bool:
+    """Return whether values are staged as they are stored, so that COPY alone brings them."""
+    return all(c.stored.staged == c.stored.ddl for c in columns)
 
 
 async def holds_none(

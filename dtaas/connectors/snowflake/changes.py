@@ -1,4 +1,4 @@
-"""The stream of one table: a window is one transaction of MERGE, or COPY, and position."""
+"""The stream of one table: a window is one transaction of MERGE, or of new rows, and position."""
 
 import uuid
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from dtaas.connectors.snowflake.appending import (
     COMMIT_EACH,
     COMMIT_NOTHING,
     holds_none,
+    is_direct,
     may_append,
 )
 from dtaas.connectors.snowflake.encode import bounds_of, encoded_changes, encoded_rows
@@ -52,7 +53,7 @@ class SnowflakeStream:
         self._writer = uuid.uuid4().hex
         self._epoch = 0
         self._windows = 0
-        self._copies: bool | None = None  # whether the window under way goes by COPY alone
+        self._appends: bool | None = None  # whether the window under way goes without MERGE
         self._tag = tag_of(stream.owner, stream.tracked.table)
         self._what = f"Merging into {stream.target}"
 
@@ -118,7 +119,7 @@ class SnowflakeStream:
             rows = await self.blocking(
                 partial(versions, rows, self.stream.tracked.schema.key, otherwise=otherwise)
             )
-        self._copies = None
+        self._appends = None
         try:
             async with self._pool.session(self._tag) as session:
                 already = await self._apply(session, rows, window)
@@ -132,8 +133,8 @@ class SnowflakeStream:
         return already
 
     def _count(self) -> None:
-        if self._copies is not None:
-            self._pool.meter.applied(self._tag, copied=self._copies)
+        if self._appends is not None:
+            self._pool.meter.applied(self._tag, appended=self._appends)
 
     async def place(self, position: bytes) -> None:
         """Make the stream stand at `position`, in one transaction."""
@@ -154,8 +155,11 @@ class SnowflakeStream:
         if rows is None:
             await self._move(session, window, rows=0, within=await self._begun(session))
         else:
-            self._copies = await self._is_new(session, rows)
-            await (self._append if self._copies else self._stage_and_merge)(session, rows, window)
+            self._appends = await self._is_new(session, rows)
+            if self._appends and is_direct(self._places.columns(self.stream.tracked.schema)):
+                await self._copy(session, rows, window)
+            else:
+                await self._stage_and_bring(session, rows, window)
         self._windows += 1
         if self._windows % _FORGET_EVERY == 0:
             await self._forget_before(session, window.to.hex(), below=self._epoch + 1)
@@ -177,11 +181,11 @@ class SnowflakeStream:
         column = next(c for c in columns if c.source == key)
         return await holds_none(session, self._what, places.table(stream.target), rows, column)
 
-    async def _append(self, session: Session, rows: pa.Table, window: ChangeWindow) -> None:
+    async def _copy(self, session: Session, rows: pa.Table, window: ChangeWindow) -> None:
         """Copy a window straight into the target."""
         places, target = self._places, self.stream.target
         columns = places.columns(self.stream.tracked.schema)
-        own = {DELETED: False} if places.soft else {}
+        own = dict.fromkeys(self._own, False)
         data = await self.blocking.droppable(encoded_rows, rows, columns, own)
         file = await self._uploaded(session, data, window)
         await session.run(self._what, COMMIT_NOTHING)
@@ -211,13 +215,26 @@ class SnowflakeStream:
         self._require(standing)
         raise self._taken_over()
 
-    async def _stage_and_merge(
+    async def _stage_and_bring(
         self, session: Session, rows: pa.Table, window: ChangeWindow
     ) -> None:
+        """Copy a window into a table of the session, and from there insert or merge it."""
         staged = await self._stage(session, rows, window)
         within = await self._begun(session)
-        await self._merge(session, rows, staged, within)
+        if self._appends:
+            table = self._places.table(self.stream.target)
+            columns = self._places.columns(self.stream.tracked.schema)
+            own = dict.fromkeys(self._own, "FALSE")
+            sql = statements.insert_cast(table, staged, columns, own, within)
+            await session.run(self._what, sql)
+        else:
+            await self._merge(session, rows, staged, within)
         await self._move(session, window, rows=rows.num_rows, within=within)
+
+    @property
+    def _own(self) -> tuple[str, ...]:
+        """Return our own columns of a row that is new."""
+        return (DELETED,) if self._places.soft else ()
 
     async def _stage(self, session: Session, rows: pa.Table, window: ChangeWindow) -> str:
         """Upload a window and copy it into a table of this session."""

@@ -86,7 +86,7 @@ class Warehouse:
 class _Spent(Struct):
     queries: int = 0
     billed_s: float = 0.0
-    copied_windows: int = 0
+    appended_windows: int = 0
     merged_windows: int = 0
 
 
@@ -108,11 +108,11 @@ class SpendingMeter:
         if needs_warehouse(sql):
             spent.billed_s += self.warehouse.charge(began, now())
 
-    def applied(self, tag: str, *, copied: bool) -> None:
-        """Count a window of changes that has gone into its table, by COPY or by MERGE."""
+    def applied(self, tag: str, *, appended: bool) -> None:
+        """Count a window of changes that has gone into its table, as new rows or by MERGE."""
         spent = self._spent.setdefault(tag, _Spent())
-        if copied:
-            spent.copied_windows += 1
+        if appended:
+            spent.appended_windows += 1
         else:
             spent.merged_windows += 1
 
@@ -124,7 +124,7 @@ class SpendingMeter:
             queries=found.queries,
             billed_s=found.billed_s,
             credits=None if rate is None else rate * found.billed_s / _HOUR_S,
-            copied_windows=found.copied_windows,
+            appended_windows=found.appended_windows,
             merged_windows=found.merged_windows,
         )
 

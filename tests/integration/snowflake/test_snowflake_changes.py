@@ -12,7 +12,12 @@ from msgspec.structs import replace
 import dtaas.connectors.snowflake.changes as changes_module
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
-from dtaas.model.errors import DestinationConflictError, OwnershipLostError, TimedOutError
+from dtaas.model.errors import (
+    DestinationConflictError,
+    DestinationUnavailableError,
+    OwnershipLostError,
+    TimedOutError,
+)
 from dtaas.model.schema import Column
 from dtaas.model.types import ColumnType, Date, Decimal, Integer, Timestamp
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
@@ -157,8 +162,11 @@ def new_rows(*ids: int) -> list[Change]:
 async def ways(snowflake: SnowflakeEmulator, since: int) -> list[str]:
     """Return how windows got into the target, in their order."""
     said = [one.sql for one in (await snowflake.log())[since:]]
-    copies = re.compile(r"(COPY) INTO (?!.*__DTAAS_CHANGES)|(MERGE) INTO .*__DTAAS_OP")
-    return [found[1] or found[2] for sql in said if (found := copies.match(sql))]
+    brings = re.compile(
+        "(?P<copy>COPY) INTO (?!.*__DTAAS_CHANGES)|(?P<insert>INSERT) INTO .*__DTAAS_CHANGES"
+        "|(?P<merge>MERGE) INTO .*__DTAAS_OP"
+    )
+    return [found[found.lastgroup or ""] for sql in said if (found := brings.match(sql))]
 
 
 @pytest.mark.parametrize("deletes", list(SnowflakeDeletes))
@@ -178,7 +186,7 @@ async def test_only_rows_behind_all_others_are_copied_without_a_merge(
         await apply(destination, stream, window(number - 1, number), changes)
         assert await ways(snowflake, since) == [way], changes
         spent = destination.spent(stream.tracked.table)
-        assert spent.copied_windows - before.copied_windows == (way == "COPY")
+        assert spent.appended_windows - before.appended_windows == (way != "MERGE")
         assert spent.merged_windows - before.merged_windows == (way == "MERGE")
         for op, _, values, _ in changes:
             (expected.discard if op == "D" else expected.add)(values[0])
@@ -205,6 +213,35 @@ async def test_only_rows_behind_all_others_are_copied_without_a_merge(
     await destination.aclose()
 
 
+@pytest.mark.parametrize("deletes", list(SnowflakeDeletes))
+async def test_new_rows_with_values_that_are_cast_are_inserted_without_a_merge(
+    snowflake: SnowflakeEmulator, config: SnowflakeConfig, run: Run, deletes: SnowflakeDeletes
+) -> None:
+    destination = destination_of(replace(config, deletes=deletes))
+    at = Column(name="at", type=Timestamp(7), nullable=True)
+    schema = replace(SCHEMA, columns=(SCHEMA.columns[0], at))
+    stream = stream_of(destination, schema)
+    await destination.claim(stream.target, stream.owner)
+    await destination.open_stream(stream)
+    value = "2026-01-02 03:04:05.1234560"  # the emulator keeps six of the seven digits
+    since = len(await snowflake.log())
+    await apply(destination, stream, window(0, 1), [("I", 1, (5, value), None)])
+    await snowflake.inject(Fault(match="^INSERT.*__DTAAS_CHANGES", when="after", kind="expire"))
+    with pytest.raises(DestinationUnavailableError):
+        await apply(destination, stream, window(1, 2), [("I", 2, (6, None), None)])
+    assert destination.spent(stream.tracked.table).appended_windows == 1
+    await apply(destination, stream, window(1, 2), [("I", 2, (6, None), None)])
+    await apply(destination, stream, window(2, 3), [("I", 3, (6, value), None)])
+    assert await ways(snowflake, since) == ["INSERT", "INSERT", "INSERT", "MERGE"]
+    spent = destination.spent(stream.tracked.table)
+    assert (spent.appended_windows, spent.merged_windows) == (2, 1)
+    assert await rows_at(destination, schema) == [(5, value), (6, value)]
+    if deletes is SnowflakeDeletes.SOFT:
+        table = destination._places.table(stream.target)
+        assert await run(f'SELECT DISTINCT "_DTAAS_DELETED" FROM {table}') == [(False,)]
+    await destination.aclose()
+
+
 async def test_a_window_counts_once_however_its_commit_is_answered(
     snowflake: SnowflakeEmulator, config: SnowflakeConfig
 ) -> None:
@@ -214,7 +251,7 @@ async def test_a_window_counts_once_however_its_commit_is_answered(
 
     def counted() -> tuple[int, int]:
         spent = destination.spent(stream.tracked.table)
-        return spent.copied_windows, spent.merged_windows
+        return spent.appended_windows, spent.merged_windows
 
     await snowflake.inject(Fault(match="^COMMIT", kind="error", code=604, message="injected"))
     with pytest.raises(TimedOutError, match="injected"):

@@ -68,7 +68,7 @@ async def test_a_task_pays_for_what_changes_and_says_what(
         task = await works.store.engine.task(task_id)
         installation = await works.store.engine.installation()
         owner = Owner(installation=installation, task_id=task_id, task_name=task.spec.name)
-        ways = {t: (p.copied_windows, p.merged_windows) for t, p in tables.items()}
+        ways = {t: (p.appended_windows, p.merged_windows) for t, p in tables.items()}
         assert ways == {ORDERS: (1, 0), LINES: (0, 0)}
         for table, progress in tables.items():
             tag = f"{tag_of(owner, table)}/execution 1"  # the first of this store

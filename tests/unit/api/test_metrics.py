@@ -68,14 +68,14 @@ async def test_what_a_table_costs_is_counted(http: httpx.AsyncClient, work: AtWo
             TablePhase.STREAMING,
             queries=queries,
             credits=queries / 100,
-            copied_windows=copied,
+            appended_windows=copied,
             merged_windows=merged,
         )
         instruments.progress(progress(task, ExecutionId(1), state))
     samples, of = await scrape(http), {"task": task, "table": ORDERS}
     assert value(samples, "dtaas_table_queries_total", **of) == 35
     assert value(samples, "dtaas_table_credits_total", **of) == pytest.approx(0.35)
-    assert value(samples, "dtaas_table_windows_total", **of, way="copy") == 6
+    assert value(samples, "dtaas_table_windows_total", **of, way="append") == 6
     assert value(samples, "dtaas_table_windows_total", **of, way="merge") == 1
 
 

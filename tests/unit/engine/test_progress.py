@@ -131,7 +131,7 @@ def test_percent_is_hundred_only_at_the_end():
 
 
 def test_what_earlier_lives_of_an_execution_spent_stays_spent():
-    spent = Spending(queries=3, credits=0.5, copied_windows=1, merged_windows=2)
+    spent = Spending(queries=3, credits=0.5, appended_windows=1, merged_windows=2)
     other, new = TableRef("dbo", "lines"), TableRef("dbo", "new")
     recorded = [
         TableProgress(
@@ -139,7 +139,7 @@ def test_what_earlier_lives_of_an_execution_spent_stays_spent():
             phase=TablePhase.STREAMING,
             queries=40,
             credits=1.5,
-            copied_windows=10,
+            appended_windows=10,
             merged_windows=20,
         ),
         TableProgress(table=other, phase=TablePhase.LOADING, queries=4),
@@ -158,6 +158,6 @@ def test_what_earlier_lives_of_an_execution_spent_stays_spent():
         found = {t.table: t for t in meters.snapshot(ExecutionStatus.RUNNING).tables}
         one = found[TABLE]
         assert (one.queries, one.credits) == (43, 2.0)
-        assert (one.copied_windows, one.merged_windows) == (11, 22)
+        assert (one.appended_windows, one.merged_windows) == (11, 22)
         assert (found[other].queries, found[other].credits) == (4, None)
         assert found[new].queries == 0

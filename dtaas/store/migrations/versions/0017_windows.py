@@ -9,7 +9,7 @@ down_revision = "0016"
 
 def upgrade() -> None:
     """Add the columns."""
-    for name in ("copied_windows", "merged_windows"):
+    for name in ("appended_windows", "merged_windows"):
         op.add_column(
             "table_executions",
             sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"),

@@ -6,8 +6,8 @@ import pytest
 from msgspec import convert
 from pyarrow import Table
 
-from dtaas.connectors.snowflake.appending import may_append
-from dtaas.connectors.snowflake.layout import Places, Shape
+from dtaas.connectors.snowflake.appending import is_direct, may_append
+from dtaas.connectors.snowflake.layout import Places, Shape, TargetColumn
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.model.schema import Column, TableRef, TableSchema
 from dtaas.model.types import (
@@ -36,19 +36,27 @@ def may(
     value: ColumnType | None = None,
     shape: Shape = Shape.PLAIN,
 ) -> bool:
-    schema = TableSchema(
-        table=TableRef("dbo", "t"),
-        columns=(
-            Column(name="id", type=key or Integer(64), nullable=False),
-            Column(name="v", type=value or String(10), nullable=True),
-        ),
-        key=("id",),
-    )
+    schema = schema_of(key or Integer(64), value or String(10))
     rows = Table.from_batches([batch_of(schema, changes)])
     return may_append(rows, PLACES.columns(schema), "id", shape)
 
 
-NEW: list[Change] = [("I", 1, (1, "x"), None), ("I", 2, (2, None), None)]
+def schema_of(key: ColumnType, value: ColumnType) -> TableSchema:
+    return TableSchema(
+        table=TableRef("dbo", "t"),
+        columns=(
+            Column(name="id", type=key, nullable=False),
+            Column(name="v", type=value, nullable=True),
+        ),
+        key=("id",),
+    )
+
+
+def columns_of(key: ColumnType, value: ColumnType) -> list[TargetColumn]:
+    return PLACES.columns(schema_of(key, value))
+
+
+NEW: list[Change] = [("I", 1, (1, None), None), ("I", 2, (2, None), None)]
 
 
 @pytest.mark.parametrize("shape", [Shape.PLAIN, Shape.SOFT])
@@ -88,6 +96,12 @@ def test_only_keys_that_both_order_alike_may(key: ColumnType, *, rises: bool) ->
     assert may([], key=key) == rises
 
 
-def test_values_that_are_staged_in_another_form_may_not() -> None:
-    assert not may(NEW, value=TimestampTz(7))
-    assert not may(NEW, value=Timestamp(7))
+@pytest.mark.parametrize("kind", [TimestampTz(7), TimestampTz(0), Timestamp(7)])
+def test_values_that_are_staged_in_another_form_may_and_are_inserted(kind: ColumnType) -> None:
+    assert may(NEW, value=kind)
+    assert not is_direct(columns_of(Integer(64), kind))
+
+
+def test_values_that_are_staged_as_they_are_stored_are_copied() -> None:
+    assert is_direct(columns_of(Integer(64), Timestamp(6)))
+    assert is_direct(columns_of(Integer(64), Decimal(38, 38)))

@@ -37,11 +37,11 @@ def test_a_statement_while_it_is_awake_pays_for_what_it_adds() -> None:
 
 def test_windows_are_counted_by_their_way_into_the_table() -> None:
     meter = SpendingMeter(Warehouse())
-    for copied in (True, False, True):
-        meter.applied("a", copied=copied)
-    meter.applied("b", copied=False)
-    assert (meter.spent("a").copied_windows, meter.spent("a").merged_windows) == (2, 1)
-    assert (meter.spent("b").copied_windows, meter.spent("b").merged_windows) == (0, 1)
+    for appended in (True, False, True):
+        meter.applied("a", appended=appended)
+    meter.applied("b", appended=False)
+    assert (meter.spent("a").appended_windows, meter.spent("a").merged_windows) == (2, 1)
+    assert (meter.spent("b").appended_windows, meter.spent("b").merged_windows) == (0, 1)
 
 
 def test_statements_side_by_side_pay_once_for_the_time_they_share() -> None:
@@ -85,7 +85,7 @@ def test_a_meter_counts_by_tag_and_knows_no_price_of_an_unknown_size() -> None:
     assert spent.credits == pytest.approx(60 / 3600, rel=0.01)
     assert (meter.spent("b").queries, meter.spent("b").credits) == (1, 0.0)
     assert meter.spent("c").queries == 0
-    assert (meter.spent("c").copied_windows, meter.spent("c").merged_windows) == (0, 0)
+    assert (meter.spent("c").appended_windows, meter.spent("c").merged_windows) == (0, 0)
     assert SpendingMeter(Warehouse()).spent("a").credits is None
 
 
