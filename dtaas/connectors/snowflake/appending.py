@@ -4,8 +4,8 @@ An insert may come twice: a load had read it already, a repair has written it ah
 was set back brings it again. So it is the target that decides: every key of the window lies above
 the highest one it holds, marked rows included. Then MERGE would match nothing, and COPY leaves the
 same rows. Keys that need not rise (GUIDs), or whose order may be a collation's, are merged. Where
-values are cast on their way, as those of `datetime2(7)`, rows are staged and inserted: still without
-MERGE.
+values are cast on their way, as those of `datetime2(7)`, rows are staged and inserted, without
+MERGE too.
 
 Statements of a transaction bear a condition that holds within it alone (`leftovers.begun`); COPY
 can bear none. What a client that is gone had asked for may come after its transaction was ended,
