@@ -29,6 +29,7 @@ from dtaas.connectors.snowflake.sessions import Session, SessionPool
 from dtaas.model.changes import ChangeWindow, TableStream
 from dtaas.model.errors import (
     DestinationConflictError,
+    DestinationUnavailableError,
     DtaasError,
     FatalError,
     OwnershipLostError,
@@ -84,7 +85,8 @@ class SnowflakeStream:
                 fence = self._position(stream.base.hex(), rows=0, epoch=epoch)
                 await session.run(self._what, fence)
                 self._epoch = epoch  # not before: after an error it is done again
-        await end_leftovers(self._pool, self._tag, self._what, places.table(stream.target))
+        table = places.table(stream.target)
+        await end_leftovers(self._pool, self._tag, self._what, table, self._still_ours)
         async with self._pool.session(self._tag) as session:
             await self._remove_staged(session)
             shape = places.shape(stream.options)
@@ -96,6 +98,10 @@ class SnowflakeStream:
                 return None
             await self._forget_before(session, held, below=self._epoch)
         return bytes.fromhex(held)
+
+    async def _still_ours(self) -> None:
+        async with self._pool.session(self._tag) as session:
+            self._require(await self._standing(session))
 
     async def _remove_staged(self, session: Session) -> None:
         """Remove the files of earlier lives; those that a later one stages meanwhile stay."""
@@ -213,7 +219,10 @@ class SnowflakeStream:
             return
         await session.run(self._what, "ROLLBACK")
         self._require(standing)
-        raise self._taken_over()
+        raise DestinationUnavailableError(
+            f"The transaction on {self.stream.target} was ended before its COMMIT.",
+            hint="The window is tried again.",
+        )
 
     async def _stage_and_bring(
         self, session: Session, rows: pa.Table, window: ChangeWindow

@@ -32,6 +32,7 @@ from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import SnowflakeConfig
 from dtaas.model.errors import (
     DestinationInUseError,
+    DestinationUnavailableError,
     OwnershipLostError,
     TableNotFoundError,
     ValidationFailedError,
@@ -97,7 +98,14 @@ class SnowflakeDestination:
         if holders == [recorded]:
             return
         if any(h[:2] == recorded[:2] and h[3] <= owner.epoch for h in holders):  # an earlier life
-            await end_leftovers(self._pool, _TAG, what, self._places.table(target))
+
+            async def unclaimed() -> None:
+                if await self._pool.run(_TAG, what, asked) != found:
+                    raise DestinationUnavailableError(
+                        f"{target} is being taken over by somebody else.", hint="It is tried again."
+                    )
+
+            await end_leftovers(self._pool, _TAG, what, self._places.table(target), unclaimed)
         statement = statements.claim(self._places, target, owner, take_over=take_over)
         await self._pool.run(_TAG, what, statement)
         found = await self._pool.run(_TAG, what, asked)
@@ -180,10 +188,14 @@ class SnowflakeDestination:
         """Publish, again where another table's load held our records for too long."""
         loader, tag = Loader(self._places, load), tag_of(load.owner, load.schema.table)
         self._tags[load.schema.table] = tag
-        async with self._pool.session(tag) as session:
-            await require_owner(session, self._places, load.target, load.owner)
+
+        async def owned() -> None:
+            async with self._pool.session(tag) as session:
+                await require_owner(session, self._places, load.target, load.owner)
+
+        await owned()
         target = self._places.table(load.target)
-        await end_leftovers(self._pool, tag, f"Loading {load.target}", target)
+        await end_leftovers(self._pool, tag, f"Loading {load.target}", target, owned)
         tries = 0
         while True:
             try:
@@ -192,8 +204,7 @@ class SnowflakeDestination:
                     await loader.tidy(session)
                     return already
             except TableNotFoundError:  # whoever took the target over may have dropped ours
-                async with self._pool.session(tag) as session:
-                    await require_owner(session, self._places, load.target, load.owner)
+                await owned()
                 raise
             except TableLockedError:
                 tries += 1

@@ -6,6 +6,7 @@ which it can tell by their names; then only what was committed counts.
 
 import hashlib
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -42,14 +43,22 @@ async def begun(session: Session, what: str, target: str) -> str:
     return f"TO_VARCHAR(CURRENT_TRANSACTION()) = {text(str(number))}"
 
 
-async def end_leftovers(pool: SessionPool, tag: str, what: str, target: str) -> None:
-    """End the open transactions on a target. Only who is taking it over may call this."""
+async def end_leftovers(
+    pool: SessionPool, tag: str, what: str, target: str, still: Callable[[], Awaitable[None]]
+) -> None:
+    """End the open transactions on a target. Only who is taking it over may call this.
+
+    Args:
+        still: raises when somebody else has taken the target over meanwhile. It is called once what
+            there is to end is known: that is older than whoever may come from then on.
+    """
     stem = _stem(target)
     async with pool.session(tag) as session:
-        found = await session.run_named(what, "SHOW TRANSACTIONS")
+        shown = await session.run_named(what, "SHOW TRANSACTIONS")
+    found = [row for row in shown if str(row["name"]).upper().startswith(stem)]
+    if found:
+        await still()
     for row in found:
-        if not str(row["name"]).upper().startswith(stem):
-            continue
         sql = f"SELECT SYSTEM$ABORT_TRANSACTION({text(str(row['id']))})"
         try:
             await pool.run(tag, what, sql)

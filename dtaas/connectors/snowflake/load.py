@@ -14,7 +14,12 @@ from dtaas.connectors.snowflake.layout import DELETED, Places, Shape, key_of
 from dtaas.connectors.snowflake.leftovers import begun
 from dtaas.connectors.snowflake.names import quoted, text
 from dtaas.connectors.snowflake.sessions import Session, SessionPool
-from dtaas.model.errors import DestinationConflictError, OwnershipLostError, TableNotFoundError
+from dtaas.model.errors import (
+    DestinationConflictError,
+    DestinationUnavailableError,
+    OwnershipLostError,
+    TableNotFoundError,
+)
 from dtaas.model.ids import LoadId
 from dtaas.model.load import (
     Chunk,
@@ -178,7 +183,11 @@ class Loader:
         await session.run(self._what, self._record(rows, within))
         await session.run(self._what, "COMMIT")
         if not await self.is_recorded(session):
-            raise OwnershipLostError(f"{load.target} was taken over while it was loaded.")
+            await require_owner(session, self._places, load.target, load.owner)
+            raise DestinationUnavailableError(
+                f"The transaction on {load.target} was ended before its COMMIT.",
+                hint="The load is tried again.",
+            )
         return False
 
     async def _fill(self, session: Session, fresh: str, files: list[DataFile], rows: int) -> None:

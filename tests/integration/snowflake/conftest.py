@@ -1,6 +1,7 @@
 """A Snowflake destination in a database schema of the test's own."""
 
 import os
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
@@ -101,15 +102,24 @@ def run(config: SnowflakeConfig) -> Run:
 
 
 def before_statement(
-    monkeypatch: pytest.MonkeyPatch, beginning: str, do: Callable[[], Awaitable[None]]
+    monkeypatch: pytest.MonkeyPatch, pattern: str, do: Callable[[], Awaitable[None]]
 ) -> None:
     """Do something when any of our sessions is about to run such a statement for the first time."""
     answered, done = Session._answer, list[str]()
 
     async def answer(self: Session, what: str, sql: str) -> tuple[list[str], list[Row]]:
-        if not done and sql.startswith(beginning):
+        if not done and re.match(pattern, sql):
             done.append(sql)
             await do()
         return await answered(self, what, sql)
 
     monkeypatch.setattr(Session, "_answer", answer)
+
+
+async def transactions(config: SnowflakeConfig) -> list[str]:
+    """Return the ids of open transactions."""
+    pool = SessionPool(config)
+    async with pool.session("dtaas/test") as session:
+        shown = await session.run_named("Looking", "SHOW TRANSACTIONS")
+    await pool.aclose()
+    return [str(row["id"]) for row in shown]

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 import dtaas.connectors.snowflake.changes as changes_module
 from dtaas.connectors.snowflake.destination import SnowflakeDestination
+from dtaas.connectors.snowflake.leftovers import begin
+from dtaas.connectors.snowflake.sessions import SessionPool
 from dtaas.model.connectors import SnowflakeConfig, SnowflakeDeletes
 from dtaas.model.errors import (
     DestinationConflictError,
@@ -33,7 +35,7 @@ from tests.contract.merging_destination import (
     stream_of,
     window,
 )
-from tests.integration.snowflake.conftest import Run, before_statement, destination_of
+from tests.integration.snowflake.conftest import Run, before_statement, destination_of, transactions
 
 
 class TestSnowflakeChanges(MergingDestinationContract):
@@ -240,6 +242,50 @@ async def test_new_rows_with_values_that_are_cast_are_inserted_without_a_merge(
         table = destination._places.table(stream.target)
         assert await run(f'SELECT DISTINCT "_DTAAS_DELETED" FROM {table}') == [(False,)]
     await destination.aclose()
+
+
+@pytest.mark.parametrize("way", ["COPY", "MERGE"])
+async def test_a_window_whose_transaction_somebody_ends_is_tried_again(
+    config: SnowflakeConfig, run: Run, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    destination = destination_of(config)
+    stream = await loaded(destination, range(1))
+    await destination.open_stream(stream)
+    changes = new_rows(5) if way == "COPY" else new_rows(5, 0)
+
+    async def ends() -> None:
+        (open_one,) = await transactions(config)
+        await run(f"SELECT SYSTEM$ABORT_TRANSACTION('{open_one}')")
+
+    before_statement(monkeypatch, "INSERT INTO", ends)
+    with pytest.raises(DestinationUnavailableError, match="ended before its COMMIT"):
+        await apply(destination, stream, window(0, 1), changes)
+    assert [row[0] for row in await rows_at(destination)] == [0]
+    await apply(destination, stream, window(0, 1), changes)
+    assert [row[0] for row in await rows_at(destination)] == [0, 5]
+    await destination.aclose()
+
+
+async def test_a_take_over_that_lost_ends_no_transaction_of_who_won(
+    config: SnowflakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives = [destination_of(config), destination_of(config)]
+    stream = await loaded(lives[0], range(1))
+    pool = SessionPool(config)
+    async with pool.session("dtaas/test") as session:
+
+        async def comes() -> None:
+            await lives[1].open_stream(stream)
+            await session.run("Writing", begin(lives[1]._places.table(stream.target)))
+
+        before_statement(monkeypatch, "SHOW TRANSACTIONS", comes)
+        with pytest.raises(DestinationConflictError, match="another life"):
+            await lives[0].open_stream(stream)
+        assert len(await transactions(config)) == 1
+        await session.run("Writing", "ROLLBACK")
+    await pool.aclose()
+    for destination in lives:
+        await destination.aclose()
 
 
 async def test_a_window_counts_once_however_its_commit_is_answered(

@@ -13,7 +13,12 @@ from dtaas.connectors.snowflake.destination import SnowflakeDestination
 from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
-from dtaas.model.errors import DtaasError, OwnershipLostError, TimedOutError
+from dtaas.model.errors import (
+    DestinationUnavailableError,
+    DtaasError,
+    OwnershipLostError,
+    TimedOutError,
+)
 from dtaas.model.fingerprint import TableFingerprint
 from dtaas.model.ids import TaskId
 from dtaas.model.load import ChunkReceipt, TableLoad, WriteMode
@@ -29,7 +34,7 @@ from tests.contract.destination import (
     write_chunk,
 )
 from tests.contract.merging_destination import apply, loaded, rows_at, window
-from tests.integration.snowflake.conftest import Run, before_statement, destination_of
+from tests.integration.snowflake.conftest import Run, before_statement, destination_of, transactions
 
 CHANGES: list[Change] = [
     ("I", 1, (5, "five", "b", None), None),
@@ -366,3 +371,30 @@ async def test_a_take_over_that_lost_drops_no_table_of_who_won(
     assert not (await lives[2].commit(new, receipts)).already_committed
     assert await unseen() == []
     assert await fingerprint_of(lives[2], load.target, schema) == expected(schema, rows)
+
+
+@pytest.mark.parametrize("mode", [WriteMode.APPEND, WriteMode.TRUNCATE_INSERT])
+async def test_a_load_whose_transaction_somebody_ends_is_tried_again(
+    config: SnowflakeConfig,
+    lives: list[SnowflakeDestination],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: WriteMode,
+) -> None:
+    schema = schema_of()
+    rows = rows_of(schema, 0, 50)
+    lives.append(destination_of(config))
+    load = load_of(lives[0], schema, mode=mode)
+    await lives[0].claim(load.target, load.owner)
+    await lives[0].begin(load)
+    receipt = await write_chunk(lives[0], load, 0, rows)
+
+    async def ends() -> None:
+        (open_one,) = await transactions(config)
+        await run(f"SELECT SYSTEM$ABORT_TRANSACTION('{open_one}')")
+
+    before_statement(monkeypatch, 'INSERT INTO .*"LOADS"', ends)
+    with pytest.raises(DestinationUnavailableError, match="ended before its COMMIT"):
+        await lives[0].commit(load, [receipt])
+    assert not (await lives[0].commit(load, [receipt])).already_committed
+    assert await fingerprint_of(lives[0], load.target, schema) == expected(schema, rows)

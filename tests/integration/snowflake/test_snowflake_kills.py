@@ -13,12 +13,14 @@ from time import monotonic
 
 import pytest
 from anyio import fail_after, sleep
+from anyio.lowlevel import checkpoint
 
 from dtaas.connectors.snowflake.leftovers import begin, end_leftovers
 from dtaas.connectors.snowflake.sessions import SessionPool
 from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.changes import TableStream
 from dtaas.model.connectors import SnowflakeConfig
+from dtaas.model.errors import OwnershipLostError
 from dtaas.sandbox.snowflake.emulator import SnowflakeEmulator
 from dtaas.sandbox.snowflake.faults import Fault
 from tests.contract.change_rows import Change, place
@@ -173,8 +175,19 @@ async def test_transactions_on_other_targets_go_on(config: SnowflakeConfig) -> N
     async with first.session(tag) as dead, second.session(tag) as other:
         await dead.run(what, begin('"A"'))
         await other.run(what, begin('"B"'))
-        await end_leftovers(third, tag, what, '"A"')
-        left = [row["name"] for row in await other.run_named(what, "SHOW TRANSACTIONS")]
+
+        async def taken() -> None:
+            raise OwnershipLostError("somebody else has it")
+
+        async def shown() -> list[str]:
+            return [row["name"] for row in await other.run_named(what, "SHOW TRANSACTIONS")]
+
+        with pytest.raises(OwnershipLostError):
+            await end_leftovers(third, tag, what, '"A"', taken)
+        assert len(await shown()) == 2
+        await end_leftovers(third, tag, what, '"A"', checkpoint)
+        await end_leftovers(third, tag, what, '"A"', taken)  # nothing is left to be asked about
+        left = await shown()
         await other.run(what, "ROLLBACK")
     assert len(left) == 1
     assert begin('"B"').startswith(f"BEGIN NAME {left[0][:20]}")
