@@ -228,8 +228,8 @@ async def test_new_rows_with_values_that_are_cast_are_inserted_without_a_merge(
     value = "2026-01-02 03:04:05.1234560"  # the emulator keeps six of the seven digits
     since = len(await snowflake.log())
     await apply(destination, stream, window(0, 1), [("I", 1, (5, value), None)])
-    await snowflake.inject(Fault(match="^INSERT.*__DTAAS_CHANGES", when="after", kind="expire"))
-    with pytest.raises(DestinationUnavailableError):
+    await snowflake.inject(Fault(match="^COMMIT", kind="error", code=604, message="injected"))
+    with pytest.raises(TimedOutError, match="injected"):
         await apply(destination, stream, window(1, 2), [("I", 2, (6, None), None)])
     assert destination.spent(stream.tracked.table).appended_windows == 1
     await apply(destination, stream, window(1, 2), [("I", 2, (6, None), None)])
