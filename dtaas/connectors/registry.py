@@ -60,20 +60,25 @@ def _sqlserver(config: SqlServerConfig) -> Source:
     return SqlServerSource(config)
 
 
-def _sqlserver_changes(config: SqlServerConfig, capture: Capture) -> ChangeSource:
+def _sqlserver_changes(
+    config: SqlServerConfig, capture: Capture, beside: Source | None
+) -> ChangeSource:
     from dtaas.connectors.sqlserver.capture.source import SqlServerChangeSource  # noqa: PLC0415
+    from dtaas.connectors.sqlserver.source import SqlServerSource  # noqa: PLC0415
     from dtaas.connectors.sqlserver.tracking.auto import FirstThatTracks  # noqa: PLC0415
     from dtaas.connectors.sqlserver.tracking.source import (  # noqa: PLC0415
         SqlServerTrackingSource,
     )
 
+    rows = beside if isinstance(beside, SqlServerSource) else None
     match capture:
         case Capture.CDC:
-            return SqlServerChangeSource(config)
+            return SqlServerChangeSource(config, beside=rows)
         case Capture.CHANGE_TRACKING:
             return SqlServerTrackingSource(config)
         case Capture.AUTO:
-            return FirstThatTracks(SqlServerChangeSource(config), SqlServerTrackingSource(config))
+            first = SqlServerChangeSource(config, beside=rows)
+            return FirstThatTracks(first, SqlServerTrackingSource(config))
         case _:
             assert_never(capture)
 
@@ -90,7 +95,9 @@ def _memory_source(config: MemorySourceConfig) -> Source:
     return MemorySource(config)
 
 
-def _memory_changes(config: MemorySourceConfig, _capture: Capture) -> ChangeSource:
+def _memory_changes(
+    config: MemorySourceConfig, _capture: Capture, _beside: Source | None
+) -> ChangeSource:
     from dtaas.connectors.memory.change_source import MemoryChangeSource  # noqa: PLC0415
 
     return MemoryChangeSource(config)
@@ -148,7 +155,7 @@ def warm_up() -> None:
 class _SourceRow(Struct, frozen=True):
     type: ConnectorType
     build: Callable[[ConnectionConfig], Source]
-    changes: Callable[[ConnectionConfig, Capture], ChangeSource] | None
+    changes: Callable[[ConnectionConfig, Capture, Source | None], ChangeSource] | None
     watermarks: Callable[[ConnectionConfig], WatermarkSource] | None
 
 
@@ -163,7 +170,7 @@ def _source_row(
     config: type[C],
     build: Callable[[C], Source],
     *,
-    changes: Callable[[C, Capture], ChangeSource] | None = None,
+    changes: Callable[[C, Capture, Source | None], ChangeSource] | None = None,
     watermarks: Callable[[C], WatermarkSource] | None = None,
 ) -> _SourceRow:
     row = ConnectorType(
@@ -178,7 +185,7 @@ def _source_row(
     return _SourceRow(
         row,
         cast("Callable[[ConnectionConfig], Source]", build),
-        cast("Callable[[ConnectionConfig, Capture], ChangeSource] | None", changes),
+        cast("Callable[[ConnectionConfig, Capture, Source | None], ChangeSource] | None", changes),
         cast("Callable[[ConnectionConfig], WatermarkSource] | None", watermarks),
     )
 
@@ -300,7 +307,13 @@ class Registry:
         self.type_of(ConnectorRole.SOURCE, connector.kind)
         return self._sources[connector.kind].build(connector.config)
 
-    def change_source(self, connector: Connector, capture: Capture = Capture.CDC) -> ChangeSource:
+    def change_source(
+        self,
+        connector: Connector,
+        capture: Capture = Capture.CDC,
+        *,
+        beside: Source | None = None,
+    ) -> ChangeSource:
         """Build the part of a source that reads changes, or refuse where it has none."""
         _require_resolved(connector)
         self.type_of(ConnectorRole.SOURCE, connector.kind)
@@ -311,7 +324,7 @@ class Registry:
                 hint="Use mode full_load.",
                 field="$.mode",
             )
-        return build(connector.config, capture)
+        return build(connector.config, capture, beside)
 
     def watermark_source(self, connector: Connector) -> WatermarkSource:
         """Build the part of a source that knows watermarks, or refuse where it has none."""

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from functools import partial
 
 import structlog
-from anyio import current_time, move_on_after
+from anyio import current_time
 from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
+from dtaas.engine.connected import connected
 from dtaas.engine.drift.gate import DriftGate
 from dtaas.engine.drift.pausing import pause_for
 from dtaas.engine.drift.source import GuardedChangeSource, GuardedMarks, GuardedSource
 from dtaas.engine.execution import Attempt, Company, TaskExecution, Workshop
 from dtaas.engine.handover import Handover
 from dtaas.engine.increment import Increments
-from dtaas.engine.life import Ended, Job, Orders
+from dtaas.engine.life import Ended, Following, Job, Orders
 from dtaas.engine.positions import Positions
 from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.repair import Key
@@ -45,7 +46,6 @@ from dtaas.model.spending import NamesWork, spent_at
 from dtaas.model.task import Task, TaskMode, TaskStatus
 
 log = structlog.get_logger()
-_CLOSE_LIMIT_S = 10.0
 _KINDS = {
     TaskMode.FULL_LOAD: ExecutionType.FULL_LOAD,
     TaskMode.INCREMENTAL: ExecutionType.INCREMENTAL,
@@ -101,20 +101,14 @@ class TaskActor:
         task = await store.task(task_id)
         connector = await self._connector(task.spec.source_connector_id)
         source = self._registry.source(connector)
-        try:
+        async with connected(source):
             destination = self._registry.destination(
                 await self._connector(task.spec.destination_connector_id),
                 task_name=task.spec.name,
                 database=getattr(connector.config, "database", ""),
             )
-            try:
+            async with connected(destination):
                 return await self._execute(task, connector, source, destination)
-            finally:
-                with move_on_after(_CLOSE_LIMIT_S, shield=True):
-                    await destination.aclose()
-        finally:
-            with move_on_after(_CLOSE_LIMIT_S, shield=True):
-                await source.aclose()
 
     async def _connector(self, connector_id: ConnectorId) -> Connector:
         return await self._registry.resolved(await self._workshop.store.connector(connector_id))
@@ -132,7 +126,33 @@ class TaskActor:
             epoch=self._orders.epoch,
         )
         await self._settle_positions(task, owner, destination)
-        execution = await store.begin_execution(task.id, _KINDS[task.spec.mode])
+        if not task.spec.mode.streams:
+            return await self._begin(task, connector, source, destination, owner=owner)
+        streams = await self._workshop.streams.streams(task.id)
+        capture = capture_of(task.spec.options.capture, streams)
+        changes = self._registry.change_source(connector, capture, beside=source)
+        async with connected(changes):  # while the execution is being written down
+            return await self._begin(
+                task,
+                connector,
+                source,
+                destination,
+                owner=owner,
+                following=Following(changes, capture),
+            )
+
+    async def _begin(
+        self,
+        task: Task,
+        connector: Connector,
+        source: Source,
+        destination: Destination,
+        *,
+        owner: Owner,
+        following: Following | None = None,
+    ) -> Ended:
+        """Write down that the execution begins, or goes on, and work through it."""
+        execution = await self._workshop.store.begin_execution(task.id, _KINDS[task.spec.mode])
         bind_contextvars(execution_id=execution.id)  # of this task's context, which ends with it
         if isinstance(destination, NamesWork):
             destination.works_for(execution.id)
@@ -155,19 +175,13 @@ class TaskActor:
             shaping,
             shaping.source(source),
         )
+        if following is not None:
+            changes = following.changes
+            changes = changes if gate is None else GuardedChangeSource(changes, gate)
+            return await self._load_and_stream(job, shaping.changes(changes), following.capture)
         if task.spec.mode is TaskMode.INCREMENTAL:
             return await self._increment(job, tables, connector)
-        if not task.spec.mode.streams:
-            return await self._load(job, tables)
-        streams = await self._workshop.streams.streams(task.id)
-        capture = capture_of(task.spec.options.capture, streams)
-        changes = self._registry.change_source(connector, capture)
-        changes = shaping.changes(changes if gate is None else GuardedChangeSource(changes, gate))
-        try:
-            return await self._load_and_stream(job, changes, capture)
-        finally:
-            with move_on_after(_CLOSE_LIMIT_S, shield=True):
-                await changes.aclose()
+        return await self._load(job, tables)
 
     async def _guard(
         self, task: Task, execution: Execution, source: Source, destination: Destination
@@ -216,7 +230,7 @@ class TaskActor:
             raise TypeError(job.destination)
         marks = self._registry.watermark_source(connector)
         marks = job.shaping.marks(marks if self._gate is None else GuardedMarks(marks, self._gate))
-        try:
+        async with connected(marks):
             increments = Increments(
                 marks=marks,
                 destination=job.destination,
@@ -226,9 +240,6 @@ class TaskActor:
                 gate=self._gate,
             )
             return await self._load(job, tables, increments.attempt)
-        finally:
-            with move_on_after(_CLOSE_LIMIT_S, shield=True):
-                await marks.aclose()
 
     async def _load(
         self, job: Job, tables: Sequence[TableProgress], attempt: Attempt = load_table
@@ -266,7 +277,6 @@ class TaskActor:
             streams=workshop.streams,
             capture=capture,
         )
-        await handover.part()
         known = await handover.known()
         missing = [t for t in task.spec.source_tables if t not in known]
         meter = ExecutionMeter(

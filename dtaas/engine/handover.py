@@ -67,7 +67,7 @@ class Handover(Struct, frozen=True, kw_only=True):
     capture: Capture = Capture.CDC
 
     async def known(self) -> dict[TableRef, StreamState]:
-        """Return the streams the task already has, of the tables it still names.
+        """Return the streams the task already has; forget those of tables it names no more.
 
         One whose target shall keep a history from now on, or no more, is not known: its table has
         to begin anew.
@@ -79,6 +79,9 @@ class Handover(Struct, frozen=True, kw_only=True):
         wanted = set(spec.source_tables)
         found = await self.streams.streams(self.task.id)
         shaped = [s.stream.tracked for s in found if s.stream.tracked.captured is not None]
+        for state in found:
+            if state.stream.tracked.table not in wanted:
+                await part(self.task, self.source, self.streams, state)
         bare = [str(t.table) for t in shaped if t.table in wanted and not spec.shapes]
         if bare:
             raise SchemaChangedError(
@@ -93,13 +96,6 @@ class Handover(Struct, frozen=True, kw_only=True):
             and s.stream.tracked.method == self.capture.value
             and s.stream.options.history == spec.keeps_history(s.stream.tracked.table)
         }
-
-    async def part(self) -> None:
-        """Forget the streams of tables that the task does not name any more."""
-        wanted = set(self.task.spec.source_tables)
-        for state in await self.streams.streams(self.task.id):
-            if state.stream.tracked.table not in wanted:
-                await part(self.task, self.source, self.streams, state)
 
     async def track(self, tables: Sequence[TableRef]) -> "Captured":
         """Capture tables, and find a position from which all their changes are kept.

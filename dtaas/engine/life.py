@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from dtaas.engine.shaping.task import TaskShaping
+from dtaas.model.change_ports import ChangeSource
+from dtaas.model.changes import Capture
 from dtaas.model.errors import DtaasError
 from dtaas.model.execution import Execution, ExecutionProgress, ExecutionStatus, TableProgress
 from dtaas.model.load import Owner
@@ -44,3 +46,10 @@ class Job(Struct, frozen=True):
     destination: Destination
     shaping: TaskShaping
     rows: Source
+
+
+class Following(Struct, frozen=True):
+    """What reads the changes of an execution, plainly, and which way it does."""
+
+    changes: ChangeSource
+    capture: Capture

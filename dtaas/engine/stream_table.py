@@ -8,6 +8,7 @@ import structlog
 from anyio import Event, current_time, move_on_after
 from msgspec.structs import replace
 
+from dtaas.concurrency.alongside import alongside
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.ddl import end_of, takes_over
 from dtaas.engine.ddl_follower import DdlFollower
@@ -20,6 +21,7 @@ from dtaas.engine.standing import standing
 from dtaas.engine.stream_context import StreamContext
 from dtaas.engine.turns import PATIENCE_S, Turn
 from dtaas.engine.window_copy import WindowCopy
+from dtaas.model.change_ports import PreparesWindows
 from dtaas.model.changes import ChangeReceipt, ChangeWindow, SourceState, StreamState, TrackedTable
 from dtaas.model.errors import (
     DtaasError,
@@ -59,6 +61,7 @@ class TableStreamer:
         self._repairs: tuple[Key, ...] = ()
         self._patience_s = PATIENCE_S
         self._committed_at: datetime | None = None
+        self._begun = Event()
         self._ddl = DdlFollower(context)
         self._lag = LagMeter(state.stream.task_id, self.table, meter)
         self.error: DtaasError | None = None
@@ -150,6 +153,21 @@ class TableStreamer:
         Raises:
             StoreUnavailableError, StoreFullError, StoreCorruptError: positions cannot be kept.
         """
+        async with alongside(self._prepare):
+            await self._live()
+
+    async def _prepare(self) -> None:
+        """Let the source get ready for the first window while that is still being cut."""
+        source = self._context.source
+        if not isinstance(source, PreparesWindows):
+            return
+        await self._begun.wait()
+        try:
+            await source.prepare(self._state.stream.tracked)
+        except DtaasError as error:  # reading the window tells it again
+            log.info("window_not_prepared", table=str(self.table), code=error.code)
+
+    async def _live(self) -> None:
         restarts = Restarts(_RETRY, self._context.uniform)
         while not self._context.drain.requested and not self.ended:
             began = current_time()
@@ -218,6 +236,7 @@ class TableStreamer:
         return True
 
     async def _follow(self) -> None:
+        worked = False
         while not self._context.drain.requested and not self.ended:
             self._news = Event()  # what comes from here on is not missed
             to = self._to = self._target  # polled before the table is looked at
@@ -227,11 +246,13 @@ class TableStreamer:
             if (done and to < self._target) or (self._ddl.waiting and self._ddl.due):
                 continue  # there is news since
             if done or self._ddl.waiting:
-                if not self._ddl.waiting:
+                if worked and not self._ddl.waiting:
                     self._context.caught_up()
+                worked = False
                 await self._wait()
                 continue
-            began = current_time()
+            self._begun.set()
+            worked, began = True, current_time()
             await self._take_turn()
             await self._rest(began)
 

@@ -24,7 +24,7 @@ from dtaas.model.changes import (
 from dtaas.model.connectors import Connector
 from dtaas.model.ids import TaskId
 from dtaas.model.load import Chunk, TargetTable
-from dtaas.model.ports import BatchReader, ConnectorRegistry
+from dtaas.model.ports import BatchReader, ConnectorRegistry, Source
 from dtaas.model.schema import Column, TableRef
 from dtaas.model.watermark import Fence, Watermark
 
@@ -217,6 +217,19 @@ class TellsDdl(Protocol):
 
 
 @runtime_checkable
+class PreparesWindows(Protocol):
+    """The part of a source of changes that can learn ahead what a table's first window needs."""
+
+    async def prepare(self, tracked: TrackedTable) -> None:
+        """Learn it.
+
+        Raises:
+            DtaasError: why not; reading the window tells it again.
+        """
+        ...
+
+
+@runtime_checkable
 class ShapesChanges(Protocol):
     """The part of a source of changes whose rows arrive with other columns than the source's."""
 
@@ -228,8 +241,18 @@ class ShapesChanges(Protocol):
 class ChangeRegistry(ConnectorRegistry, Protocol):
     """Products, with those that read changes."""
 
-    def change_source(self, connector: Connector, capture: Capture = Capture.CDC) -> ChangeSource:
+    def change_source(
+        self,
+        connector: Connector,
+        capture: Capture = Capture.CDC,
+        *,
+        beside: Source | None = None,
+    ) -> ChangeSource:
         """Build the part of a source that reads changes.
+
+        Args:
+            beside: the same connector's source, with whose connections it may be thrifty; it is
+                closed later.
 
         Raises:
             ValidationFailedError: the product has none.

@@ -6,7 +6,7 @@ implementation. All of them raise `DtaasError` only.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 from msgspec import Struct
@@ -144,6 +144,15 @@ class Source(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class ConnectsAhead(Protocol):
+    """The part of a source that can connect before it is asked anything."""
+
+    async def connect_ahead(self) -> None:
+        """Connect. It does not fail: what is wrong is told to who asks first."""
         ...
 
 

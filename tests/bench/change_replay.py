@@ -226,9 +226,8 @@ class ChangeReplay(Replay):
             source._LOW: self._low,
             rights._ASK: self._rights,
             retention._ASK: self._unseen,
-            queries.OBJECT_ID: self._object,
+            queries.TABLE: self._table,
             queries.COLUMNS: self._columns,
-            queries.INDEXES: self._indexes,
         }
         for query, answer in answers.items():
             if words(query.partition("?")[0]) in asked:
@@ -275,12 +274,11 @@ class ChangeReplay(Replay):
     def _enabled(self, _values: list[Any]) -> list[Item]:
         return _result("is_cdc_enabled", (_INT,), [(1,)])
 
-    def _object(self, values: list[Any]) -> list[Item]:
+    def _table(self, values: list[Any]) -> list[Item]:
         name = str(values[1])
-        if values[0] == "cdc":  # a change table: bench_<number>_CT
-            return _result("object_id", (_INT,), [(CAPTURE_ID + int(name.split("_")[1]),)])
         number = 1 if name == TABLE_NAME else int(name.removeprefix("idle")) + 1
-        return _result("object_id", (_INT,), [(number,)] if number <= self._count else [])
+        found = _result("object_id", (_INT,), [(number if number <= self._count else None,)])
+        return [*found, *self._columns([number]), *self._indexes([number])]
 
     def _columns(self, values: list[Any]) -> list[Item]:
         names = (

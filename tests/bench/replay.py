@@ -153,18 +153,19 @@ class Replay:
             at += 1
 
     def _catalog(self, sql: str) -> list[Item]:
+        columns = _result(
+            "object_id column_name base_type declared_type is_assembly_type max_length "
+            "precision scale collation_name is_nullable is_masked encryption_type",
+            *map(column_row, COLUMNS),
+        )
+        indexes = _result(
+            "object_id index_id index_name index_type is_primary_key is_unique has_filter "
+            "is_disabled is_descending_key column_name is_nullable",
+            (OBJECT_ID, 1, "pk_orders", 1, 1, 1, 0, 0, 0, "id", 0),
+        )
         answers: dict[str, list[Item]] = {
-            queries.OBJECT_ID: _result("object_id", (OBJECT_ID,)),
-            queries.COLUMNS: _result(
-                "object_id column_name base_type declared_type is_assembly_type max_length "
-                "precision scale collation_name is_nullable is_masked encryption_type",
-                *map(column_row, COLUMNS),
-            ),
-            queries.INDEXES: _result(
-                "object_id index_id index_name index_type is_primary_key is_unique has_filter "
-                "is_disabled is_descending_key column_name is_nullable",
-                (OBJECT_ID, 1, "pk_orders", 1, 1, 1, 0, 0, 0, "id", 0),
-            ),
+            queries.TABLE: [*_result("object_id", (OBJECT_ID,)), *columns, *indexes],
+            queries.COLUMNS: columns,
             queries.TABLE_ROWS: _result("row_count partitions", (self._rows, 1)),
             queries.DATABASE: _result(
                 "name is_cdc_enabled snapshot_isolation_state is_read_committed_snapshot_on",

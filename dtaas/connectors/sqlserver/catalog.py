@@ -19,6 +19,7 @@ from dtaas.model.errors import PermissionDeniedError, TableNotFoundError, Unsupp
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
 
 _CLUSTERED = 1
+_TABLE_RESULTS = 3
 Size = tuple[int | None, int | None, int]
 """Rows, bytes and partitions of a table; None for what the login may not see."""
 
@@ -90,6 +91,7 @@ class Catalog:
     def __init__(self, pool: ControlPool) -> None:
         self._pool = pool
         self._thread = Blocking(1)
+        self._latest: dict[TableRef, SqlTable] = {}
 
     async def tables(self) -> Sequence[TableInfo]:
         """Return every user table the login can see, sorted by schema and name."""
@@ -110,19 +112,26 @@ class Catalog:
             UnsupportedTypeError: it has a masked column the login may not see unmasked.
         """
         what = f"Describing {ref}"
-        found = await self._pool.fetch(what, queries.OBJECT_ID, ref.schema, ref.name)
-        if not found:
+        ((found,), column_rows, index_rows) = await self._pool.fetch_each(
+            what, queries.TABLE, ref.schema, ref.name, most=_TABLE_RESULTS
+        )
+        object_id: int | None = found[0]
+        if object_id is None:
             raise TableNotFoundError(
                 f"There is no table {ref}, or the login may not see it.",
                 hint=f"Check the name, or GRANT SELECT ON {table_name(ref)} TO [the_user];",
             )
-        object_id: int = found[0][0]
-        columns = await self.columns(what, object_id)
+        columns = tuple(_column(row) for row in column_rows)
         await self._refuse_masked(what, ref, columns)
-        rows = await self._pool.fetch(what, queries.INDEXES, object_id)
-        return SqlTable(
-            ref=ref, object_id=object_id, columns=tuple(columns), indexes=_indexes(rows)
+        table = SqlTable(
+            ref=ref, object_id=object_id, columns=columns, indexes=_indexes(index_rows)
         )
+        self._latest[ref] = table
+        return table
+
+    def latest(self, ref: TableRef) -> SqlTable | None:
+        """Return a table as it was described last, None before."""
+        return self._latest.get(ref)
 
     async def columns(self, what: str, object_id: int) -> list[SqlColumn]:
         """Return the columns of an object in their order, none where there is no such object."""

@@ -46,8 +46,13 @@ class NativeReader:
         batch_rows: int,
         batch_bytes: int,
         rate: RateLimit,
+        session: Session | None = None,
     ) -> None:
-        """Prepare to read the result of `sql`, whose columns are `columns` in order."""
+        """Prepare to read the result of `sql`, whose columns are `columns` in order.
+
+        Args:
+            session: one that another reader gave back; without it `open` makes one.
+        """
         self._endpoint = endpoint
         self._sql = sql
         self._schema = schema
@@ -56,25 +61,27 @@ class NativeReader:
         self._batch_bytes = batch_bytes
         self._batch_rows = max(1, min(batch_rows, batch_bytes // _fixed_bytes(self._final)))
         self._rate = rate
-        self._session = Session(target_of(endpoint))
-        self._calls = BreakableCalls(
-            f"Reading {schema.table}", abort=self._session.abort, to_error=self._to_error
-        )
+        self._kept = session is not None
+        self._settings = ""
+        self._session = session or Session(target_of(endpoint))
+        self._calls = self._calls_of(self._session)
         self._result: Result | None = None
         self._ready: pa.RecordBatch | None = None
         self._ended = False
         self._broken = False
+        self._given_back = False
 
     async def open(self, settings: str) -> None:
         """Connect, log in and run `settings` besides those of every session.
 
+        Nothing of that for a session that was given: it is set up.
+
         Raises:
             DtaasError: by the server's error number.
         """
-        await self._endpoint.reach()
-        limit_s = self._endpoint.config.login_timeout_s + GRACE_S
-        await self._calls.call(self._connect, limit_s=limit_s)
-        await self._run_batch(SESSION_SETTINGS + settings)
+        self._settings = settings
+        if not self._kept:
+            await set_up(self._endpoint, self._session, self._calls, settings)
 
     async def start(self) -> None:
         """Start the query.
@@ -84,7 +91,13 @@ class NativeReader:
             SchemaChangedError: the result is not that of the table as it was described.
         """
         limit_s = self._endpoint.config.query_timeout_s + GRACE_S
-        reason = await self._calls.call(self._start, limit_s=limit_s)
+        try:
+            reason = await self._calls.call(self._start, limit_s=limit_s)
+        except ConnectionLostError:
+            if not self._kept:
+                raise
+            await self._reconnect()  # it died while nobody used it
+            reason = await self._calls.call(self._start, limit_s=limit_s)
         if reason:
             raise NotDecodableError(reason)
 
@@ -112,17 +125,33 @@ class NativeReader:
         batch, self._ready = self._ready, None
         return batch
 
+    def give_back(self) -> Session | None:
+        """Return the session, for another reader, if its result was read to the end.
+
+        The reader does not close it then.
+        """
+        if not self._ended or self._broken:
+            return None
+        self._broken = self._given_back = True
+        return self._session
+
     async def aclose(self) -> None:
         """Stop reading and free everything. Idempotent."""
         self._broken = True
+        if not self._given_back:
+            await self._calls.end(self._free)
+
+    async def _reconnect(self) -> None:
         await self._calls.end(self._free)
+        self._kept = False
+        self._session = Session(target_of(self._endpoint))
+        self._calls = self._calls_of(self._session)
+        await set_up(self._endpoint, self._session, self._calls, self._settings)
 
-    async def _run_batch(self, sql: str) -> None:
-        limit_s = self._endpoint.config.query_timeout_s + GRACE_S
-        await self._calls.call(self._session.execute, sql, limit_s=limit_s)
-
-    def _connect(self) -> None:
-        self._session.connect()
+    def _calls_of(self, session: Session) -> BreakableCalls:
+        return BreakableCalls(
+            f"Reading {self._schema.table}", abort=session.abort, to_error=self._to_error
+        )
 
     def _start(self) -> str:
         """Start the query. Returns why the decoder cannot read it, '' when it can."""
@@ -184,6 +213,21 @@ class NativeReader:
             f"{where} holds text that is not Unicode: {what}.",
             hint="Correct the value in the source; no file format could hold it.",
         )
+
+
+async def set_up(
+    endpoint: Endpoint, session: Session, calls: BreakableCalls, settings: str
+) -> None:
+    """Connect, log in and run `settings` besides those of every session.
+
+    Raises:
+        DtaasError: by the server's error number.
+    """
+    config = endpoint.config
+    await endpoint.reach()
+    await calls.call(session.connect, limit_s=config.login_timeout_s + GRACE_S)
+    batch = SESSION_SETTINGS + settings
+    await calls.call(session.execute, batch, limit_s=config.query_timeout_s + GRACE_S)
 
 
 def target_of(endpoint: Endpoint) -> Target:

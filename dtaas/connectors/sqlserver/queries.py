@@ -79,11 +79,18 @@ ORDER BY i.object_id, i.is_primary_key DESC, i.index_id, ic.key_ordinal"""
 INDEXES = _INDEXES.format(where=" AND i.object_id = ?")
 ALL_INDEXES = _INDEXES.format(where="")
 
-OBJECT_ID = """
+_OBJECT_ID = """
 SELECT o.object_id
 FROM sys.objects AS o
 JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE s.name = ? AND o.name = ? AND o.type IN ('U', 'V')"""
+
+TABLE = f"""
+DECLARE @table int = ({_OBJECT_ID.strip()});
+SELECT @table AS object_id;
+{COLUMNS.replace("?", "@table").strip()};
+{INDEXES.replace("?", "@table").strip()};"""
+"""A table or view at once: its number, NULL where there is none, its columns, its indexes."""
 
 TABLE_ROWS = """
 SELECT SUM(p.rows) AS row_count, COUNT(DISTINCT p.partition_number) AS partitions

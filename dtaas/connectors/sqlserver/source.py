@@ -37,6 +37,7 @@ from dtaas.connectors.sqlserver.native import NativeReader
 from dtaas.connectors.sqlserver.planner import Planner
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.reader import ChunkReader
+from dtaas.connectors.sqlserver.session_shelf import SessionShelf
 from dtaas.connectors.sqlserver.statements import KeyRange, longest_values, read_rows
 from dtaas.connectors.sqlserver.surrogates import SurrogateGuard
 from dtaas.connectors.sqlserver.types import SqlColumn, is_unbounded
@@ -44,7 +45,7 @@ from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.connectors import Reader, SqlServerConfig
 from dtaas.model.errors import DatabaseNotFoundError, DriverMissingError
 from dtaas.model.load import Chunk
-from dtaas.model.ports import BatchReader, Source
+from dtaas.model.ports import BatchReader, ConnectsAhead, Source
 from dtaas.model.schema import TableInfo, TableRef, TableSchema
 from dtaas.tds.library import why_missing
 
@@ -91,6 +92,20 @@ class SqlServerSource:
         self._deciding = anyio.Lock()
         self._readers: set[ChunkReader | AdaptiveReader] = set()
         self._why_odbc = why_not_natively(config)
+
+    @property
+    def catalog(self) -> Catalog:
+        """Return what describes tables, for who reads the same database for the same task."""
+        return self._catalog
+
+    @property
+    def shelf(self) -> SessionShelf:
+        """Return the sessions nobody uses, for who asks the same database for the same task."""
+        return self._pool.shelf
+
+    async def connect_ahead(self) -> None:
+        """Connect before the first question; it does not fail."""
+        await self._pool.shelf.fill()
 
     async def check(self, on_step: OnStep) -> CheckReport:
         """Test the connection step by step."""
@@ -264,4 +279,4 @@ def why_not_natively(config: SqlServerConfig) -> str:
     return "the connector's reader is odbc" if config.reader is Reader.ODBC else missing
 
 
-_: type[Source] = SqlServerSource
+_: tuple[type[Source], type[ConnectsAhead]] = (SqlServerSource, SqlServerSource)

@@ -7,7 +7,12 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from dtaas.engine.drift.gate import DriftGate, Verdict
-from dtaas.model.change_ports import ChangeSource, FollowsDdl, WatermarkSource
+from dtaas.model.change_ports import (
+    ChangeSource,
+    FollowsDdl,
+    PreparesWindows,
+    WatermarkSource,
+)
 from dtaas.model.changes import ChangeWindow, SourceState, Succession, TrackedTable
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.drift import DetectedBy
@@ -134,6 +139,11 @@ class GuardedChangeSource:
     def tells_ddl(self) -> bool:
         """Return whether the source itself tells of DDL."""
         return isinstance(self._source, FollowsDdl)
+
+    async def prepare(self, tracked: TrackedTable) -> None:
+        """Learn what the first window of a table needs, where the source can do so ahead."""
+        if isinstance(self._source, PreparesWindows):
+            await self._source.prepare(tracked)
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool

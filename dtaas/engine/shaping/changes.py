@@ -13,6 +13,7 @@ from dtaas.engine.shaping.shapes import Shapes, plain
 from dtaas.model.change_ports import (
     ChangeSource,
     FollowsDdl,
+    PreparesWindows,
     TellsDdl,
     WatermarkSource,
     WindowSource,
@@ -105,6 +106,11 @@ class ShapedChangeSource(ShapedWindows):
     def arriving(self, tracked: TrackedTable, columns: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that arrive and are made of some of the source."""
         return self._shapes.adopt(tracked).made_of(columns)
+
+    async def prepare(self, tracked: TrackedTable) -> None:
+        """Learn what the first window of a table needs, where the source can do so ahead."""
+        if isinstance(self._source, PreparesWindows):
+            await self._source.prepare(plain(tracked))
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool

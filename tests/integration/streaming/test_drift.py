@@ -228,9 +228,9 @@ class Racing(SqlServerChangeSource):
 
 
 class RacingRegistry(Registry):
-    def change_source(self, connector: Any, capture: Any = None) -> Any:
+    def change_source(self, connector: Any, capture: Any = None, *, beside: Any = None) -> Any:
         assert connector.role is ConnectorRole.SOURCE
-        return Racing(connector.config)
+        return Racing(connector.config, beside=beside)
 
 
 @pytest.mark.parametrize(

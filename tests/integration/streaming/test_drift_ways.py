@@ -7,6 +7,7 @@ import pytest
 
 from dtaas.connectors.registry import Registry
 from dtaas.connectors.sqlserver.incremental.source import SqlServerWatermarks
+from dtaas.connectors.sqlserver.source import SqlServerSource
 from dtaas.connectors.sqlserver.tracking.source import SqlServerTrackingSource
 from dtaas.engine import ddl_follower
 from dtaas.model.change_ports import ChangeSource, WatermarkSource
@@ -14,6 +15,7 @@ from dtaas.model.changes import Capture
 from dtaas.model.connectors import Connector, SqlServerConfig
 from dtaas.model.drift import DriftDecision, DriftPolicy, SchemaChangeKind, SchemaChangeState
 from dtaas.model.execution import ExecutionStatus
+from dtaas.model.ports import Source
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TableMapping, TaskMode
 from dtaas.model.transformations import AddColumn, RenameColumn, TransformationRule
@@ -303,7 +305,14 @@ class RacingMarks(SqlServerWatermarks):
 
 
 class RacingRegistry(Registry):
-    def change_source(self, connector: Connector, capture: Capture = Capture.CDC) -> ChangeSource:
+    def change_source(
+        self,
+        connector: Connector,
+        capture: Capture = Capture.CDC,
+        *,
+        beside: Source | None = None,
+    ) -> ChangeSource:
+        assert isinstance(beside, SqlServerSource)
         assert capture is Capture.CHANGE_TRACKING
         assert isinstance(connector.config, SqlServerConfig)
         return RacingTracking(connector.config)

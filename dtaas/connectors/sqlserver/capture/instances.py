@@ -1,5 +1,6 @@
 """Capture instances: found, made where the task says so, and never confused with one another."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -68,12 +69,22 @@ def instance_names(table: TableRef, object_id: int) -> tuple[str, str]:
 class Instances:
     """Finds and makes the capture instances of one database."""
 
-    def __init__(self, pool: ControlPool, catalog: Catalog, rights: Rights) -> None:
+    def __init__(
+        self, pool: ControlPool, catalog: Catalog, rights: Rights, described: Catalog | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            described: has described tables since the task's life began, which is soon enough to
+                tell what is captured: of what changes later a poll tells.
+        """
         self._pool = pool
+        self._described = described
         self._catalog = catalog
         self._rights = rights
         self._describer = Describer(pool, rights)
         self._logged: dict[str, Logged] = {}
+        self._describing: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool
@@ -120,18 +131,20 @@ class Instances:
         Raises:
             CaptureLostError: the instance is gone.
         """
-        found = self._logged.get(tracked.instance_id)
-        if found is None:
-            table = await self._catalog.table(tracked.table)
-            row = InstanceRow(
-                name=tracked.instance,
-                object_id=int(tracked.instance_id.split()[0]),
-                identity=tracked.instance_id,
-                start=tracked.start,
-            )
-            found = await self._describer.logged(table, row)
-            self._logged[tracked.instance_id] = found
-        return found
+        identity = tracked.instance_id
+        async with self._describing[identity]:
+            if identity not in self._logged:
+                known = self._described and self._described.latest(tracked.table)
+                table = known or await self._catalog.table(tracked.table)
+                row = InstanceRow(
+                    name=tracked.instance,
+                    object_id=int(identity.split()[0]),
+                    identity=identity,
+                    start=tracked.start,
+                )
+                found = await self._describer.logged(table, row)
+                self._logged.setdefault(identity, found)  # DDL followed meanwhile is newer
+            return self._logged[identity]
 
     async def untrack(self, tracked: TrackedTable) -> None:
         """Drop an instance that we made. Idempotent."""

@@ -43,6 +43,11 @@ class Rights:
                 log.info("capture_read_by_functions", reason="no SELECT on schema cdc")
         return self._gated
 
+    @property
+    def known(self) -> bool:
+        """Return whether the answer is known, and so that the database captures changes."""
+        return self._gated is not None
+
     async def metadata(self) -> Metadata:
         """Return what answers about capture instances."""
         return self._through_functions if await self.gated() else self._direct

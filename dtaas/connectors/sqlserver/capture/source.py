@@ -8,6 +8,7 @@ from typing import Final
 
 import anyio
 import pyarrow as pa
+import structlog
 from anyio import CapacityLimiter
 from msgspec.structs import replace
 
@@ -30,20 +31,22 @@ from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
-from dtaas.connectors.sqlserver.source import why_not_natively
+from dtaas.connectors.sqlserver.source import SqlServerSource, why_not_natively
 from dtaas.model.captures import CaptureInstance, CaptureSurvey
-from dtaas.model.change_ports import ChangeSource, FollowsDdl, ShowsCaptures
+from dtaas.model.change_ports import ChangeSource, FollowsDdl, PreparesWindows, ShowsCaptures
 from dtaas.model.changes import ChangeWindow, SourceState, TrackedTable
 from dtaas.model.connectors import SqlServerConfig
 from dtaas.model.errors import (
     CaptureGapError,
     CaptureStoppedError,
+    DtaasError,
     RequestError,
 )
 from dtaas.model.execution import ReadBy
-from dtaas.model.ports import BatchReader
+from dtaas.model.ports import BatchReader, ConnectsAhead
 from dtaas.model.schema import TableRef
 
+log = structlog.get_logger()
 _LOW: Final = "SELECT sys.fn_cdc_get_min_lsn(?)"
 _NEXT: Final = """
 SELECT s.changes, s.lsn, (SELECT MAX(m.tran_end_time) FROM cdc.lsn_time_mapping AS m
@@ -70,19 +73,30 @@ class SqlServerChangeSource:
     """Reads the changes of one database for one task."""
 
     def __init__(
-        self, config: SqlServerConfig, *, application: str = "dtaas", driver: str = ""
+        self,
+        config: SqlServerConfig,
+        *,
+        application: str = "dtaas",
+        driver: str = "",
+        beside: SqlServerSource | None = None,
     ) -> None:
         """Prepare; connects when first used.
+
+        Args:
+            beside: reads rows of the same database for the same task: each takes the sessions the
+                other is done with.
 
         Raises:
             DriverMissingError: there is no ODBC driver, or no native reader where it is demanded.
         """
         self._config = config
         self._endpoint = Endpoint(config, driver=find_driver(driver), application=application)
-        self._pool = ControlPool(self._endpoint)
+        self._pool = ControlPool(self._endpoint, shelf=beside.shelf if beside else None)
+        self._alone = beside is None
         self._catalog = Catalog(self._pool)
         self._rights = Rights(self._pool, self._catalog)
-        self._instances = Instances(self._pool, self._catalog, self._rights)
+        described = None if beside is None else beside.catalog
+        self._instances = Instances(self._pool, self._catalog, self._rights, described)
         self._retention = Retention(self._pool)
         rate = RateLimit(config.read_rate_limit_mb_s * _MEGABYTE)
         self._reading = WindowReading(
@@ -93,6 +107,26 @@ class SqlServerChangeSource:
         self._zone_s = 0.0
         # A readable secondary cannot be changed: what is missing there is for the primary's DBA.
         self._on_replica = config.application_intent_read_only
+
+    async def connect_ahead(self) -> None:
+        """Connect, and ask what every first poll asks; it does not fail."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._ask_ahead)
+            group.start_soon(self._reading.connect_ahead)
+
+    async def _ask_ahead(self) -> None:
+        if self._alone:
+            await self._pool.shelf.fill()
+        try:
+            await self._rights.gated()
+            if self._rights.known and not self._on_replica:
+                await self._retention.seconds()
+        except DtaasError as error:  # the poll asks again, and is told the same
+            log.info("not_asked_ahead", code=error.code, error=error.detail)
+
+    async def prepare(self, tracked: TrackedTable) -> None:
+        """Learn what the first window of a table needs, ahead of it."""
+        await self._instances.logged(tracked)
 
     async def track(
         self, tables: Sequence[TableRef], *, keys: Mapping[TableRef, tuple[str, ...]], enable: bool
@@ -214,6 +248,7 @@ class SqlServerChangeSource:
 
     async def aclose(self) -> None:
         """Close every session. Idempotent."""
+        self._reading.close()
         await self._pool.aclose()
 
     async def _convert(self, rows: ChangeRows, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -263,3 +298,7 @@ class _WindowReader:
 _: type[ChangeSource] = SqlServerChangeSource
 _follows: type[FollowsDdl] = SqlServerChangeSource
 _shows: type[ShowsCaptures] = SqlServerChangeSource
+_ahead: tuple[type[ConnectsAhead], type[PreparesWindows]] = (
+    SqlServerChangeSource,
+    SqlServerChangeSource,
+)

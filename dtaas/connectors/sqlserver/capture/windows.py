@@ -14,6 +14,7 @@ from dtaas.connectors.sqlserver.chunk_query import ChunkQuery, chunk_query, long
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.native import NativeReader
+from dtaas.connectors.sqlserver.native_shelf import NativeShelf
 from dtaas.connectors.sqlserver.quoting import identifier
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.reader import ChunkReader
@@ -120,12 +121,22 @@ class WindowReading:
         self._pool = pool
         self._rate = rate
         self._why_odbc = why_odbc
+        self._shelf = NativeShelf(endpoint, _ISOLATION)
+
+    async def connect_ahead(self) -> None:
+        """Connect before the first window is known; it does not fail."""
+        if not self._why_odbc:
+            await self._shelf.fill()
+
+    def close(self) -> None:
+        """Close the connections that are kept. Idempotent."""
+        self._shelf.clear()
 
     @asynccontextmanager
     async def opened(
         self, query: WindowQuery, *, batch_rows: int, batch_bytes: int
     ) -> AsyncIterator[BatchReader]:
-        """Open a reader in a session of its own. Its batches have `query.schema`."""
+        """Open a reader in a session that nobody else uses. Its batches have `query.schema`."""
         why = self._why_odbc
         if why:
             async with self._odbc(query, batch_rows, batch_bytes, why) as reader:
@@ -139,6 +150,7 @@ class WindowReading:
             batch_rows=batch_rows,
             batch_bytes=batch_bytes,
             rate=self._rate,
+            session=self._shelf.take(),
         )
         async with AsyncExitStack() as stack:
 
@@ -152,6 +164,7 @@ class WindowReading:
                 await native.open(_ISOLATION)
                 yield adaptive
             finally:
+                self._shelf.give(native.give_back())
                 await adaptive.aclose()
 
     @asynccontextmanager

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from dtaas.connectors.sqlserver.control import open_session
+from dtaas.connectors.sqlserver.control_session import open_session
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.odbc import pyodbc
 from dtaas.model.connectors import SqlServerConfig
