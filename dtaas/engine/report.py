@@ -41,7 +41,7 @@ class Reporter:
 
     async def serve(self) -> None:
         """Report until cancelled."""
-        beat = 0
+        beat = _RECORD_EVERY - 1  # stored with the second figures: much else is at the beginning
         while True:
             self._bus.publish(ProgressMade(at=utc_now(), progress=self.snapshot()))
             if beat % _RECORD_EVERY == 0:

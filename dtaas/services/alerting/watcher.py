@@ -1,4 +1,4 @@
-"""Looks at every rule now and then, and at once when an execution ended."""
+"""Looks at every rule now and then, and soon after something happened to a task."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from anyio import move_on_after
+from anyio import move_on_after, sleep
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.concurrency.bus import EventBus
@@ -23,6 +23,8 @@ from dtaas.store.tasks import ALL_TASKS
 
 log = structlog.get_logger()
 _EVERY_S: Final = 15.0
+_GATHER_S: Final = 0.5
+"""A task that starts tells of itself several times within a moment: one look is enough for all."""
 _TELLING: Final = (ExecutionChanged, ConnectorChanged, TaskChanged, SchemaChanged)
 
 
@@ -47,11 +49,14 @@ class AlertWatcher:
                     await self.look()
                 except DtaasError as error:
                     log.warning("alerts_not_looked", code=error.code, error=error.detail)
-                with move_on_after(_EVERY_S):
+                with move_on_after(_EVERY_S) as quiet:
                     while not any(
                         isinstance(event, _TELLING) for event in (await feed.take()).events
                     ):
                         pass
+                if not quiet.cancelled_caught:
+                    await sleep(_GATHER_S)
+                    feed.take_nowait()  # the look sees what they told of
 
     async def look(self) -> None:
         """Look at every rule once.
