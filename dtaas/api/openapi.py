@@ -63,6 +63,7 @@ from dtaas.api.views import (
     ExecutionLogList,
     ExecutionView,
     Health,
+    NewestRuns,
     TableList,
     TaskList,
     Version,
@@ -88,6 +89,7 @@ from dtaas.services.schedules import Agenda, NextStarts
 from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
 from dtaas.services.validation import Validation
 from dtaas.store.audit import ChainCheck
+from dtaas.store.executions import Configuration
 
 _TEXT: Final = {"schema": {"type": "string"}}
 _CONTENTS: Final = {"/api/audit/export": {"application/x-ndjson": _TEXT, "text/csv": _TEXT}}
@@ -121,6 +123,8 @@ _SHAPES: Final = (
     ExecutionList,
     ExecutionView,
     ExecutionLogList,
+    NewestRuns,
+    Configuration,
     VerifyRequest,
     VerificationList,
     PositionReview,

@@ -30,6 +30,7 @@ from dtaas.model.task import (
 )
 from dtaas.services.revision import revision_of
 from dtaas.store.execution_logs import ExecutionLogLine
+from dtaas.store.executions import TaskRuns
 
 
 class _Part(Struct, frozen=True, kw_only=True):
@@ -183,6 +184,12 @@ class ExecutionView(Execution, frozen=True, kw_only=True):
     """An execution and its tables, live while it runs."""
 
     tables: tuple[TableProgress, ...]
+
+
+class NewestRuns(Struct, frozen=True, kw_only=True):
+    """The newest executions of every task that ever ran."""
+
+    tasks: tuple[TaskRuns, ...]
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from dtaas.model.timetable import Timetable
 
 LONGEST_INTERVAL_S: Final = 366 * 24 * 3600
 MOST_RUNS: Final = 50
+MOST_STARTS: Final = 1_000
 _NO_TASK: Final = TaskId(0)
 _SOME_MOMENT: Final = datetime(2026, 1, 5, tzinfo=UTC)
 """Any will do to see whether blackouts cover the whole week."""

@@ -25,7 +25,12 @@ from dtaas.services.task_checks import TaskChecks
 from dtaas.services.task_rules import UNDER_WAY
 from dtaas.services.world import StoredWorld
 from dtaas.store.connectors import ConnectorRepository
-from dtaas.store.executions import ExecutionFilter, ExecutionRepository
+from dtaas.store.executions import (
+    Configuration,
+    ExecutionFilter,
+    ExecutionRepository,
+    TaskRuns,
+)
 from dtaas.store.page import Page, Window
 from dtaas.store.tasks import ALL_TASKS, TaskFilter, TaskRepository
 
@@ -189,6 +194,18 @@ class TaskService:
         if live is not None and live.execution_id == execution_id:
             return execution, live.tables
         return execution, await self._executions.tables(execution_id)
+
+    async def configuration(self, execution_id: ExecutionId) -> Configuration:
+        """Return what an execution was told, and how its task is written down now.
+
+        Raises:
+            NotFoundError: no such execution.
+        """
+        return await self._executions.configuration(execution_id)
+
+    async def newest_runs(self, count: int) -> Sequence[TaskRuns]:
+        """Return the `count` newest executions of every task that ever ran."""
+        return await self._executions.newest_of_each(count)
 
     def _tell(self, task: Task) -> None:
         self._bus.publish(TaskChanged(at=self._now(), task=task))

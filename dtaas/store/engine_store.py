@@ -23,6 +23,7 @@ from dtaas.model.store_ports import ExecutionStore
 from dtaas.model.task import DesiredState, Task, TaskStatus
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.database import Database
+from dtaas.store.execution_specs import keep_spec
 from dtaas.store.executions import (
     TABLES_AT_ONCE,
     execution_of,
@@ -124,9 +125,10 @@ class EngineStore:
 
         def work(connection: Connection) -> Execution:
             running = _running(connection, task_id)
+            spec = find_task(connection, task_id).spec
             if running is not None:
+                keep_spec(connection, running.id, spec)  # changed, perhaps, while it was paused
                 return running
-            find_task(connection, task_id)
             now = self._now()
             done = connection.execute(
                 insert(task_executions).values(
@@ -145,7 +147,9 @@ class EngineStore:
             )
             connection.execute(update(tasks).where(tasks.c.id == task_id).values(last_run_at=now))
             assert done.inserted_primary_key is not None  # noqa: S101 - INSERT of one row
-            return find_execution(connection, ExecutionId(done.inserted_primary_key[0]))
+            execution_id = ExecutionId(done.inserted_primary_key[0])
+            keep_spec(connection, execution_id, spec)
+            return find_execution(connection, execution_id)
 
         return await self._database.write(work)
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import (
@@ -16,8 +16,10 @@ from dtaas.model.execution import (
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.schema import TableRef
 from dtaas.store.database import Database
+from dtaas.store.execution_specs import find_spec, plain_spec
 from dtaas.store.page import Page, Window, fetch_page
-from dtaas.store.tables import table_executions, task_executions
+from dtaas.store.tables import table_executions, task_executions, tasks
+from dtaas.store.tasks import find_task
 
 _SORTABLE: Final = {
     "id": task_executions.c.id,
@@ -39,6 +41,36 @@ class ExecutionFilter(Struct, frozen=True, kw_only=True):
 
 
 ALL_EXECUTIONS: Final = ExecutionFilter()
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """What an execution was told to do, and how its task is written down now.
+
+    Attributes:
+        used: as a task is given to the API; None for an execution that began before this was
+            kept.
+    """
+
+    execution_id: ExecutionId
+    task_id: TaskId
+    used: dict[str, Any] | None
+    present: dict[str, Any]
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """An execution in the fewest words."""
+
+    id: ExecutionId
+    status: ExecutionStatus
+    processed_rows: int
+    duration_seconds: float | None
+
+
+class TaskRuns(Struct, frozen=True, kw_only=True):
+    """The newest executions of a task, the oldest of them first."""
+
+    task_id: TaskId
+    runs: tuple[Run, ...]
 
 
 class ExecutionRepository:
@@ -84,6 +116,56 @@ class ExecutionRepository:
             return find_tables(connection, execution_id)
 
         return await self._database.read(work)
+
+    async def configuration(self, execution_id: ExecutionId) -> Configuration:
+        """Return what an execution was told, and what it would be told now.
+
+        Raises:
+            NotFoundError: no such execution.
+        """
+
+        def work(connection: Connection) -> Configuration:
+            task_id = find_execution(connection, execution_id).task_id
+            return Configuration(
+                execution_id=execution_id,
+                task_id=task_id,
+                used=find_spec(connection, execution_id),
+                present=plain_spec(find_task(connection, task_id).spec),
+            )
+
+        return await self._database.read(work)
+
+    async def newest_of_each(self, count: int) -> tuple[TaskRuns, ...]:
+        """Return the `count` newest executions of every task that ever ran, by id of the task."""
+        found = task_executions.c
+        older = task_executions.alias("older")
+        # By the index of each task's executions, whatever number of them is kept.
+        first = (
+            select(older.c.id)
+            .where(older.c.task_id == tasks.c.id)
+            .order_by(older.c.id.desc())
+            .limit(1)
+            .offset(count - 1)
+            .scalar_subquery()
+        )
+        query = (
+            select(
+                found.task_id, found.id, found.status, found.processed_rows, found.duration_seconds
+            )
+            .join(tasks, tasks.c.id == found.task_id)
+            .where(found.id >= func.coalesce(first, 0))
+            .order_by(found.task_id, found.id)
+        )
+        runs: dict[TaskId, list[Run]] = {}
+        for row in await self._database.read(lambda c: c.execute(query).all()):
+            run = Run(
+                id=ExecutionId(row.id),
+                status=ExecutionStatus(row.status),
+                processed_rows=row.processed_rows,
+                duration_seconds=row.duration_seconds,
+            )
+            runs.setdefault(TaskId(row.task_id), []).append(run)
+        return tuple(TaskRuns(task_id=one, runs=tuple(its)) for one, its in runs.items())
 
 
 def find_execution(connection: Connection, execution_id: ExecutionId) -> Execution:

@@ -230,6 +230,19 @@ table_executions = Table(
     UniqueConstraint("execution_id", "table_schema", "table_name"),
 )
 
+execution_specs = Table(
+    "execution_specs",
+    metadata,
+    Column(
+        "execution_id",
+        BigId,
+        ForeignKey("task_executions.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("spec", Text, nullable=False),
+)
+
 execution_logs = Table(
     "execution_logs",
     metadata,

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from dtaas.sandbox.sandbox import SA_PASSWORD
+from tests.browser.accessibility import violations_in_both_themes
 from tests.browser.conftest import LIMIT_MS
 from tests.system.conftest import ORDERS, Daemon
 
@@ -104,6 +105,37 @@ async def test_the_top_bar_of_a_phone_is_one_line(page: Page, width: int):
         assert button is not None
         assert button["x"] + button["width"] <= width
         assert min(button["width"], button["height"]) >= 24
+
+
+async def test_the_pages_are_in_a_menu_on_a_phone(page: Page, daemon: Daemon):
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto("/")
+    opener = page.get_by_role("button", name="Menu")
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    await expect(links).to_have_count(0)
+    await opener.focus()
+    await page.keyboard.press("Enter")
+    menu = page.get_by_role("dialog", name="Menu")
+    await expect(menu.get_by_role("button", name="Close the menu")).to_be_focused()
+    assert await violations_in_both_themes(page) == []
+    await page.keyboard.press("Shift+Tab")
+    await expect(menu.locator(":focus")).to_have_count(1)
+    await page.keyboard.press("Escape")
+    await expect(menu).to_have_count(0)
+    await expect(opener).to_be_focused()
+    await opener.click()
+    await menu.get_by_label("Theme").select_option("dark")
+    await expect(page.locator("html")).to_have_class(re.compile("dark"))
+    await menu.get_by_role("link", name="Connectors").click()
+    await expect(page.get_by_role("heading", name="Connectors", level=1)).to_be_visible()
+    await expect(menu).to_have_count(0)
+    await expect(page.locator("#main")).to_be_focused()
+    await opener.click()
+    await page.mouse.click(380, 400)
+    await expect(menu).to_have_count(0)
+    await page.set_viewport_size({"width": 1440, "height": 900})
+    await expect(opener).to_have_count(0)
+    await expect(links.first).to_be_visible()
 
 
 async def test_chosen_connectors_are_tested_exported_and_deleted_together(

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import delete
 
 from dtaas.model.check import CheckReport, CheckStep, StepStatus
 from dtaas.model.connectors import (
@@ -38,6 +39,7 @@ from dtaas.store.executions import ExecutionFilter
 from dtaas.store.metrics import MetricSample
 from dtaas.store.page import Window
 from dtaas.store.store import Store
+from dtaas.store.tables import execution_specs
 from dtaas.store.tasks import TaskFilter
 from tests.contract.store_samples import (
     HOURLY,
@@ -409,6 +411,61 @@ class ExecutionRepositoryContract:
             await store.executions.get(ExecutionId(404))
         with pytest.raises(NotFoundError):
             await store.executions.tables(ExecutionId(404))
+
+    async def test_keeps_what_an_execution_was_told(self, store: Store, new_task: NewTask) -> None:
+        task = await new_task(batch_rows=1_000)
+        first = await store.engine.begin_execution(task.id, FULL)
+        await store.tasks.update(task.id, replace(task.spec, batch_rows=2_000))
+        found = await store.executions.configuration(first.id)
+        assert (found.execution_id, found.task_id) == (first.id, task.id)
+        assert found.used is not None
+        assert found.used["batch_rows"] == 1_000
+        assert found.present == {**found.used, "batch_rows": 2_000}
+        # One that goes on after a pause is told what was changed meanwhile.
+        assert (await store.engine.begin_execution(task.id, FULL)).id == first.id
+        assert (await store.executions.configuration(first.id)).used == found.present
+        await store.engine.end_execution(
+            first.id, ExecutionStatus.COMPLETED, progress(task.id, first.id)
+        )
+        second = await store.engine.begin_execution(task.id, FULL)
+        await store.tasks.update(task.id, replace(task.spec, batch_rows=3_000))
+        again = await store.executions.configuration(second.id)
+        assert again.used == found.present
+        assert (await store.executions.configuration(first.id)).present["batch_rows"] == 3_000
+        with pytest.raises(NotFoundError):
+            await store.executions.configuration(ExecutionId(404))
+
+    async def test_knows_nothing_of_what_older_executions_were_told(
+        self, store: Store, new_task: NewTask
+    ) -> None:
+        task = await new_task()
+        execution = await store.engine.begin_execution(task.id, FULL)
+        await store.database.write(lambda c: c.execute(delete(execution_specs)))
+        found = await store.executions.configuration(execution.id)
+        assert found.used is None
+        assert found.present["name"] == task.spec.name
+
+    async def test_finds_the_newest_executions_of_every_task(
+        self, store: Store, new_task: NewTask
+    ) -> None:
+        often, once = await new_task(), await new_task()
+        await new_task()
+        ids: dict[TaskId, list[ExecutionId]] = {often.id: [], once.id: []}
+        for task in (often, once, often, often):
+            execution = await store.engine.begin_execution(task.id, FULL)
+            ids[task.id].append(execution.id)
+            await store.engine.end_execution(
+                execution.id, ExecutionStatus.PARTIAL, progress(task.id, execution.id)
+            )
+        for count in (1, 2, 3, 9):
+            found = await store.executions.newest_of_each(count)
+            assert {one.task_id: [run.id for run in one.runs] for one in found} == {
+                often.id: ids[often.id][-count:],
+                once.id: ids[once.id],
+            }
+        run = found[0].runs[0]
+        assert run.status is ExecutionStatus.PARTIAL
+        assert run.processed_rows == (await store.executions.get(run.id)).processed_rows
 
 
 class FiguresContract:

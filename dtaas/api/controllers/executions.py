@@ -1,6 +1,6 @@
 """`/api/executions/`."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -9,10 +9,15 @@ from litestar.params import FromPath, QueryParameter
 from dtaas.api.controllers.logs import LeastLevel, Level
 from dtaas.api.paging import DEFAULT, Limit, Offset, Sort
 from dtaas.api.path_ids import execution_id_of
-from dtaas.api.views import ExecutionLogList, ExecutionView, execution_view
+from dtaas.api.views import ExecutionLogList, ExecutionView, NewestRuns, execution_view
 from dtaas.services.log_keeper import LogService
 from dtaas.services.tasks import TaskService
+from dtaas.store.executions import Configuration
 from dtaas.store.page import Window
+
+RunCount: TypeAlias = Annotated[
+    int, QueryParameter(ge=1, le=50, description="Most executions of each task")
+]
 
 
 class ExecutionController(Controller):
@@ -28,6 +33,18 @@ class ExecutionController(Controller):
         """Live figures while it runs, the final ones afterwards."""
         execution, tables = await tasks.execution(execution_id_of(execution_id))
         return execution_view(execution, tuple(tables))
+
+    @get("/newest", summary="Read the newest executions of every task")
+    async def newest(self, tasks: NamedDependency[TaskService], count: RunCount = 14) -> NewestRuns:
+        """In few words, the oldest of each task first: for lists of many tasks."""
+        return NewestRuns(tasks=tuple(await tasks.newest_runs(count)))
+
+    @get("/{execution_id:int}/configuration", summary="Read what an execution was told to do")
+    async def configuration(
+        self, tasks: NamedDependency[TaskService], execution_id: FromPath[int]
+    ) -> Configuration:
+        """Beside it the task as it is written down now: what differs was changed since."""
+        return await tasks.configuration(execution_id_of(execution_id))
 
     @get("/{execution_id:int}/logs", summary="Read the log of an execution")
     async def logs(

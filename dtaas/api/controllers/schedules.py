@@ -8,10 +8,10 @@ from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta, Struct
 
 from dtaas.model.schedule import NO_SCHEDULE, Schedule, ScheduleType
-from dtaas.services.schedules import MOST_RUNS, Agenda, NextStarts, ScheduleService
+from dtaas.services.schedules import MOST_RUNS, MOST_STARTS, Agenda, NextStarts, ScheduleService
 
 StartCount: TypeAlias = Annotated[
-    int, QueryParameter(ge=1, le=MOST_RUNS, description="Most starts of the answer")
+    int, QueryParameter(ge=1, le=MOST_STARTS, description="Most starts of the answer")
 ]
 
 

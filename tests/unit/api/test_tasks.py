@@ -67,6 +67,26 @@ async def test_control_runs_a_task_and_its_execution_can_be_read(http, work: AtW
     assert metrics["needs_attention"] == []
 
 
+async def test_an_execution_tells_what_it_was_told_and_what_changed_since(http, work: AtWork):
+    task = await work.task()
+    await http.post(f"/api/tasks/{task.id}/control", json={"action": "start"})
+    execution = (await work.until_ended()).id
+    sent = msgspec.to_builtins(task.spec)
+    answer = await http.put(f"/api/tasks/{task.id}", json={**sent, "batch_rows": 500})
+    assert answer.status_code == 200, answer.text
+    told = (await http.get(f"/api/executions/{execution}/configuration")).json()
+    assert (told["execution_id"], told["task_id"]) == (execution, task.id)
+    assert told["used"] == {**told["present"], "batch_rows": sent["batch_rows"]}
+    assert told["present"]["batch_rows"] == 500
+    assert (await http.get("/api/executions/404/configuration")).status_code == 404
+    newest = (await http.get("/api/executions/newest")).json()
+    assert [one["task_id"] for one in newest["tasks"]] == [task.id]
+    assert [(run["id"], run["status"]) for run in newest["tasks"][0]["runs"]] == [
+        (execution, "completed")
+    ]
+    assert (await http.get("/api/executions/newest?count=51")).status_code == 422
+
+
 async def test_a_refused_action_says_what_is_possible(http, work: AtWork):
     task = await work.task()
     await held(http, work, task)

@@ -39,15 +39,15 @@ export function useFigures(range: Ref<string>) {
   const rates = computed(() => {
     if (short.value || !kept.data.value) {
       const seen = live.rates.get('all') ?? []
-      return { labels: seen.map((point) => clock(point.at, prefs.zone)), rows: seen.map((point) => point.rows_s), mb: seen.map((point) => point.mb_s) }
+      return { labels: seen.map((point) => clock(point.at, prefs.zone)), times: seen.map((point) => point.at), rows: seen.map((point) => point.rows_s), mb: seen.map((point) => point.mb_s) }
     }
     const rows = pointsOf(kept.data.value, 'rows_per_second')
-    return { labels: rows.map((point) => label(point.at)), rows: rows.map((point) => point.average), mb: pointsOf(kept.data.value, 'mb_per_second').map((point) => point.average) }
+    return { labels: rows.map((point) => label(point.at)), times: rows.map((point) => Date.parse(point.at)), rows: rows.map((point) => point.average), mb: pointsOf(kept.data.value, 'mb_per_second').map((point) => point.average) }
   })
   /** The worst of each stretch of time: an average would hide it. */
   const lag = computed(() => {
     const points = pointsOf(kept.data.value, 'replication_lag_s')
-    return { labels: points.map((point) => label(point.at)), values: points.map((point) => point.most) }
+    return { labels: points.map((point) => label(point.at)), times: points.map((point) => Date.parse(point.at)), values: points.map((point) => point.most) }
   })
   const now = computed(() => newest(recent.data.value, Date.now() - FRESH_MS))
   /** Whether this server keeps a history at all. */

@@ -31,11 +31,13 @@ export function useTaskCharts(id: number, tables: () => readonly TableProgress[]
   const points = computed(() => live.rates.get(String(id)) ?? [])
   const rates = computed(() => ({
     labels: points.value.map((point) => clock(point.at, prefs.zone)),
+    times: points.value.map((point) => point.at),
     series: [{ name: 'Rows a second', values: points.value.map((point) => point.rows_s), tone: 'primary' }] satisfies Series[],
     marks: marksOn(points.value.map((point) => point.at), happenings.value),
   }))
   const lag = computed(() => ({
     labels: lags.value.map((point) => clock(point.at, prefs.zone)),
+    times: lags.value.map((point) => point.at),
     series: [{ name: 'Worst lag', values: lags.value.map((point) => point.lag_s), tone: 'warning' }] satisfies Series[],
     marks: marksOn(lags.value.map((point) => point.at), happenings.value),
   }))

@@ -1,7 +1,11 @@
 /** Give a text to the person as a file. */
 export function download(text: string, name: string, type = 'application/yaml'): void {
+  downloadBlob(new Blob([text], { type }), name)
+}
+
+export function downloadBlob(blob: Blob, name: string): void {
   const link = document.createElement('a')
-  link.href = URL.createObjectURL(new Blob([text], { type }))
+  link.href = URL.createObjectURL(blob)
   link.download = name
   link.click()
   URL.revokeObjectURL(link.href)
