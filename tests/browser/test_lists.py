@@ -107,7 +107,7 @@ async def test_the_top_bar_of_a_phone_is_one_line(page: Page, width: int):
         assert min(button["width"], button["height"]) >= 24
 
 
-async def test_the_pages_are_in_a_menu_on_a_phone(page: Page, daemon: Daemon):
+async def test_the_pages_are_in_a_menu_on_a_phone(page: Page):
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.goto("/")
     opener = page.get_by_role("button", name="Menu")

@@ -7,13 +7,13 @@ import { useLive } from '@/shared/live/live.store'
 
 import type { Run } from './runSpark'
 
-const RUNS = 14
 const STARTS = 1000
 const AGAIN_MS = 15_000
 
-export function useTaskRuns() {
+/** `count` runs of each task at most. */
+export function useTaskRuns(count = 14) {
   const live = useLive()
-  const newest = useLoad((signal) => api.get('/api/executions/newest', { signal, query: { count: RUNS } }))
+  const newest = useLoad((signal) => api.get('/api/executions/newest', { signal, query: { count } }))
   const agenda = useLoad((signal) => api.get('/api/schedules/agenda', { signal, query: { count: STARTS } }))
   const both = () => Promise.all([newest.again(), agenda.again()])
   // A text: only tasks that came, went, began or ended make them be asked for again.
