@@ -68,7 +68,7 @@ async def test_a_task_that_is_gone_at_last_leaves_people_where_they_are(page: Pa
         await page.locator("[data-test=confirm-yes]").click()
         await asked.wait()
         await go_to_alerts(page)
-    await still_at_alerts(page, "going")
+    await still_at_alerts(page, "going is deleted.")
 
 
 async def test_a_task_that_is_saved_at_last_does_not_open_itself(page: Page, daemon: Daemon):
@@ -82,7 +82,7 @@ async def test_a_task_that_is_saved_at_last_does_not_open_itself(page: Page, dae
         await asked.wait()
         await page.keyboard.press("Escape")
         await go_to_alerts(page)
-    await still_at_alerts(page, "changed is saved")
+    await still_at_alerts(page, "changed is saved.")
 
 
 async def test_a_connector_that_fails_its_test_at_last_does_not_open_itself(

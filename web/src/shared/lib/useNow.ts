@@ -6,6 +6,7 @@ let users = 0
 let timer: ReturnType<typeof setInterval> | undefined
 
 export function useNow(): Readonly<Ref<number>> {
+  if (users === 0) now.value = Date.now() // nobody kept it going
   users += 1
   timer ??= setInterval(() => { now.value = Date.now() }, 1000)
   onScopeDispose(() => {
