@@ -30,13 +30,14 @@ from dtaas.connectors.sqlserver.driver import find_driver
 from dtaas.sandbox.sandbox import SA_PASSWORD
 from tests.bench.peers.change_lanes import OURS, PEERS, ChangePeer, ChangePlace, Prepare
 from tests.bench.peers.measured import DidNotRunError, Measured, run_process
-from tests.bench.peers.warm_daemon import WarmDaemon, warm_daemon
+from tests.bench.peers.warm_daemon import WarmDaemon, ended, warm_daemon
 
 CHANGES = int(os.environ.get("BENCH_CHANGES", "100000"))
 _ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
 _A_TRANSACTION = 500
 _MOST_A_RUN_S = max(60.0, CHANGES / 5_000)
 _CAPTURED_S = max(120.0, CHANGES / 1_000)
+_READY_S = 60.0
 _MOST_ALONE_S = 3_600.0
 _TABLE = (
     "CREATE DATABASE bench",
@@ -99,8 +100,9 @@ class ChangeRace:
         for lane in self.lanes:
             if lane.peer.stands is not None:
                 await self._process(lane, lane.peer.stands, self._place(lane, "stands", 0))
-        await anyio.to_thread.run_sync(make_backlog, self._port)
-        await self._daemon.follow(self._tasks.pop()[0], CHANGES)
+        captured_s = min(_CAPTURED_S, self._ends - time.monotonic())
+        await anyio.to_thread.run_sync(make_backlog, self._port, captured_s)
+        await self._daemon.follow(self._tasks.pop()[0], CHANGES, limit_s=self._left_s())
         for number in range(_ROUNDS):
             for lane in self.lanes:
                 if not lane.reason:
@@ -122,16 +124,19 @@ class ChangeRace:
 
     async def _ours(self, lane: ChangeLane) -> None:
         task, folder = self._tasks.pop()
-        lane.runs.append(await self._daemon.follow(task, CHANGES))
+        lane.runs.append(await self._daemon.follow(task, CHANGES, limit_s=self._left_s()))
         if (rows := _rows(folder)) != CHANGES:
             raise RuntimeError(f"DTaaS wrote {rows:,} of {CHANGES:,} changes")
+
+    def _left_s(self) -> float:
+        return max(0.0, min(_MOST_A_RUN_S, self._ends - time.monotonic()))
 
     async def _process(
         self, lane: ChangeLane, prepare: Prepare, place: ChangePlace
     ) -> Measured | None:
         """Run a tool's process and count what it wrote; a failure is noted in the lane."""
         run = prepare(place)
-        limit_s = min(_MOST_A_RUN_S, self._ends - time.monotonic())
+        limit_s = self._left_s()
         if run is None or limit_s < 1:
             lane.reason = "no time was left" if run else "not installed: make bench-peers-setup"
             return None
@@ -152,12 +157,18 @@ class ChangeRace:
         return ChangePlace(port=self._port, folder=folder, state=folder / "state", want=want)
 
 
-def make_backlog(port: int) -> None:
-    """Insert rows in transactions and wait until all are captured. Blocking."""
+def make_backlog(port: int, limit_s: float) -> None:
+    """Insert rows in transactions and wait until all are captured. Blocking.
+
+    Raises:
+        TimeoutError: that took longer than `limit_s`.
+    """
+    late = time.monotonic() + limit_s
     connection = _connect(port, "bench")
     for first in range(0, CHANGES, _A_TRANSACTION):
         connection.execute(_INSERT, first)
-    late = time.monotonic() + _CAPTURED_S
+        if time.monotonic() > late:
+            raise TimeoutError("the changes were not inserted")
     while connection.execute("SELECT COUNT(*) FROM cdc.dbo_orders_CT").fetchval() < CHANGES:
         if time.monotonic() > late:
             raise TimeoutError("the changes were not captured")
@@ -192,15 +203,16 @@ async def change_source(folder: Path) -> AsyncIterator[int]:
     command += ["--data-dir", str(folder)]
     async with await anyio.open_process(command, stdout=PIPE, stderr=None) as process:
         assert process.stdout is not None
-        said = b""
-        while b"\n" not in said:
-            said += await process.stdout.receive()
-        port = int(json.loads(said)["sqlserver"]["port"])
-        await anyio.to_thread.run_sync(_make_table, port)
         try:
+            said = b""
+            with anyio.fail_after(_READY_S):
+                while b"\n" not in said:
+                    said += await process.stdout.receive()
+            port = int(json.loads(said)["sqlserver"]["port"])
+            await anyio.to_thread.run_sync(_make_table, port)
             yield port
         finally:
-            process.terminate()
+            await ended(process)
 
 
 async def race_changes(daemon: WarmDaemon, folder: Path, ends: float) -> list[ChangeLane]:
@@ -208,7 +220,11 @@ async def race_changes(daemon: WarmDaemon, folder: Path, ends: float) -> list[Ch
     folder.mkdir()
     async with change_source(folder / "sandbox") as port:
         contest = ChangeRace(daemon, port, folder, ends)
-        await contest.run()
+        try:
+            await contest.run()
+        except TimeoutError as exc:  # what has run counts
+            for lane in contest.lanes:
+                lane.reason = lane.reason or f"no time was left: {exc}"
     return contest.lanes
 
 

@@ -1,9 +1,11 @@
 """What a run took, and how a tool's process is run and measured."""
 
 import os
+import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -32,7 +34,7 @@ class DidNotRunError(Exception):
 
 
 def run_process(run: Run, folder: Path, *, rows: int, limit_s: float) -> Measured:
-    """Run a tool to its end, as a whole process. Blocking.
+    """Run a tool to its end, as a whole process with all it starts. Blocking.
 
     Raises:
         DidNotRunError: it failed, or took longer than `limit_s`.
@@ -47,12 +49,16 @@ def run_process(run: Run, folder: Path, *, rows: int, limit_s: float) -> Measure
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
+            start_new_session=True,
         )
-        late = threading.Timer(limit_s, process.kill)
+        late = threading.Timer(limit_s, _end, (process.pid,))
         late.start()
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        late.cancel()
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+        finally:
+            late.cancel()
+            _end(process.pid)  # what it started and left behind, too
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         if seconds >= limit_s:
@@ -65,3 +71,9 @@ def run_process(run: Run, folder: Path, *, rows: int, limit_s: float) -> Measure
         cpu_s=used.ru_utime + used.ru_stime,
         peak_mb=used.ru_maxrss / 1e3,
     )
+
+
+def _end(group: int) -> None:
+    """Kill a tool and every process it started."""
+    with suppress(ProcessLookupError):  # all of them have ended
+        os.killpg(group, signal.SIGKILL)

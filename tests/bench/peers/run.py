@@ -32,7 +32,7 @@ from tests.bench.peers.change_race import (
 )
 from tests.bench.peers.lanes import OURS, PEERS, Peer, Place
 from tests.bench.peers.measured import DidNotRunError, Measured, run_process
-from tests.bench.peers.warm_daemon import WarmDaemon, warm_daemon
+from tests.bench.peers.warm_daemon import WarmDaemon, ended, warm_daemon
 from tests.bench.run import ACCESS_KEY, BUCKET, SECRET_KEY, warm
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
@@ -45,6 +45,7 @@ _FOLDER_SHARE = 0.56
 """Of the rest, the part of the first target, where the slow ones run."""
 FEW = min(ROWS, 1_000_000)
 _MOST_A_RUN_S = 120.0
+_READY_S = 60.0
 _WARM_ROWS = 10_000
 _SLOW = 100_000
 """Below so many rows a second a peer runs once, with few rows."""
@@ -126,12 +127,15 @@ class Race:
             runs.append(run)
             said = f"{run.rows_per_second:,.0f} rows/s"
         finally:
-            rmtree(folder)
+            rmtree(folder, ignore_errors=True)  # a load that took too long may still write
         print(f"  {lane.peer.name}: {said}", file=sys.stderr)
 
     async def _measured(self, peer: Peer, place: Place, rows: int, limit_s: float) -> Measured:
         if peer is OURS:
-            return await self._daemon.load(place)
+            try:
+                return await self._daemon.load(place, limit_s=limit_s)
+            except TimeoutError as exc:
+                raise DidNotRunError(f"not done after {limit_s:.0f} s") from exc
         run = peer.prepare(place)
         if run is None:
             raise DidNotRunError("not installed: make bench-peers-setup")
@@ -146,8 +150,12 @@ async def replaying(rows: int) -> AsyncIterator[int]:
     command = [sys.executable, "-m", "tests.bench.replay", "--rows", str(rows)]
     async with await anyio.open_process(command, stdout=PIPE, stderr=None) as replay:
         assert replay.stdout is not None
-        yield int((await replay.stdout.receive()).split()[0])
-        replay.terminate()
+        try:
+            with anyio.fail_after(_READY_S):
+                port = int((await replay.stdout.receive()).split()[0])
+            yield port
+        finally:
+            await ended(replay)
 
 
 def slow(lanes: Sequence[Lane]) -> list[str]:
@@ -178,7 +186,7 @@ async def race() -> tuple[dict[str, list[Lane]], list[ChangeLane]]:
             place = Place(
                 port=ports[_WARM_ROWS], folder=folder / f"warm-{target}", endpoint=endpoint
             )
-            await daemon.load(place)
+            await daemon.load(place, limit_s=_MOST_A_RUN_S)
             left = ends - _CHANGES_S - time.monotonic()
             until = time.monotonic() + left * (_FOLDER_SHARE if target == "file" else 1)
             print(f"{target}:", file=sys.stderr)

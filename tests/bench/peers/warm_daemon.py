@@ -12,12 +12,14 @@ from typing import Any
 import anyio
 import httpx
 import psutil
+from anyio.abc import Process
 
 from tests.bench.peers.lanes import Place
 from tests.bench.peers.measured import Measured
 from tests.bench.shape import SCHEMA_NAME, TABLE_NAME
 
 _READY_S = 60.0
+_END_S = 5.0
 _LOOK_S = 0.02
 _MOST_BETWEEN_S = 0.25
 _SHARE = 0.05
@@ -32,8 +34,12 @@ class WarmDaemon:
         self._http = http
         self._process = process
 
-    async def load(self, place: Place) -> Measured:
-        """Make a task for the table and run it once; only the run is timed."""
+    async def load(self, place: Place, *, limit_s: float) -> Measured:
+        """Make a task for the table and run it once; only the run is timed.
+
+        Raises:
+            TimeoutError: it took longer than `limit_s`.
+        """
         task = await self._task(place)
 
         async def run() -> int:
@@ -43,7 +49,7 @@ class WarmDaemon:
                 raise RuntimeError(f"the execution ended {execution['status']}: {execution}")
             return int(execution["processed_rows"])
 
-        return await self._measured(run)
+        return await self._measured(run, limit_s)
 
     async def stand(self, port: int, password: str, folder: Path) -> int:
         """Make a task that follows the table from now on, paused; return its id."""
@@ -54,8 +60,12 @@ class WarmDaemon:
         await self._steer(task, "pause", "paused")
         return task
 
-    async def follow(self, task: int, changes: int) -> Measured:
-        """Let a paused task go on until so many changes are durable; only that is timed."""
+    async def follow(self, task: int, changes: int, *, limit_s: float) -> Measured:
+        """Let a paused task go on until so many changes are durable; only that is timed.
+
+        Raises:
+            TimeoutError: it took longer than `limit_s`.
+        """
 
         async def run() -> int:
             await self._post(f"/api/tasks/{task}/control", {"action": "resume"})
@@ -67,18 +77,19 @@ class WarmDaemon:
         items = (await self._get(f"/api/tasks/{task}/executions?limit=1"))["items"]
         execution = items[0]["id"]  # one that was paused goes on
 
-        measured = await self._measured(run)
+        measured = await self._measured(run, limit_s)
         await self._steer(task, "pause", "paused")
         return measured
 
-    async def _measured(self, run: Callable[[], Awaitable[int]]) -> Measured:
-        """Return what something takes, which returns its rows."""
+    async def _measured(self, run: Callable[[], Awaitable[int]], limit_s: float) -> Measured:
+        """Return what something takes, which returns its rows and must end within a limit."""
         peak = [0]
         before = _cpu_s(self._process)
         async with anyio.create_task_group() as group:
             group.start_soon(self._look, peak)
             began = time.perf_counter()
-            rows = await run()
+            with anyio.fail_after(limit_s):
+                rows = await run()
             seconds = time.perf_counter() - began
             group.cancel_scope.cancel()
         return Measured(
@@ -197,7 +208,17 @@ async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
                     await anyio.sleep(0.1)
             yield WarmDaemon(http, psutil.Process(process.pid))
         finally:
-            process.terminate()
+            await ended(process)
+
+
+async def ended(process: Process) -> None:
+    """Let a process of ours end, and kill it where it does not."""
+    process.terminate()
+    with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(_END_S) as late:
+            await process.wait()
+        if late.cancelled_caught:
+            process.kill()
 
 
 def _source(port: int, password: str) -> dict[str, Any]:
