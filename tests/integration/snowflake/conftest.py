@@ -88,6 +88,14 @@ async def destination(config: SnowflakeConfig) -> AsyncIterator[SnowflakeDestina
 
 
 @pytest.fixture
+async def lives() -> AsyncIterator[list[SnowflakeDestination]]:
+    opened: list[SnowflakeDestination] = []
+    yield opened
+    for destination in opened:
+        await destination.aclose()
+
+
+@pytest.fixture
 def run(config: SnowflakeConfig) -> Run:
     """Run statements on a connection of the test's own, as any user would."""
 
