@@ -1,5 +1,7 @@
 """One chunk from source to destination: extract and load side by side, joined by a channel."""
 
+from contextlib import AbstractAsyncContextManager
+
 import pyarrow as pa
 from anyio import create_memory_object_stream, create_task_group
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -17,6 +19,9 @@ _DEPTH = 4
 class ChunkCopy:
     """Moves one chunk. Used once.
 
+    It takes a place for as long as rows are read and encoded: while their files become durable, the
+    next chunk is read.
+
     The reader gives up when the drain is requested; the chunk is then incomplete and leaves
     nothing. A chunk that was read to its end is written to its end.
     """
@@ -30,6 +35,7 @@ class ChunkCopy:
         *,
         batch_rows: int,
         batch_bytes: int,
+        place: AbstractAsyncContextManager[object],
         lease: Lease,
         meter: TableMeter,
         drain: Drain,
@@ -40,6 +46,7 @@ class ChunkCopy:
         self._chunk = chunk
         self._batch_rows = batch_rows
         self._batch_bytes = batch_bytes
+        self._place = place
         self._lease = lease
         self._meter = meter
         self._drain = drain
@@ -47,12 +54,10 @@ class ChunkCopy:
 
     async def run(self) -> ChunkReceipt | None:
         """Return the receipt of the durable chunk, None when the drain came before its end."""
-        send, receive = create_memory_object_stream[pa.RecordBatch](_DEPTH)
         try:
             async with self._destination.write(self._load, self._chunk) as writer:
-                async with create_task_group() as stages:
-                    stages.start_soon(self._extract, send, name="extract")
-                    stages.start_soon(self._write, receive, writer, name="load")
+                async with self._place:
+                    await self._copy(writer)
                 if not self._complete:
                     self._meter.chunk_lost(self._chunk.index)
                     return None
@@ -60,6 +65,12 @@ class ChunkCopy:
         except BaseException:
             self._meter.chunk_lost(self._chunk.index)
             raise
+
+    async def _copy(self, writer: ChunkWriter) -> None:
+        send, receive = create_memory_object_stream[pa.RecordBatch](_DEPTH)
+        async with create_task_group() as stages:
+            stages.start_soon(self._extract, send, name="extract")
+            stages.start_soon(self._write, receive, writer, name="load")
 
     async def _extract(self, out: MemoryObjectSendStream[pa.RecordBatch]) -> None:
         async with out:

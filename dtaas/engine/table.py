@@ -1,7 +1,8 @@
 """The full load of one table: plan or resume, copy its chunks, publish."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import structlog
 from anyio import CapacityLimiter, create_task_group
@@ -137,37 +138,48 @@ class TableLoader:
         left = [chunk for chunk in load.chunks if chunk.index not in receipts]
         queue = iter(left)
         most = self._mapping.concurrent_chunks or self._context.spec.options.concurrent_chunks
-        workers = min(len(left), most)
+        places = CapacityLimiter(most)
+        workers = min(len(left), most + 1)  # one reads while another's files become durable
         async with create_task_group() as group:
             for _ in range(workers):
-                group.start_soon(self._copy_from, queue, load, receipts, name="chunks")
+                group.start_soon(self._copy_from, queue, load, receipts, places, name="chunks")
 
     async def _copy_from(
-        self, queue: Iterator[Chunk], load: TableLoad, receipts: dict[int, ChunkReceipt]
+        self,
+        queue: Iterator[Chunk],
+        load: TableLoad,
+        receipts: dict[int, ChunkReceipt],
+        places: CapacityLimiter,
     ) -> None:
         context = self._context
         for chunk in queue:
-            async with context.chunks:
-                if context.drain.requested:
-                    return
-                with context.budget.lease() as lease:
-                    receipt = await ChunkCopy(
-                        context.source,
-                        context.destination,
-                        load,
-                        chunk,
-                        batch_rows=context.spec.batch_rows,
-                        batch_bytes=context.spec.batch_size_mb * _MIB,
-                        lease=lease,
-                        meter=self._meter,
-                        drain=context.drain,
-                    ).run()
-                if receipt is None:
-                    return
-                await context.ledger.save_receipt(load.load_id, receipt)
-                receipts[chunk.index] = receipt
-                self._meter.chunk_done(receipt)
-                trim()
+            if context.drain.requested:
+                return
+            with context.budget.lease() as lease:
+                receipt = await ChunkCopy(
+                    context.source,
+                    context.destination,
+                    load,
+                    chunk,
+                    batch_rows=context.spec.batch_rows,
+                    batch_bytes=context.spec.batch_size_mb * _MIB,
+                    place=self._place(places),
+                    lease=lease,
+                    meter=self._meter,
+                    drain=context.drain,
+                ).run()
+            if receipt is None:
+                return
+            await context.ledger.save_receipt(load.load_id, receipt)
+            receipts[chunk.index] = receipt
+            self._meter.chunk_done(receipt)
+            trim()
+
+    @asynccontextmanager
+    async def _place(self, places: CapacityLimiter) -> AsyncIterator[None]:
+        """Hold one of the table's places and one of all tables'."""
+        async with places, self._context.chunks:
+            yield
 
     async def _publish(self, load: TableLoad, receipts: dict[int, ChunkReceipt]) -> None:
         self._meter.enter(TablePhase.COMMITTING)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -68,6 +68,7 @@ class Copy:
                 load.chunks[0],
                 batch_rows=_BATCH_ROWS,
                 batch_bytes=_BATCH_BYTES,
+                place=nullcontext(),
                 lease=lease,
                 meter=TableMeter(load.schema.table, time.monotonic),
                 drain=Drain(),

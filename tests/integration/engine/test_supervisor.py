@@ -188,6 +188,26 @@ async def test_pause_keeps_what_is_durable_and_resume_goes_on(works: Works):
     assert again.calls["read", ORDERS] == 3 * 11  # three chunks of ten batches were left
 
 
+async def test_a_chunk_is_read_while_the_files_of_the_one_before_become_durable(works: Works):
+    reached, go_on = Event(), Event()
+
+    async def durable() -> None:
+        with fail_after(LIMIT_S):
+            await reached.wait()
+        go_on.set()
+
+    async def read() -> None:
+        reached.set()
+
+    works.target.hook = Trap("finish", 1, durable)
+    works.source.hook = Trap("read", 12, read)  # a chunk is ten batches and their end
+    task_id = await works.make_task(ORDERS, concurrent_chunks=1)
+    await works.want(task_id, DesiredState.RUNNING)
+    assert (await works.ended()).status is ExecutionStatus.COMPLETED
+    assert go_on.is_set()
+    assert whole(works, ORDERS)
+
+
 async def test_stop_ends_the_execution_and_start_goes_on_where_it_was(works: Works):
     reached, _ = await hold_at(works, "read", 25)
     task_id = await works.make_task(ORDERS, concurrent_chunks=1)
