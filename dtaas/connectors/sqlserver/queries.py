@@ -86,10 +86,10 @@ JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 WHERE s.name = ? AND o.name = ? AND o.type IN ('U', 'V')"""
 
 TABLE = f"""
-DECLARE @table int = ({_OBJECT_ID.strip()});
-SELECT @table AS object_id;
-{COLUMNS.replace("?", "@table").strip()};
-{INDEXES.replace("?", "@table").strip()};"""
+DECLARE @object int = ({_OBJECT_ID.strip()});
+SELECT @object AS object_id;
+{COLUMNS.replace("?", "@object").strip()};
+{INDEXES.replace("?", "@object").strip()};"""
 """A table or view at once: its number, NULL where there is none, its columns, its indexes."""
 
 TABLE_ROWS = """

@@ -3,7 +3,7 @@
 from typing import Final
 
 import structlog
-from anyio import current_time
+from anyio import Lock, current_time
 
 from dtaas.connectors.sqlserver.control import ControlPool
 from dtaas.model.errors import DtaasError, RetryableError
@@ -28,6 +28,7 @@ class Retention:
         self._pool = pool
         self._known: float | None = None
         self._asked_at: float | None = None
+        self._asking = Lock()
 
     async def seconds(self) -> float | None:
         """Return how long changes are kept, None when nothing cleans or the login may not see it.
@@ -35,17 +36,18 @@ class Retention:
         Raises:
             RetryableError: the server cannot be asked now.
         """
-        if self._asked_at is None or current_time() - self._asked_at > _KEPT_S:
-            try:
-                minutes = await self._minutes()
-            except RetryableError:
-                raise
-            except DtaasError as error:  # the stream goes on without it
-                log.info("retention_not_known", code=error.code, error=error.detail)
-                minutes = None
-            self._known = None if minutes is None else minutes * _MINUTE_S
-            self._asked_at = current_time()
-        return self._known
+        async with self._asking:
+            if self._asked_at is None or current_time() - self._asked_at > _KEPT_S:
+                try:
+                    minutes = await self._minutes()
+                except RetryableError:
+                    raise
+                except DtaasError as error:  # the stream goes on without it
+                    log.info("retention_not_known", code=error.code, error=error.detail)
+                    minutes = None
+                self._known = None if minutes is None else minutes * _MINUTE_S
+                self._asked_at = current_time()
+            return self._known
 
     async def _minutes(self) -> int | None:
         ((owner, direct),) = await self._pool.fetch(_WHAT, _ASK)

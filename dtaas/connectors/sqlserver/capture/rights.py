@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import anyio
 import structlog
 
 from dtaas.connectors.sqlserver.capture.change_tables import ChangeTables
@@ -27,6 +28,7 @@ class Rights:
         self._direct = ChangeTables(pool, catalog)
         self._through_functions = CaptureProcedures(pool)
         self._gated: bool | None = None
+        self._asking = anyio.Lock()
 
     async def gated(self) -> bool:
         """Return whether changes can only be read through the functions that check rights.
@@ -34,14 +36,15 @@ class Rights:
         Not known, and so not kept, while the database captures nothing: who may enable it may
         read it.
         """
-        if self._gated is None:
-            rows = await self._pool.fetch("Asking for rights", _ASK)
-            if not rows or not rows[0][0]:
-                return False
-            self._gated = bool(rows[0][1] != 1)
-            if self._gated:
-                log.info("capture_read_by_functions", reason="no SELECT on schema cdc")
-        return self._gated
+        async with self._asking:
+            if self._gated is None:
+                rows = await self._pool.fetch("Asking for rights", _ASK)
+                if not rows or not rows[0][0]:
+                    return False
+                self._gated = bool(rows[0][1] != 1)
+                if self._gated:
+                    log.info("capture_read_by_functions", reason="no SELECT on schema cdc")
+            return self._gated
 
     @property
     def known(self) -> bool:

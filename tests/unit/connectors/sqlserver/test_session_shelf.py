@@ -101,10 +101,7 @@ async def test_a_session_that_stays_away_is_not_waited_for(shelf: SessionShelf) 
 
 
 @pytest.mark.usefixtures("sessions")
-async def test_a_session_that_broke_is_not_waited_for(
-    shelf: SessionShelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_shelf, "_PATIENCE_S", 10 * LIMIT_S)
+async def test_a_session_that_broke_is_not_waited_for(shelf: SessionShelf) -> None:
     with anyio.fail_after(LIMIT_S):
         await shelf.lend()
         shelf.lose()
