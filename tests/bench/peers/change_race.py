@@ -3,8 +3,9 @@
 The server is the sandbox's simulated SQL Server in a process of its own, the same for all: its
 speed bounds everybody. Each tool first notes where the log stands; then rows are inserted and
 captured; then each reads them, in turns. DTaaS is timed from the order to resume until the changes
-are durable, every other as a whole process. `make bench-peers` runs it; `BENCH_CHANGES=1000000
-python -m tests.bench.peers.change_race` runs nothing else, BENCH_PEERS=rivet-cli beside some only.
+are durable and listed, every other as a whole process. `make bench-peers` runs it;
+`BENCH_CHANGES=1000000 python -m tests.bench.peers.change_race` runs nothing else,
+BENCH_PEERS=rivet-cli beside some only.
 """
 
 import json
@@ -102,7 +103,8 @@ class ChangeRace:
                 await self._process(lane, lane.peer.stands, self._place(lane, "stands", 0))
         captured_s = min(_CAPTURED_S, self._ends - time.monotonic())
         await anyio.to_thread.run_sync(make_backlog, self._port, captured_s)
-        await self._daemon.follow(self._tasks.pop()[0], CHANGES, limit_s=self._left_s())
+        task, folder = self._tasks.pop()
+        await self._daemon.follow(task, CHANGES, folder, limit_s=self._left_s())
         for number in range(_ROUNDS):
             for lane in self.lanes:
                 if not lane.reason:
@@ -124,7 +126,8 @@ class ChangeRace:
 
     async def _ours(self, lane: ChangeLane) -> None:
         task, folder = self._tasks.pop()
-        lane.runs.append(await self._daemon.follow(task, CHANGES, limit_s=self._left_s()))
+        run = await self._daemon.follow(task, CHANGES, folder, limit_s=self._left_s())
+        lane.runs.append(run)
         if (rows := _rows(folder)) != CHANGES:
             raise RuntimeError(f"DTaaS wrote {rows:,} of {CHANGES:,} changes")
 
