@@ -121,7 +121,8 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
     await servers.sqlserver.run_script(CHANGES, database=DATABASE)
     await daemon.control(busy, "start")
     await daemon.until_status(busy, "running")
-    execution = (await daemon.newest(nightly))["id"]
+    second, first = (await daemon.get(f"/api/tasks/{nightly}/executions"))["items"][:2]
+    execution = second["id"]
     return {
         "dashboard": "/",
         "connectors": "/connectors",
@@ -132,6 +133,7 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
         "task-stream": f"/tasks/{stream}",
         "task-schema": f"/tasks/{stream}?tab=schema",
         "task-runs": f"/tasks/{nightly}?tab=runs",
+        "task-compare": f"/tasks/{nightly}?tab=runs&compare={first['id']},{execution}",
         "task-verify": f"/tasks/{nightly}?tab=verify",
         "task-rejected": f"/tasks/{masked}?tab=rejected",
         "task-logs": f"/tasks/{nightly}?tab=logs",

@@ -13,11 +13,11 @@ export function calmRows(drawn: Rows, present: readonly TableProgress[], inSight
   for (const [place, one] of present.entries()) {
     const name = tableName(one.table)
     const old = drawn.get(name)
-    next.set(name, old && !turn(place) && !inSight(name) && state(old) === state(one) ? old : one)
+    next.set(name, old && !turn(place) && !inSight(name) && sameState(old, one) ? old : one)
   }
   return next
 }
 
-function state(one: TableProgress): string {
-  return [one.phase, one.retries, one.error, one.warning].join('\u0000')
+function sameState(a: TableProgress, b: TableProgress): boolean {
+  return a.phase === b.phase && a.retries === b.retries && a.error === b.error && a.warning === b.warning
 }

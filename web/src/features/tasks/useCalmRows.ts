@@ -6,7 +6,7 @@ import type { TableProgress } from '@/shared/api/types'
 import { calmRows, type Rows } from './calmRows'
 
 /** Rows out of sight are drawn one part after the other, so that no update is slower than the rest. */
-const PARTS = 25
+const PARTS = 50
 const QUIET_MS = 1000
 const NEARLY_IN_SIGHT = '120px'
 
