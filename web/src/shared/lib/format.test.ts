@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { ago, bytes, clock, count, duration, moment, percent, rate, share, short } from './format'
+import { ago, bytes, clock, count, duration, eta, moment, percent, rate, share, short } from './format'
 
 describe('what is not known is a dash, never 0', () => {
   it.each([count(null), short(undefined), rate(0), bytes(null), duration(null), duration(Infinity), percent(null), moment(null, 'utc')])('%s', (text) => {
@@ -52,4 +52,8 @@ it('writes a time of day as the clocks of both zones show it', () => {
   const at = new Date(2026, 10, 7, 9, 5, 3)
   expect(clock(at.getTime(), 'local')).toBe('09:05:03')
   expect(clock(Date.UTC(2026, 10, 7, 23, 0, 59), 'utc')).toBe('23:00:59')
+})
+
+it('has no time left to tell of where nothing is left or known', () => {
+  expect([eta(null), eta(undefined), eta(0), eta(90)]).toEqual(['—', '—', '—', '1 min 30 s'])
 })

@@ -60,6 +60,11 @@ export function duration(seconds: number | null | undefined): string {
   return `${String(whole)} s`
 }
 
+/** What is left of a load. Nothing is left of one that goes on for ever, which is no time. */
+export function eta(seconds: number | null | undefined): string {
+  return seconds ? duration(seconds) : NONE
+}
+
 /** Share of a known total; null while the total is not known. */
 export function share(done: number | null | undefined, total: number | null | undefined): number | null {
   if (done == null || total == null) return null
