@@ -125,3 +125,18 @@ async def test_connecting_ahead_to_nobody_fails_no_one(database: Database) -> No
     assert await both.rows.discover() is not None
     await both.changes.aclose()
     await both.rows.aclose()
+
+
+async def test_what_is_asked_ahead_of_capture_is_asked_again(
+    server: SimulatedSqlServer, table: TableRef
+) -> None:
+    admin = Database(server, "master", server.password)
+    await admin.run("CREATE DATABASE captured_later")
+    await admin.aclose()
+    both = Both(Database(server, "captured_later", server.password))
+    await both.connect()  # nothing is captured, so how long changes are kept is not known
+    tracked, _ = await tracked_table(both, table)
+    assert (await both.changes.poll([tracked])).retention_s == 3 * 86_400
+    await both.changes.aclose()
+    await both.rows.aclose()
+    await both.database.aclose()
