@@ -39,7 +39,7 @@ async def anyone(
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    user = User(public_key=public.decode(), oauth_token="access-1", pat="pat-1")
+    user = User(public_key=public.decode(), oauth_token="access of anyone", pat="pat of anyone")
     await snowflake.put_users({"anyone": user})
     return replace(config, user="anyone", password="", role="LOADER", warehouse="WH")
 
@@ -62,8 +62,8 @@ async def test_a_connector_logs_in_its_own_way(
             {"private_key": pem(key)},
             {"private_key": pem(key, "open sesame"), "private_key_passphrase": "open sesame"},
         ],
-        A.OAUTH: [{"token": "access-1"}],
-        A.PAT: [{"token": "pat-1"}],
+        A.OAUTH: [{"token": "access of anyone"}],
+        A.PAT: [{"token": "pat of anyone"}],
     }
     for secret in secrets[way]:
         steps = await checked(replace(anyone, authentication=way, **secret))
