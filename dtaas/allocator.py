@@ -4,7 +4,7 @@ Arrow batches and what encoders make of them are large and short-lived. Left alo
 size from which it maps blocks of their own, keeps them in an arena per thread, and Arrow's default
 pool keeps what it freed: a daemon that holds 200 MB of batches then shows three times as much, for
 good. (Measured on a load of 4 million rows: 640 MB against 400.) Given back at once, on the other
-hand, every page costs a fault when it is taken again: a quarter of the time of a load.
+hand, every page costs a fault when it is taken again: a fifth of the processor time of a load.
 
 So Arrow takes memory from jemalloc, which keeps it for a moment (`dtaas/__init__.py` chooses it),
 and glibc maps large blocks only. (Measured on a load of 10 million rows: 280 MB at the peak, 0.85 s
