@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import anyio
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dtaas.model.errors import DtaasError
 from dtaas.store.address import StoreAddress
@@ -21,12 +21,12 @@ from dtaas.store.errors import (
     unexpected,
 )
 from dtaas.store.exclusive import Exclusive
+from dtaas.store.postgres_engine import postgres_engine
 from dtaas.store.sqlite_engine import LIMIT_S, WRITES, sqlite_engine
 
 T = TypeVar("T")
 
 TRANSACTION_LIMIT_S: Final = 15.0
-CONNECT_LIMIT_S: Final = 10
 HUNG_DISK_S: Final = 10.0
 ATTEMPTS: Final = 3
 READERS: Final = 4
@@ -111,12 +111,5 @@ class Database:
 
 
 def _engine(address: StoreAddress) -> AsyncEngine:
-    if address.place.file is not None:
-        return sqlite_engine(address, pool_size=READERS + 1)
-    return create_async_engine(
-        address.url,
-        pool_size=READERS + 1,
-        max_overflow=0,
-        pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_LIMIT_S},
-    )
+    driven = sqlite_engine if address.place.file is not None else postgres_engine
+    return driven(address, pool_size=READERS + 1)

@@ -165,7 +165,7 @@ def _postgres(state: str, place: StorePlace) -> DtaasError | None:
             return _orphan()
         case "53100":
             return _full(place)
-        case "40001" | "40P01" | "55P03":
+        case "40001" | "40P01" | "55P03" | "25P03":
             return StoreBusyError(f"The metadata database {place} refused a transaction ({state}).")
         case "28P01" | "28000":
             return AuthenticationError(

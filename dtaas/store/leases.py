@@ -3,7 +3,8 @@
 Every daemon has a row that it touches every few seconds. A daemon that did not for `TTL_S` may be
 buried by another: its row is deleted, its tasks are free, and from then on each of its writes is
 refused, because every write transaction holds a share lock on its daemon's row. So a daemon that
-was stopped for a while and wakes up cannot write into what is somebody else's by now.
+was stopped for a while and wakes up cannot write into what is somebody else's by now. A daemon that
+sleeps within a transaction loses it (`postgres_engine.SLEEPER_LIMIT_S`), or nobody could bury it.
 
 The clock is the database's.
 """
@@ -112,11 +113,17 @@ class Leases:
             StoreUnavailableError: the database does not answer.
         """
         mine = daemons.c.id == self._right.daemon_id
+        # A daemon that sleeps within a transaction holds its row until the server ends its session:
+        # whoever waited for that could not say in time that it lives itself.
+        dead = (
+            select(daemons.c.id)
+            .where(daemons.c.expires_at < func.clock_timestamp(), ~mine)
+            .with_for_update(skip_locked=True)
+        )
 
         def work(connection: Connection) -> None:
             connection.execute(update(daemons).where(mine).values(expires_at=_EXPIRES))
-            dead = daemons.c.expires_at < func.clock_timestamp()
-            connection.execute(delete(daemons).where(dead, ~mine))
+            connection.execute(delete(daemons).where(daemons.c.id.in_(dead)))
 
         try:
             await self._database.write(work)

@@ -4,13 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import anyio
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from dtaas.connectors.registry import Registry
-from dtaas.model.errors import SettingsError, StoreInUseError
+from dtaas.model.errors import SettingsError, StoreInUseError, StoreUnavailableError
 from dtaas.model.ids import TaskId
-from dtaas.store.leases import Leases
+from dtaas.store.address import parse_address
+from dtaas.store.errors import StorePlace, translated
+from dtaas.store.leases import BEAT_S, TTL_S, Leases
+from dtaas.store.postgres_engine import SLEEPER_LIMIT_S, postgres_engine
 from dtaas.store.store import Store, open_store
 from tests.contract.store_samples import spec
 from tests.contract.stored import connect
@@ -84,6 +89,30 @@ async def test_who_was_silent_may_not_write_and_comes_back_as_another(
     await leases(first).join()
     assert await leases(first).beat()
     assert await leases(first).acquire(task) is None
+
+
+async def test_who_sleeps_within_a_transaction_is_buried_too(
+    daemons: tuple[Store, Store], postgres_url: str
+) -> None:
+    first, second = daemons
+    task = await task_in(first)
+    assert await leases(first).acquire(task) == 1
+    await silence(second, 0)
+    async with AsyncExitStack() as stack:
+        engine = postgres_engine(parse_address(postgres_url, Path()), pool_size=1)
+        stack.push_async_callback(engine.dispose)
+        sleeper = await stack.enter_async_context(engine.connect())
+        await sleeper.execute(text("SELECT id FROM daemons ORDER BY joined_at LIMIT 1 FOR SHARE"))
+        with anyio.fail_after(BEAT_S):
+            assert await leases(second).beat()
+        assert await leases(second).acquire(task) is None
+        with anyio.fail_after(SLEEPER_LIMIT_S + TTL_S):
+            while await leases(second).acquire(task) is None:
+                assert await leases(second).beat()
+        with pytest.raises(DBAPIError) as ended:
+            await sleeper.execute(text("SELECT 1"))
+        await sleeper.invalidate()
+    assert isinstance(translated(ended.value, StorePlace(label="db")), StoreUnavailableError)
 
 
 async def test_a_beat_in_time_keeps_everything(daemons: tuple[Store, Store]) -> None:
