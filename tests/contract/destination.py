@@ -361,6 +361,23 @@ class DestinationContract:
         await destination.commit(second, [receipt])
         assert await fingerprint_of(destination, first.target, schema) == expected(schema, new)
 
+    async def test_overwrite_may_bring_types_the_old_load_had_not(
+        self, destination: Destination
+    ) -> None:
+        old = schema_of()
+        await whole_load(destination, load_of(destination, old), rows_of(old, 0, 10))
+        new = schema_of(columns=[(f"c{i}", kind) for i, (_, kind, _) in enumerate(self.values)])
+        fields = new.arrow_schema()
+        columns = [
+            pa.array([values[0]], fields.field(f"c{i}").type)
+            for i, (_, _, values) in enumerate(self.values)
+        ]
+        batch = pa.RecordBatch.from_arrays([pa.array([1], pa.int64()), *columns], schema=fields)
+        load = load_of(destination, new)
+        await whole_load(destination, load, batch)
+        found = await fingerprint_of(destination, load.target, new)
+        assert found.differences(expected(new, batch)) == ()
+
     async def test_an_empty_table_is_committed(self, destination: Destination) -> None:
         schema = schema_of()
         load = load_of(destination, schema)

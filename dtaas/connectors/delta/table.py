@@ -18,7 +18,15 @@ from typing import Any, Final
 
 import pyarrow as pa
 import structlog
-from deltalake import CommitProperties, DeltaTable, Field, Schema, Transaction, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Field,
+    Schema,
+    TableFeatures,
+    Transaction,
+    write_deltalake,
+)
 from deltalake.exceptions import TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
@@ -39,6 +47,8 @@ _NOTE: Final = "dtaas"
 only be asked for by name; the newest notes tell which names there are."""
 _NEWEST: Final = 50
 """Commits in which the notes are looked for: tidyings write some without."""
+_TIMES: Final = "timestamp_ntz"
+_TIMES_FEATURE: Final = "timestampNtz"
 TIDY_EVERY: Final = 100
 """Commits between two tidyings: each merge leaves files smaller than readers like."""
 
@@ -293,6 +303,7 @@ class Table:
                     commit_properties=marks,
                 )
                 return
+            _allow_times(table, delta_schema)
             mode = "overwrite" if replace else "append"
             actions: list[AddAction | RemoveAction] = list(files)
             table.create_write_transaction(actions, mode, delta_schema, commit_properties=marks)
@@ -339,6 +350,20 @@ def _merge_source(
             keeping.add(i)
             arrays[f"k{i}"] = pa.array(kept[name])
     return pa.table({**arrays, "deleted": deletes(changes)}), frozenset(keeping)
+
+
+def _allow_times(table: DeltaTable, wanted: Schema) -> None:
+    """Let a table have times without a zone if columns are of that type: it is one of its features.
+
+    The library sees to that wherever it makes or alters a table, but not where a commit brings
+    other columns: it takes them, and nobody can open the table again.
+    """
+    has = table.protocol().reader_features or []
+    needs = any(getattr(f.type, "type", None) == _TIMES for f in wanted.fields)
+    if needs and _TIMES_FEATURE not in has:
+        table.alter.add_feature(
+            TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True
+        )
 
 
 def _load_name(load_id: LoadId) -> str:
