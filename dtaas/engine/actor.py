@@ -8,6 +8,7 @@ from anyio import current_time
 from msgspec.structs import replace
 from structlog.contextvars import bind_contextvars
 
+from dtaas.engine.arrivals import Joined
 from dtaas.engine.connected import connected
 from dtaas.engine.drift.gate import DriftGate
 from dtaas.engine.drift.pausing import pause_for
@@ -21,7 +22,7 @@ from dtaas.engine.progress import ExecutionMeter, utc_now
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.shaping.task import TaskShaping
-from dtaas.engine.stream import Joined, TaskStream
+from dtaas.engine.stream import TaskStream
 from dtaas.engine.table import load_table
 from dtaas.engine.table_search import with_tables_found
 from dtaas.model.change_ports import ChangeDestination, ChangeRegistry, ChangeSource
@@ -277,7 +278,7 @@ class TaskActor:
             streams=workshop.streams,
             capture=capture,
         )
-        known = await handover.known()
+        known = await handover.take_up()
         missing = [t for t in task.spec.source_tables if t not in known]
         meter = ExecutionMeter(
             task.id,

@@ -55,7 +55,7 @@ class Handover(Struct, frozen=True, kw_only=True):
     """Prepares the streams of one task.
 
     Attributes:
-        capture: which way changes are read; streams of another way, or mode, are not known.
+        capture: which way changes are read; streams of another way, or mode, do not go on.
     """
 
     task: Task
@@ -66,11 +66,11 @@ class Handover(Struct, frozen=True, kw_only=True):
     streams: StreamStore
     capture: Capture = Capture.CDC
 
-    async def known(self) -> dict[TableRef, StreamState]:
-        """Return the streams the task already has; forget those of tables it names no more.
+    async def take_up(self) -> dict[TableRef, StreamState]:
+        """Forget the streams of tables the task names no more, and return those that go on.
 
-        One whose target shall keep a history from now on, or no more, is not known: its table has
-        to begin anew.
+        One whose target shall keep a history from now on, or no more, does not: its table has to
+        begin anew.
 
         Raises:
             SchemaChangedError: a table was shaped by rules that the task has no more.

@@ -20,23 +20,21 @@ from anyio import (
 from anyio.abc import TaskGroup
 
 from dtaas.concurrency.figures import FIGURES
-from dtaas.engine.backoff import RestartPolicy, Restarts
+from dtaas.engine.arrivals import Arrivals, Bring, News
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.continuity import Continuity
 from dtaas.engine.drain import Drain
 from dtaas.engine.drift.gate import DriftGate
-from dtaas.engine.failures import explain
 from dtaas.engine.handover import part
 from dtaas.engine.progress import ExecutionMeter
 from dtaas.engine.repair import Key
 from dtaas.engine.report import Reporter
 from dtaas.engine.stream_context import StreamContext
-from dtaas.engine.stream_table import STORE_ERRORS, TableStreamer
+from dtaas.engine.stream_table import TableStreamer
 from dtaas.engine.turns import Turns
 from dtaas.model.change_ports import ChangeDestination, ChangeSource, StreamStore
 from dtaas.model.changes import SourceState, StreamState, TrackedTable
 from dtaas.model.errors import (
-    Action,
     CaptureGapError,
     CaptureLostError,
     DtaasError,
@@ -54,10 +52,6 @@ _MS: Final = 1000.0
 _MIB: Final = 1024 * 1024
 _LEAST_PLACES: Final = 16
 """Windows applied side by side at least: a few slow tables must not take every place."""
-_ARRIVALS: Final = RestartPolicy(base_s=1.0, cap_s=60.0, most=None)
-Joined = Callable[[StreamState], Awaitable[None]]
-Bring = Callable[[Sequence[TableRef], Joined], Awaitable[None]]
-"""Captures and loads tables; calls back with the stream of each that is ready."""
 
 
 class TaskStream:
@@ -106,14 +100,14 @@ class TaskStream:
         )
         self._tables: dict[TableRef, TableStreamer] = {}
         self._lives: dict[TableRef, tuple[CancelScope, Event]] = {}
-        self._wanted: dict[TableRef, None] = {}
-        self._bringing = False
-        self._coming: set[TableRef] = set()
         self._moving: set[TableRef] = set()  # neither streams nor is wanted yet, but will be
         self._shown = False
-        self._news = Event()
         self._again: set[TableRef] = set()
         self._errors: dict[TableRef, DtaasError] = {}
+        self._news = News(self.drain)
+        self._arrivals = Arrivals(
+            drain=self.drain, news=self._news, meter=meter, errors=self._errors, uniform=uniform
+        )
         self._group: TaskGroup | None = None
 
     def snapshot(self) -> ExecutionProgress:
@@ -133,7 +127,7 @@ class TaskStream:
             SourceRestoredError: the source's history is another one than that of our positions.
             RetryableError: the source cannot be polled; a later life goes on.
         """
-        self._wanted = dict.fromkeys(missing)
+        self._arrivals.want(missing)
         try:
             async with create_task_group() as group:
                 group.start_soon(self._reporter.serve, name="report")
@@ -142,7 +136,10 @@ class TaskStream:
                     self._group = work
                     for state in states:
                         await self._join(state)
-                    work.start_soon(self._arrivals, bring, name="arrivals")
+                    work.start_soon(
+                        self._arrivals.serve, bring, self._join,
+                        lambda: bool(self._live_tables()), name="arrivals",
+                    )  # fmt: skip
                     if await self._poll():
                         work.cancel_scope.cancel()
                 group.cancel_scope.cancel()
@@ -155,7 +152,7 @@ class TaskStream:
     async def reload(self, tables: Sequence[TableRef]) -> None:
         """Load tables anew while the others stream on, but for those that are being loaded."""
         for table in tables:
-            if table in self.meter.tables and not (table in self._wanted or table in self._coming):
+            if table in self.meter.tables and not self._arrivals.awaits(table):
                 with self._between(table):
                     await self._leave(table)
                     await self._load_anew(table)
@@ -174,24 +171,24 @@ class TaskStream:
         named = set(task.spec.source_tables)
         for table in [t for t in self.meter.tables if t not in named]:
             await self._part(table)
-        for table in task.spec.source_tables:
-            if table not in self.meter.tables:
-                self.meter.add(table)
-                self._wanted[table] = None
+        new = [table for table in task.spec.source_tables if table not in self.meter.tables]
+        for table in new:
+            self.meter.add(table)
+        self._arrivals.want(new)
         for streamer in list(self._tables.values()):
             if isinstance(streamer.error, SchemaChangeRefusedError):
                 await self._join(streamer.state)
             else:
                 streamer.look_again()
-        self._tell_news()
+        self._news.tell()
 
     async def _part(self, table: TableRef) -> None:
-        self._wanted.pop(table, None)
+        self._arrivals.drop(table)
         self._errors.pop(table, None)
         streamer = self._tables.get(table)
         await self._leave(table)
         self.meter.tables[table].enter(TablePhase.STOPPED)
-        if streamer is None and self._bringing:
+        if streamer is None and self._arrivals.bringing:
             return  # it is being loaded: it goes when it arrives
         await self._reporter.record()
         del self.meter.tables[table]
@@ -213,7 +210,7 @@ class TaskStream:
     async def _join(self, state: StreamState) -> None:
         """Let a table stream; with the first one the task streams."""
         table = state.stream.tracked.table
-        self._coming.discard(table)
+        self._arrivals.came(table)
         if table not in self.task.spec.source_tables:
             self.meter.tables.pop(table, None)
             return  # it left the task while it was loaded; the next life forgets its stream
@@ -228,7 +225,7 @@ class TaskStream:
         if self._group is not None:
             life = self._lives[table] = CancelScope(), Event()
             self._group.start_soon(self._live, streamer, *life, name=f"stream {table}")
-        self._tell_news()
+        self._news.tell()
 
     async def _live(self, streamer: TableStreamer, scope: CancelScope, ended: Event) -> None:
         try:
@@ -239,7 +236,7 @@ class TaskStream:
         if streamer.error is not None and self._tables.get(streamer.table) is streamer:
             with self._between(streamer.table):
                 await self._lost(streamer.table, streamer.error)
-        self._tell_news()
+        self._news.tell()
 
     @contextmanager
     def _between(self, table: TableRef) -> Iterator[None]:
@@ -249,7 +246,7 @@ class TaskStream:
             yield
         finally:
             self._moving.discard(table)
-            self._tell_news()
+            self._news.tell()
 
     async def _lost(self, table: TableRef, error: DtaasError) -> None:
         """Load a table anew whose changes are lost, once; else leave it to a person.
@@ -266,7 +263,7 @@ class TaskStream:
             await self._load_anew(table)
         else:
             self._errors[table] = error
-            self._tell_news()
+            self._news.tell()
 
     async def _leave(self, table: TableRef) -> None:
         """End a table's stream at once; what is not durable is read again."""
@@ -281,59 +278,7 @@ class TaskStream:
         await self._streams.forget(self.task.id, table)
         self._errors.pop(table, None)
         self.meter.tables[table].enter(TablePhase.WAITING)
-        self._wanted[table] = None
-        self._tell_news()
-
-    async def _arrivals(self, bring: Bring) -> None:
-        """Bring what is wanted, again and again."""
-        restarts = Restarts(_ARRIVALS, self._uniform)
-        while not self.drain.requested:
-            if not self._wanted:
-                await self._wait_for_news()
-                continue
-            tables, self._wanted = list(self._wanted), {}
-            self._bringing, began = True, current_time()
-            self._coming = set(tables)
-            try:
-                await bring(tables, self._join)
-            except Exception as exc:
-                error = explain(exc)
-                if isinstance(error, STORE_ERRORS) or not self._live_tables():
-                    raise
-                await self._postpone(tables, error, restarts, began)
-            finally:
-                self._bringing = False
-                self._coming.clear()
-                self._note_failed(tables)
-                self._tell_news()
-
-    async def _postpone(
-        self, tables: Sequence[TableRef], error: DtaasError, restarts: Restarts, began: float
-    ) -> None:
-        """Try the tables that did not arrive once more, later, or give them up."""
-        left = [t for t in tables if t not in self._tables and t in self.meter.tables]
-        delay_s = restarts.next_delay_s(error, ran_s=current_time() - began)
-        log.warning(
-            "tables_not_brought", tables=len(left), code=error.code, error=error.detail,
-            retry_in_s=delay_s,
-        )  # fmt: skip
-        for table in left:
-            self.meter.tables[table].failed(error)
-            phase = TablePhase.RETRYING if error.action is Action.RETRY else TablePhase.FAILED
-            self.meter.tables[table].enter(phase)
-            if delay_s is None:
-                self._errors[table] = error
-            else:
-                self._wanted[table] = None
-        if delay_s is not None:
-            with move_on_after(delay_s):
-                await self.drain.wait()
-
-    def _note_failed(self, tables: Sequence[TableRef]) -> None:
-        for table in [t for t in tables if t in self.meter.tables]:
-            state = self.meter.tables[table].snapshot()
-            if state.phase is TablePhase.FAILED and table not in self._errors:
-                self._errors[table] = TablesFailedError(state.error or "", hint=state.hint or "")
+        self._arrivals.want([table])
 
     def _live_tables(self) -> list[TableStreamer]:
         return [t for t in self._tables.values() if not t.ended]
@@ -345,7 +290,7 @@ class TaskStream:
             if not live:
                 if not self._awaits_tables():
                     return True
-                await self._wait_for_news()
+                await self._news.wait()
                 continue
             self._hurry = Event()
             polled = [t.state.stream.tracked for t in live]
@@ -362,7 +307,7 @@ class TaskStream:
     def _awaits_tables(self) -> bool:
         """Return whether tables may come to stream, now that none does."""
         ending = any(not ended.is_set() for _, ended in self._lives.values())
-        return bool(self._wanted or self._bringing or self._moving or ending)
+        return bool(self._arrivals.pending or self._moving or ending)
 
     @staticmethod
     def _note_lost(
@@ -382,14 +327,6 @@ class TaskStream:
 
     def _ask_again(self) -> None:
         self._hurry.set()
-
-    def _tell_news(self) -> None:
-        self._news.set()
-        self._news = Event()
-
-    async def _wait_for_news(self) -> None:
-        with self.drain.extraction():
-            await self._news.wait()
 
     async def _tell(
         self, source: SourceState, live: Sequence[TableStreamer], polled: Sequence[TrackedTable]
