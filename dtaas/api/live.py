@@ -6,7 +6,7 @@ changes are due at once, figures when the client may have more of them.
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -44,7 +44,13 @@ class MessageType(StrEnum):
 
 
 class Totals(Struct, frozen=True, kw_only=True):
-    """Live figures of a task's execution over all its tables; see `ExecutionProgress`."""
+    """Live figures of a task's execution over all its tables; see `ExecutionProgress`.
+
+    Attributes:
+        lag_s: seconds the table that is behind most is behind, null while none streams.
+        retention_margin_h: hours until the source forgets the first change that is needed.
+        warning: what will go wrong in one of the tables if nobody does anything.
+    """
 
     task_id: TaskId
     execution_id: ExecutionId
@@ -60,6 +66,14 @@ class Totals(Struct, frozen=True, kw_only=True):
     elapsed_s: float
     cdc_lsn_start: str | None
     cdc_lsn_end: str | None
+    lag_s: float | None
+    retention_margin_h: float | None
+    warning: str | None
+
+
+_SAME: Final = tuple(
+    f for f in Totals.__struct_fields__ if f in ExecutionProgress.__struct_fields__
+)
 
 
 class LiveTask(Struct, frozen=True, kw_only=True):
@@ -371,4 +385,13 @@ class DashboardTopic:
 
 def totals(progress: ExecutionProgress) -> Totals:
     """Return the figures of an execution without its tables."""
-    return Totals(**{name: getattr(progress, name) for name in Totals.__struct_fields__})
+    tables = progress.tables
+    worst = {
+        "lag_s": max((t.lag_s for t in tables if t.lag_s is not None), default=None),
+        "retention_margin_h": min(
+            (t.retention_margin_h for t in tables if t.retention_margin_h is not None), default=None
+        ),
+        "warning": next((f"{t.table}: {t.warning}" for t in tables if t.warning), None),
+    }
+    same = {name: getattr(progress, name) for name in _SAME}
+    return Totals(**same, **worst)

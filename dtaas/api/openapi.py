@@ -38,6 +38,7 @@ from dtaas.api.controllers.schema_changes import (
     DecisionRequest,
     SchemaChangeList,
     SchemaVersionList,
+    UndecidedList,
 )
 from dtaas.api.controllers.tasks import ControlRequest
 from dtaas.api.controllers.tokens import TokenList
@@ -132,6 +133,7 @@ _SHAPES: Final = (
     DecisionRequest,
     SchemaChangeList,
     SchemaVersionList,
+    UndecidedList,
     SchemaChange,
     SchemaDiff,
     TransformationCatalogue,

@@ -35,7 +35,7 @@ from dtaas.model.task import TaskAction, TaskStatus
 from dtaas.services.control import TaskControl
 from dtaas.services.ports import TaskRunner
 from dtaas.store.page import Page, Window
-from dtaas.store.schema_history import SchemaHistories
+from dtaas.store.schema_history import SchemaHistories, UndecidedChanges
 
 log = structlog.get_logger()
 _NEWEST_FIRST: Final = Window(sort="-id")
@@ -84,6 +84,10 @@ class DriftService:
         """
         wanted = None if table is None else await self._table(task_id, table)
         return await self._history.page(task_id, table=wanted, states=states, window=window)
+
+    async def undecided(self) -> Sequence[UndecidedChanges]:
+        """Return the tasks in which changes wait for a decision, by id."""
+        return await self._history.undecided()
 
     async def versions(self, task_id: TaskId, table: str | None) -> Sequence[SchemaVersion]:
         """Return what tables looked like, by table, the oldest first.

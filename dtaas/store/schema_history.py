@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
@@ -25,7 +27,22 @@ from dtaas.store.tasks import find_task
 
 _HELD: Final = tuple(state.value for state in SchemaChangeState if state.holds)
 _SORTABLE: Final = {"id": schema_changes.c.id, "detected_at": schema_changes.c.detected_at}
+_UNDECIDED: Final = (SchemaChangeState.PENDING.value, SchemaChangeState.FAILED.value)
 _NEWEST_FIRST: Final = Window(sort="-id")
+
+
+class UndecidedChanges(Struct, frozen=True, kw_only=True):
+    """What waits for somebody's decision in one task.
+
+    Attributes:
+        since: when the first of the changes was detected.
+        tables: whose columns changed.
+    """
+
+    task_id: TaskId
+    changes: int
+    tables: int
+    since: datetime
 
 
 class SchemaHistories:
@@ -86,6 +103,26 @@ class SchemaHistories:
             .order_by(schema_changes.c.id)
         )
         return await self._database.read(lambda c: [change_of(row) for row in c.execute(query)])
+
+    async def undecided(self) -> Sequence[UndecidedChanges]:
+        """Return the tasks in which changes wait for a decision, by id."""
+        columns = schema_changes.c
+        query = (
+            select(columns.task_id, columns.table_schema, columns.table_name, columns.detected_at)
+            .where(columns.state.in_(_UNDECIDED))
+            .order_by(columns.task_id, columns.detected_at)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [
+            UndecidedChanges(
+                task_id=TaskId(task_id),
+                changes=len(found),
+                tables=len({(row.table_schema, row.table_name) for row in found}),
+                since=found[0].detected_at,
+            )
+            for task_id, group in groupby(rows, key=lambda row: row.task_id)
+            if (found := list(group))
+        ]
 
     async def revise(self, change: SchemaChange) -> SchemaChange:
         """Store what became of a change.

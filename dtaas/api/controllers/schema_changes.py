@@ -19,6 +19,7 @@ from dtaas.model.drift import (
 )
 from dtaas.services.drift import DriftService
 from dtaas.store.page import Window
+from dtaas.store.schema_history import UndecidedChanges
 
 _MOST_VERSION = 2**31 - 1
 
@@ -38,6 +39,12 @@ class SchemaVersionList(Struct, frozen=True, kw_only=True):
     items: tuple[SchemaVersion, ...]
 
 
+class UndecidedList(Struct, frozen=True, kw_only=True):
+    """The tasks in which changes wait for a decision."""
+
+    items: tuple[UndecidedChanges, ...]
+
+
 class DecisionRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of a change; `backfill` gives rows that are there the new column's values."""
 
@@ -55,6 +62,11 @@ class SchemaChangeController(Controller):
 
     path = "/api/tasks"
     tags = ("Schema drift",)
+
+    @get("/schema-changes/undecided", summary="List the tasks that wait for a decision")
+    async def undecided(self, schema_drift: NamedDependency[DriftService]) -> UndecidedList:
+        """How many changes of how many tables wait in each, and since when."""
+        return UndecidedList(items=tuple(await schema_drift.undecided()))
 
     @get("/{task_id:int}/schema-changes", summary="List schema changes")
     async def list_all(

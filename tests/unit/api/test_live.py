@@ -83,7 +83,14 @@ def progress(task_id: int, rows: int, execution_id: int = 1) -> ExecutionProgres
         percent=0.0,
         elapsed_s=0.0,
         tables=tuple(
-            TableProgress(table=table, phase=TablePhase.LOADING, rows_done=rows // (n + 1))
+            TableProgress(
+                table=table,
+                phase=TablePhase.STREAMING if n else TablePhase.LOADING,
+                rows_done=rows // (n + 1),
+                lag_s=float(rows * n) if n else None,
+                retention_margin_h=72.0 - rows * n if n else None,
+                warning="changes will be lost" if n == 2 and rows > 3 else None,
+            )
             for n, table in enumerate(TABLES)
         ),
     )
@@ -175,8 +182,19 @@ def replayed(known: set[int], events: list[Event]) -> dict[int, Any]:
     tasks = {live["task"]["id"]: live for live in plain(topic.snapshot())["tasks"]}
     for i, p in picture.items():
         if p["progress"] is not None:
-            tasks[i]["progress"] = {k: v for k, v in plain(p["progress"]).items() if k != "tables"}
+            tasks[i]["progress"] = plain(p["progress"]) | of_all_tables(p["progress"])
+            del tasks[i]["progress"]["tables"]
     return tasks
+
+
+def of_all_tables(made: ExecutionProgress) -> dict[str, Any]:
+    """Return what the totals say of the table that is worst: the last one here."""
+    last = made.tables[-1]
+    return {
+        "lag_s": last.lag_s,
+        "retention_margin_h": last.retention_margin_h,
+        "warning": last.warning and f"dbo.c: {last.warning}",
+    }
 
 
 @given(STEPS)

@@ -57,6 +57,21 @@ async def test_changes_are_listed_by_table_and_state(http: httpx.AsyncClient, wo
     assert (await http.get("/api/tasks/99/schema-changes")).status_code == 404
 
 
+async def test_tasks_that_wait_for_a_decision_are_named_until_nothing_waits(
+    http: httpx.AsyncClient, work: AtWork
+):
+    task, other = await work.task(ORDERS), await work.task(ORDERS)
+    at = "/api/tasks/schema-changes/undecided"
+    await recorded(work, other, SchemaChangeState.APPLIED)
+    assert (await http.get(at)).json() == {"items": []}
+    first = await recorded(work, task, SchemaChangeState.PENDING)
+    await recorded(work, task, SchemaChangeState.FAILED, column="size")
+    await recorded(work, task, SchemaChangeState.REJECTED, column="seen")
+    [found] = (await http.get(at)).json()["items"]
+    assert msgspec.convert(found["since"], type(first.detected_at)) == first.detected_at
+    assert (found["task_id"], found["changes"], found["tables"]) == (task.id, 2, 1)
+
+
 async def test_versions_are_counted_and_compared(http: httpx.AsyncClient, work: AtWork):
     task = await work.task(ORDERS)
     await recorded(work, task, SchemaChangeState.APPLIED)
