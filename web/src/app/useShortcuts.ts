@@ -82,9 +82,15 @@ function selectRow(event: KeyboardEvent): void {
   box.click()
 }
 
-/** Go to what can be done with the row. */
+/** Open the menu of the row, or go to what can be done with it where it has none. */
 function openRowMenu(event: KeyboardEvent): void {
   const row = rowOf(event)
+  const menu = row?.querySelector<HTMLElement>('[data-acts] [data-menu]:not(:disabled)')
+  if (menu) {
+    event.preventDefault()
+    menu.click() // it remembers where the focus was
+    return
+  }
   const first = row?.querySelector<HTMLElement>('[data-acts] button:not(:disabled), [data-acts] a')
   if (!first) return
   event.preventDefault()

@@ -2,6 +2,8 @@
 import type { LiveTask } from '@/shared/api/types'
 import { WORKING } from '@/shared/lib/states'
 
+import type { Health } from './health'
+
 export interface TaskWanted {
   find: string
   status: string
@@ -9,6 +11,7 @@ export interface TaskWanted {
   connector: string
   tag: string
   owner: string
+  health: string
   sort: string
 }
 
@@ -19,17 +22,21 @@ const KEYS: Readonly<Record<string, Key>> = {
   rows_s: ({ progress }) => progress?.rows_s ?? 0,
   last_run_at: ({ task }) => task.last_run_at ?? '',
   owner: ({ task }) => task.owner.toLowerCase(),
+  lag_s: ({ progress }) => progress?.lag_s ?? -1,
 }
 
-export function wanted(all: readonly LiveTask[], want: TaskWanted): LiveTask[] {
+export function wanted(all: readonly LiveTask[], want: TaskWanted, health: (live: LiveTask) => Health): LiveTask[] {
   const find = want.find.trim().toLowerCase()
-  return all.filter(({ task }) =>
-    [task.name, ...task.tags, task.owner].some((text) => text.toLowerCase().includes(find)) &&
-    (!want.tag || task.tags.includes(want.tag)) &&
-    (!want.owner || task.owner === want.owner) &&
-    (!want.status || (want.status === 'working' ? WORKING.has(task.status) : task.status === want.status)) &&
-    (!want.mode || task.mode === want.mode) &&
-    (!want.connector || [task.source_connector_id, task.destination_connector_id].includes(Number(want.connector))))
+  return all.filter((live) => {
+    const { task } = live
+    return [task.name, ...task.tags, task.owner].some((text) => text.toLowerCase().includes(find)) &&
+      (!want.tag || task.tags.includes(want.tag)) &&
+      (!want.owner || task.owner === want.owner) &&
+      (!want.status || (want.status === 'working' ? WORKING.has(task.status) : task.status === want.status)) &&
+      (!want.health || health(live) === want.health) &&
+      (!want.mode || task.mode === want.mode) &&
+      (!want.connector || [task.source_connector_id, task.destination_connector_id].includes(Number(want.connector)))
+  })
 }
 
 /** Ids in the wanted order; equal ones by id, so that rows never swap by themselves. */

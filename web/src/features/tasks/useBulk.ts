@@ -6,12 +6,19 @@ import type { LiveTask, TaskAction } from '@/shared/api/types'
 import { useToasts } from '@/shared/stores/toasts'
 import { confirm } from '@/shared/ui/confirm'
 
+import { pauseCost } from './health'
+
 export type BulkAction = TaskAction | 'delete'
 export interface BulkResult {
   id: number
   ok: boolean
   code: string | null
   detail: string
+}
+
+function pointOf({ task, progress }: LiveTask, action: BulkAction): string {
+  const cost = action === 'pause' ? pauseCost(task.mode, progress?.retention_margin_h) : null
+  return `${task.name} (#${String(task.id)}, ${task.status})${cost ? `: ${cost}` : ''}`
 }
 
 export function useBulk() {
@@ -31,7 +38,7 @@ export function useBulk() {
     const yes = await confirm({
       title: `${action.charAt(0).toUpperCase()}${action.slice(1)} ${String(can.length)} tasks?`,
       text: skipped.length ? `${String(skipped.length)} others are left alone, their state does not allow it: ${skipped.map(({ task }) => `${task.name} (${task.status})`).join(', ')}.` : 'These tasks:',
-      points: can.map(({ task }) => `${task.name} (#${String(task.id)}, ${task.status})`),
+      points: can.map((live) => pointOf(live, action)),
       button: `${action.charAt(0).toUpperCase()}${action.slice(1)} them`,
       danger: action === 'stop' || action === 'delete',
       ...(action === 'delete' ? { typed: `delete ${String(can.length)}` } : {}),

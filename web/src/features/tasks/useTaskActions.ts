@@ -3,8 +3,11 @@ import { shallowRef } from 'vue'
 
 import { api } from '@/shared/api/client'
 import type { TableRef, TaskAction } from '@/shared/api/types'
+import { useLive } from '@/shared/live/live.store'
 import { useToasts } from '@/shared/stores/toasts'
 import { confirm } from '@/shared/ui/confirm'
+
+import { pauseCost } from './health'
 
 export interface Steered {
   id: number
@@ -20,6 +23,7 @@ const DONE: Readonly<Record<TaskAction, string>> = {
 
 export function useTaskActions() {
   const toasts = useToasts()
+  const live = useLive()
   const busy = shallowRef<ReadonlySet<number>>(new Set())
 
   async function send(task: Steered, action: TaskAction, more: { force?: boolean; tables?: TableRef[] } = {}): Promise<void> {
@@ -36,7 +40,20 @@ export function useTaskActions() {
 
   async function act(task: Steered, action: TaskAction): Promise<void> {
     if (action === 'stop' && !(await confirmStop(task))) return
+    if (action === 'pause' && !(await confirmPause(task))) return
     await send(task, action)
+  }
+
+  /** Nothing is lost by a pause, but changes of a stream are kept for a time only. */
+  async function confirmPause(task: Steered): Promise<boolean> {
+    const known = live.pictures.tasks?.get(task.id)
+    const cost = known ? pauseCost(known.task.mode, known.progress?.retention_margin_h) : null
+    return cost === null || confirm({ title: `Pause ${task.name}?`, text: cost, button: 'Pause' })
+  }
+
+  /** Start some tables; `again` forgets what was left unfinished of them. */
+  async function startTables(task: Steered, tables: TableRef[], again: boolean): Promise<void> {
+    await (again ? reload(task, tables) : send(task, 'start', { tables }))
   }
 
   async function forceStop(task: Steered): Promise<void> {
@@ -79,7 +96,7 @@ export function useTaskActions() {
     }
   }
 
-  return { busy, act, forceStop, reload, remove }
+  return { busy, act, forceStop, reload, remove, startTables }
 }
 
 function confirmStop(task: Steered): Promise<boolean> {

@@ -5,7 +5,7 @@ export interface SavedView {
 }
 
 const LIST = 'tasks'
-const FIELDS = ['q', 'status', 'mode', 'connector', 'tag', 'owner', 'sort'] as const
+const FIELDS = ['q', 'status', 'health', 'mode', 'connector', 'tag', 'owner', 'sort'] as const
 const LONGEST = 60
 
 /** What of an address makes a view; the rest is of the moment. */

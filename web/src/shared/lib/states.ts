@@ -89,3 +89,6 @@ export const MODE_NAMES: Readonly<Record<string, string>> = {
 }
 
 export const WORKING: ReadonlySet<TaskStatus> = new Set(['queued', 'running', 'streaming', 'retrying', 'pausing', 'stopping'])
+
+/** Seconds behind from which a stream is late. */
+export const LATE_S = 60
