@@ -386,12 +386,11 @@ class DashboardTopic:
 def totals(progress: ExecutionProgress) -> Totals:
     """Return the figures of an execution without its tables."""
     tables = progress.tables
-    worst = {
-        "lag_s": max((t.lag_s for t in tables if t.lag_s is not None), default=None),
-        "retention_margin_h": min(
-            (t.retention_margin_h for t in tables if t.retention_margin_h is not None), default=None
-        ),
-        "warning": next((f"{t.table}: {t.warning}" for t in tables if t.warning), None),
-    }
-    same = {name: getattr(progress, name) for name in _SAME}
-    return Totals(**same, **worst)
+    lags = [t.lag_s for t in tables if t.lag_s is not None]
+    margins = [t.retention_margin_h for t in tables if t.retention_margin_h is not None]
+    return Totals(
+        **{name: getattr(progress, name) for name in _SAME},
+        lag_s=max(lags, default=None),
+        retention_margin_h=min(margins, default=None),
+        warning=next((f"{t.table}: {t.warning}" for t in tables if t.warning), None),
+    )

@@ -30,6 +30,7 @@ from dtaas.api.controllers.auth import (
 )
 from dtaas.api.controllers.bulk import BulkRequest, BulkResults
 from dtaas.api.controllers.dead_letters import DeadLetterList, ReplayList, ReplayRequest
+from dtaas.api.controllers.executions import TasksAtWork
 from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
 from dtaas.api.controllers.positions import DecideRequest
@@ -78,6 +79,7 @@ from dtaas.model.task import TaskSpec
 from dtaas.services.alerting.rehearsing import Rehearsal
 from dtaas.services.alerting.service import ChannelSpec, ChannelTest
 from dtaas.services.captures import Captures
+from dtaas.services.charts import DashboardCharts
 from dtaas.services.connector_spec import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
 from dtaas.services.dead_letters import DeadLetterRows
@@ -125,6 +127,7 @@ _SHAPES: Final = (
     ExecutionView,
     ExecutionLogList,
     NewestRuns,
+    TasksAtWork,
     Configuration,
     VerifyRequest,
     VerificationList,
@@ -154,6 +157,7 @@ _SHAPES: Final = (
     MuteRequest,
     AcknowledgeRequest,
     DashboardMetrics,
+    DashboardCharts,
     History,
     Health,
     Version,

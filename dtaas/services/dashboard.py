@@ -1,53 +1,23 @@
 """The figures of the first page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from anyio import Lock, current_time
 from msgspec import Struct
 
-from dtaas.model.connectors import Connector, TestStatus
 from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import Execution
 from dtaas.model.ids import TaskId
-from dtaas.model.task import Task, TaskStatus
 from dtaas.services.ports import TaskRunner
-from dtaas.store.connectors import ConnectorFilter, ConnectorRepository
+from dtaas.services.troubles import Trouble, TroubleFinder
 from dtaas.store.dashboard import DashboardFigures, DashboardRepository
 from dtaas.store.executions import ExecutionFilter, ExecutionRepository
 from dtaas.store.page import Window
-from dtaas.store.tasks import TaskFilter, TaskRepository
+from dtaas.store.tasks import TaskRepository
 
 _RECENT: Final = 20
-_SHOWN_TROUBLES: Final = 50
-_TROUBLED: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
-
-
-class TroubleKind(StrEnum):
-    """What needs attention."""
-
-    TASK_FAILED = "task_failed"
-    TASK_RETRYING = "task_retrying"
-    CONNECTOR_FAILING = "connector_failing"
-
-
-class Trouble(Struct, frozen=True, kw_only=True):
-    """Something a person should look at.
-
-    Attributes:
-        id: of the task or connector.
-        since: when it got that way.
-        code: error code of the vocabulary.
-    """
-
-    kind: TroubleKind
-    id: int
-    name: str
-    since: datetime
-    code: str
-    detail: str
 
 
 class RecentExecution(Struct, frozen=True, kw_only=True):
@@ -82,14 +52,14 @@ class DashboardService:
         *,
         dashboard: DashboardRepository,
         tasks: TaskRepository,
-        connectors: ConnectorRepository,
+        troubles: TroubleFinder,
         executions: ExecutionRepository,
         runner: TaskRunner,
         now: Callable[[], datetime],
     ) -> None:
         self._dashboard = dashboard
         self._tasks = tasks
-        self._connectors = connectors
+        self._troubles = troubles
         self._executions = executions
         self._runner = runner
         self._now = now
@@ -115,7 +85,7 @@ class DashboardService:
             rows_s=sum(progress.rows_s for progress in running),
             mb_s=sum(progress.mb_s for progress in running),
             recent=await self._recent(),
-            needs_attention=await self._troubles(),
+            needs_attention=await self._troubles.find(),
         )
 
     async def _recent(self) -> tuple[RecentExecution, ...]:
@@ -131,42 +101,3 @@ class DashboardService:
             for e in page.items
             if e.task_id in names
         )
-
-    async def _troubles(self) -> tuple[Trouble, ...]:
-        window = Window(limit=_SHOWN_TROUBLES, sort="-updated_at")
-        tasks = await self._tasks.list(TaskFilter(statuses=_TROUBLED), window)
-        connectors = await self._connectors.list(
-            ConnectorFilter(test_status=TestStatus.FAILED, is_active=True), window
-        )
-        found = [*map(_of_task, tasks.items), *map(_of_connector, connectors.items)]
-        return _worst_first(found)[:_SHOWN_TROUBLES]
-
-
-def _of_task(task: Task) -> Trouble:
-    failed = task.status is TaskStatus.FAILED
-    return Trouble(
-        kind=TroubleKind.TASK_FAILED if failed else TroubleKind.TASK_RETRYING,
-        id=task.id,
-        name=task.spec.name,
-        since=task.updated_at,
-        code=task.last_error_code or "internal",
-        detail=task.last_error or "",
-    )
-
-
-def _of_connector(connector: Connector) -> Trouble:
-    steps = connector.test_report.steps if connector.test_report is not None else ()
-    bad = next((step for step in steps if step.code is not None), None)
-    return Trouble(
-        kind=TroubleKind.CONNECTOR_FAILING,
-        id=connector.id,
-        name=connector.name,
-        since=connector.last_tested_at or connector.updated_at,
-        code=(bad.code if bad else None) or "failed",
-        detail=bad.detail if bad else "The last test failed.",
-    )
-
-
-def _worst_first(troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
-    order = list(TroubleKind)
-    return tuple(sorted(troubles, key=lambda t: (order.index(t.kind), t.since)))

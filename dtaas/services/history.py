@@ -16,6 +16,7 @@ NAMES: Final = (
     "memory_mb",
     "memory_peak_mb",
     "cpu_s",
+    "host_cpu_percent",
     "event_loop_lag_s",
     "disk_free_mb",
     "replication_lag_s",
@@ -24,7 +25,8 @@ NAMES: Final = (
     "credits",
 )
 """What is sampled; the last four only while something streams or spends."""
-_SAMPLE_S: Final = 10
+SAMPLE_S: Final = 10
+"""Seconds between two samples."""
 
 
 class HistoryPoint(Struct, frozen=True, kw_only=True):
@@ -90,7 +92,7 @@ class HistoryService:
             raise ValidationFailedError(
                 "since must lie before until.", hint="Swap them.", field="$.since"
             )
-        bucket_s = max(_SAMPLE_S, -(-int(length_s) // points))
+        bucket_s = max(SAMPLE_S, -(-int(length_s) // points))
         wanted = tuple(dict.fromkeys(names)) or NAMES
         found = await self._metrics.buckets(wanted, since=since, until=until, bucket_s=bucket_s)
         series = tuple(

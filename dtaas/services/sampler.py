@@ -1,7 +1,7 @@
 """Samples of the daemon's own figures into `system_metrics`."""
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from shutil import disk_usage
@@ -10,12 +10,15 @@ import structlog
 from anyio import sleep
 
 from dtaas.model.errors import DtaasError
+from dtaas.model.execution import ExecutionProgress
+from dtaas.services.history import SAMPLE_S
 from dtaas.services.instruments import resident_bytes
+from dtaas.services.machine import HostCpu
 from dtaas.services.ports import TaskRunner
+from dtaas.store.charts import TASK_MB, TASK_ROWS
 from dtaas.store.metrics import MetricSample, MetricsRepository
 
 log = structlog.get_logger()
-_EVERY_S = 10.0
 _KIB = 1024
 _MB = 1_000_000
 
@@ -37,11 +40,12 @@ class Sampler:
         self._data_dir = data_dir
         self._now = now
         self._take_lag_s = take_lag_s
+        self._cpu = HostCpu()
 
     async def serve(self) -> None:
         """Sample until cancelled. A store that cannot take a sample loses that sample only."""
         while True:
-            await sleep(_EVERY_S)
+            await sleep(SAMPLE_S)
             try:
                 await self._metrics.record(self._samples(self._take_lag_s()))
             except DtaasError as error:
@@ -60,6 +64,8 @@ class Sampler:
             "event_loop_lag_s": late_s,
             "disk_free_mb": disk_usage(self._data_dir).free / _MB,
         }
+        if (busy := self._cpu.take_percent()) is not None:
+            values["host_cpu_percent"] = busy
         streams = [t for p in running for t in p.tables if t.lag_s is not None]
         if streams:
             values["replication_lag_s"] = max(t.lag_s or 0.0 for t in streams)
@@ -71,4 +77,13 @@ class Sampler:
         if margins:
             values["retention_margin_h"] = min(margins)
         at = self._now()
-        return [MetricSample(name=name, value=value, at=at) for name, value in values.items()]
+        whole = [MetricSample(name=name, value=value, at=at) for name, value in values.items()]
+        return [*whole, *_of_tasks(running, at)]
+
+
+def _of_tasks(running: Sequence[ExecutionProgress], at: datetime) -> Iterator[MetricSample]:
+    """Tell what moves something: a stream that waits for changes would fill the database."""
+    for one in running:
+        if one.rows_s > 0:
+            for name, value in ((TASK_ROWS, one.rows_s), (TASK_MB, one.mb_s)):
+                yield MetricSample(name=name, value=value, at=at, task_id=one.task_id)

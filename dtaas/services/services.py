@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,6 +18,7 @@ from dtaas.services.alerting.service import AlertService
 from dtaas.services.audit import AuditService
 from dtaas.services.bulk import BulkService
 from dtaas.services.captures import CaptureService
+from dtaas.services.charts import ChartService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
@@ -33,6 +35,7 @@ from dtaas.services.identity.tokens import TokenService
 from dtaas.services.identity.users import UserService
 from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
+from dtaas.services.machine import resources_percent
 from dtaas.services.planning.service import PlanService
 from dtaas.services.ports import TaskRunner
 from dtaas.services.positions import PositionService
@@ -48,6 +51,7 @@ from dtaas.services.taskfiles.importing import ImportService
 from dtaas.services.taskfiles.references import References
 from dtaas.services.tasks import TaskService
 from dtaas.services.trials import ConnectorTrials
+from dtaas.services.troubles import TroubleFinder
 from dtaas.services.validation import ValidationService
 from dtaas.services.verification import VerificationService
 from dtaas.services.world import StoredWorld
@@ -81,6 +85,7 @@ class Services(Struct, frozen=True, kw_only=True):
     schedules: ScheduleService
     dashboard: DashboardService
     history: HistoryService
+    charts: ChartService
     alerts: AlertService
     rehearsals: RehearsalService
     sender: Sender
@@ -106,6 +111,7 @@ def build_services(
     auth: AuthSettings | None = None,
     environment: Mapping[str, str] | None = None,
     data_dir: Path = Path(".dtaas"),
+    measure: Callable[[], Mapping[str, float]] | None = None,
 ) -> Services:
     """Return the use cases.
 
@@ -113,6 +119,7 @@ def build_services(
         auth: who may use them; by default nobody who is not logged in.
         environment: where `${env:NAME}` of files leads.
         data_dir: where the engine keeps rejected rows.
+        measure: how full the machine is, in percent by name; by default this one.
     """
     sender = Sender(registry.opened)
     changing, changing_connectors = Lock(), Lock()
@@ -217,9 +224,16 @@ def build_services(
         dashboard=DashboardService(
             dashboard=store.dashboard,
             tasks=store.tasks,
-            connectors=store.connectors,
             executions=store.executions,
             runner=runner,
+            troubles=TroubleFinder(
+                tasks=store.tasks,
+                connectors=store.connectors,
+                drift=store.schema_history,
+                runner=runner,
+                measure=measure or partial(resources_percent, data_dir),
+                now=now,
+            ),
             now=now,
         ),
         alerts=AlertService(
@@ -234,6 +248,7 @@ def build_services(
         ),
         sender=sender,
         history=HistoryService(store.metrics, now),
+        charts=ChartService(store.charts, store.metrics, now),
         health=HealthService(store.ping),
         logs=LogService(LOGBOOK, store.execution_logs),
         instruments=Instruments(runner),

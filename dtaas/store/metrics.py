@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 
 from dtaas.model.errors import ValidationFailedError
+from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
 from dtaas.store.tables import system_metrics
 
@@ -26,11 +27,16 @@ _DELETED_AT_ONCE_ROWS: Final = 10_000
 
 
 class MetricSample(Struct, frozen=True, kw_only=True):
-    """One value of one figure. The name carries the unit: `memory_rss_bytes`."""
+    """One value of one figure. The name carries the unit: `memory_rss_bytes`.
+
+    Attributes:
+        task_id: of one task, None of the whole service.
+    """
 
     name: str
     value: float
     at: datetime
+    task_id: TaskId | None = None
 
 
 class MetricBucket(Struct, frozen=True, kw_only=True):
@@ -55,7 +61,13 @@ class MetricsRepository:
         if not samples:
             return
         rows = [
-            {"metric_name": s.name, "metric_value": s.value, "recorded_at": s.at} for s in samples
+            {
+                "metric_name": s.name,
+                "metric_value": s.value,
+                "recorded_at": s.at,
+                "task_id": s.task_id,
+            }
+            for s in samples
         ]
 
         def work(connection: Connection) -> None:
@@ -83,7 +95,7 @@ class MetricsRepository:
         time, value = system_metrics.c.recorded_at, system_metrics.c.metric_value
 
         def work(connection: Connection) -> tuple[MetricBucket, ...]:
-            bucket = (_unix_s(connection, time) // bucket_s).label("bucket")
+            bucket = (unix_s(connection, time) // bucket_s).label("bucket")
             rows = connection.execute(
                 select(
                     system_metrics.c.metric_name.label("name"),
@@ -130,7 +142,8 @@ class MetricsRepository:
                 return deleted
 
 
-def _unix_s(connection: Connection, time: ColumnElement[datetime]) -> ColumnElement[Any]:
+def unix_s(connection: Connection, time: ColumnElement[datetime]) -> ColumnElement[Any]:
+    """Return whole seconds since 1970, in the database's own words."""
     seconds = extract("epoch", time)
     if connection.dialect.name == "sqlite":
         return seconds  # a whole number already

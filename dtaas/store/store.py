@@ -20,6 +20,7 @@ from dtaas.store.alert_past import AlertPastRepository
 from dtaas.store.alert_rules import AlertChannelRepository, AlertRuleRepository
 from dtaas.store.audit import AuditLog
 from dtaas.store.bundle import BundleStore
+from dtaas.store.charts import ChartRepository
 from dtaas.store.checkpoints import Checkpoints
 from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.dashboard import DashboardRepository
@@ -52,8 +53,8 @@ class Store(Struct, frozen=True, kw_only=True):
     Attributes:
         installation: identity of the store, 32 hex digits.
         label: the database's path, or its URL without password, for people.
-        connectors, tasks, bundles, executions, metrics, dashboard, execution_logs, verifications,
-        schema_history: for the services.
+        connectors, tasks, bundles, executions, metrics, charts, dashboard, execution_logs,
+        verifications, schema_history: for the services.
         retention: forgets what is old.
         alert_rules, alert_channels, alert_events, alert_facts, alert_past: for the alerts.
         users, sessions, tokens, audit: who may come in, and what they did.
@@ -71,6 +72,7 @@ class Store(Struct, frozen=True, kw_only=True):
     executions: ExecutionRepository
     metrics: MetricsRepository
     dashboard: DashboardRepository
+    charts: ChartRepository
     execution_logs: ExecutionLogs
     retention: Retention
     alert_rules: AlertRuleRepository
@@ -184,6 +186,7 @@ async def open_store(
                 executions=ExecutionRepository(database),
                 metrics=MetricsRepository(database),
                 dashboard=DashboardRepository(database, now),
+                charts=ChartRepository(database),
                 kept=KeptItems(database, now),
                 execution_logs=ExecutionLogs(database),
                 retention=Retention(database),

@@ -267,6 +267,8 @@ system_metrics = Table(
     Column("metric_name", String(100), nullable=False),
     Column("metric_value", Double, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False, index=True),
+    # No key: what a task moved stays counted when it is gone.
+    Column("task_id", BigId),
     Index("ix_system_metrics_metric_name_recorded_at", "metric_name", "recorded_at"),
 )
 

@@ -169,6 +169,7 @@ async def services_at_work(data_dir: Path, auth: AuthSettings = EVERYBODY) -> As
             now=utc_now,
             auth=auth,
             data_dir=data_dir,
+            measure=lambda: {"disk": 42.0},
         )
         with bus.subscribe() as feed:
             async with create_task_group() as group:

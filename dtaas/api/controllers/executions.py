@@ -1,15 +1,21 @@
 """`/api/executions/`."""
 
+from datetime import datetime
 from typing import Annotated, TypeAlias
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec import Struct
 
+from dtaas.api.controllers.dashboard import moment
 from dtaas.api.controllers.logs import LeastLevel, Level
 from dtaas.api.paging import DEFAULT, Limit, Offset, Sort
 from dtaas.api.path_ids import execution_id_of
 from dtaas.api.views import ExecutionLogList, ExecutionView, NewestRuns, execution_view
+from dtaas.model.errors import ValidationFailedError
+from dtaas.model.ids import TaskId
+from dtaas.services.charts import ChartService
 from dtaas.services.log_keeper import LogService
 from dtaas.services.tasks import TaskService
 from dtaas.store.executions import Configuration
@@ -18,6 +24,12 @@ from dtaas.store.page import Window
 RunCount: TypeAlias = Annotated[
     int, QueryParameter(ge=1, le=50, description="Most executions of each task")
 ]
+
+
+class TasksAtWork(Struct, frozen=True, kw_only=True):
+    """Ids of tasks, in order."""
+
+    task_ids: tuple[TaskId, ...]
 
 
 class ExecutionController(Controller):
@@ -38,6 +50,21 @@ class ExecutionController(Controller):
     async def newest(self, tasks: NamedDependency[TaskService], count: RunCount = 14) -> NewestRuns:
         """In few words, the oldest of each task first: for lists of many tasks."""
         return NewestRuns(tasks=tuple(await tasks.newest_runs(count)))
+
+    @get("/tasks", summary="List the tasks that ran in a time")
+    async def at_work(
+        self,
+        charts: NamedDependency[ChartService],
+        since: FromQuery[datetime],
+        until: FromQuery[datetime],
+    ) -> TasksAtWork:
+        """Those of which an execution went on at some moment of it."""
+        begin, end = moment("since", since), moment("until", until)
+        if begin is None or end is None or begin >= end:
+            raise ValidationFailedError(
+                "since must lie before until.", hint="Swap them.", field="$.since"
+            )
+        return TasksAtWork(task_ids=tuple(await charts.tasks_at_work(begin, end)))
 
     @get("/{execution_id:int}/configuration", summary="Read what an execution was told to do")
     async def configuration(

@@ -1,5 +1,6 @@
 """The store on PostgreSQL keeps the same promises as on SQLite."""
 
+from tests.contract.charts import ChartsContract
 from tests.contract.repositories import (
     ConnectorRepositoryContract,
     ExecutionRepositoryContract,
@@ -38,4 +39,8 @@ class TestExecutions(ExecutionRepositoryContract):
 
 
 class TestFigures(FiguresContract):
+    pass
+
+
+class TestCharts(ChartsContract):
     pass

@@ -128,6 +128,24 @@ async def test_history_comes_in_equal_stretches(http: httpx.AsyncClient, work: A
     assert [p["average"] for p in series["points"]] == [2.5 + 6 * i for i in range(10)]
 
 
+async def test_charts_tell_what_ran(http: httpx.AsyncClient, work: AtWork) -> None:
+    task = await work.task()
+    await http.post(f"/api/tasks/{task.id}/control", json={"action": "start"})
+    ended = await work.until_ended()
+    told = (await http.get("/api/dashboard/charts")).json()
+    assert told["bucket_s"] == 10
+    assert len(told["lag_s"]) == told["buckets"] == 91
+    assert sum(told["runs"]["completed"]) == 1
+    assert ended.completed_at is not None
+    around = [ended.started_at, ended.completed_at + timedelta(seconds=1)]
+    asked = {"since": around[0].isoformat(), "until": around[1].isoformat()}
+    assert (await http.get("/api/executions/tasks", params=asked)).json() == {"task_ids": [task.id]}
+    wrong = {"since": asked["until"], "until": asked["since"]}
+    for address in ("/api/executions/tasks", "/api/dashboard/charts"):
+        answer = await http.get(address, params=wrong)
+        assert (answer.status_code, answer.json()["field"]) == (422, "$.since")
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [

@@ -70,6 +70,10 @@ async def test_tasks_that_wait_for_a_decision_are_named_until_nothing_waits(
     [found] = (await http.get(at)).json()["items"]
     assert msgspec.convert(found["since"], type(first.detected_at)) == first.detected_at
     assert (found["task_id"], found["changes"], found["tables"]) == (task.id, 2, 1)
+    (trouble,) = (await http.get("/api/dashboard/metrics")).json()["needs_attention"]
+    assert (trouble["kind"], trouble["id"]) == ("drift_undecided", task.id)
+    assert trouble["since"] == found["since"]
+    assert trouble["detail"].startswith("2 changes of the columns of 1 table ")
 
 
 async def test_versions_are_counted_and_compared(http: httpx.AsyncClient, work: AtWork):

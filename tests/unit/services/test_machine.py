@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from dtaas.services.machine import group_memory, machine_memory, resources_percent
+import pytest
+
+from dtaas.services.machine import HostCpu, group_memory, machine_memory, resources_percent
 
 
 def test_memory_of_the_machine(tmp_path: Path) -> None:
@@ -19,6 +21,18 @@ def test_memory_of_a_control_group_without_what_can_be_given_back(tmp_path: Path
     assert group_memory(tmp_path) == 50.0
     (tmp_path / "memory.max").write_text("max\n")
     assert group_memory(tmp_path) is None
+
+
+def test_processors_are_busy_by_the_time_since_the_last_look(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 0 100 700 100 0 0 0 40 0\ncpu0 1 2 3\n")
+    cpu = HostCpu(stat)
+    assert cpu.take_percent() is None  # no time passed
+    stat.write_text("cpu  150 0 110 820 120 0 0 0 90 0\ncpu0 1 2 3\n")
+    assert cpu.take_percent() == pytest.approx(100 * 60 / 200)
+    stat.unlink()
+    assert cpu.take_percent() is None
+    assert HostCpu(stat).take_percent() is None
 
 
 def test_this_machine(tmp_path: Path) -> None:

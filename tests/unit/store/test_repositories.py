@@ -1,5 +1,6 @@
 """The repositories keep their promises on SQLite."""
 
+from tests.contract.charts import ChartsContract
 from tests.contract.repositories import (
     ConnectorRepositoryContract,
     ExecutionRepositoryContract,
@@ -21,4 +22,8 @@ class TestExecutions(ExecutionRepositoryContract):
 
 
 class TestFigures(FiguresContract):
+    pass
+
+
+class TestCharts(ChartsContract):
     pass
