@@ -13,8 +13,8 @@ const HISTORY = {
 const SINCE = Date.parse('2026-11-27T10:00:30Z')
 
 it('takes the worst of the last stretch, and nothing old for new', () => {
-  expect(newest(HISTORY, SINCE)).toEqual({ lag_s: 6, margin_h: 70, memory_mb: null, disk_free_mb: null })
-  expect(newest(null, SINCE)).toEqual({ lag_s: null, margin_h: null, memory_mb: null, disk_free_mb: null })
+  expect(newest(HISTORY, SINCE)).toEqual({ lag_s: 6, margin_h: 70, memory_mb: null, disk_free_mb: null, cpu_percent: null })
+  expect(newest(null, SINCE)).toEqual({ lag_s: null, margin_h: null, memory_mb: null, disk_free_mb: null, cpu_percent: null })
 })
 
 it('knows no points of what was not kept', () => {

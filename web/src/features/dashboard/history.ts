@@ -18,6 +18,7 @@ export interface Newest {
   margin_h: number | null
   memory_mb: number | null
   disk_free_mb: number | null
+  cpu_percent: number | null
 }
 
 /** The last value of each figure, unless it is older than `since` (ms): what was a minute ago is not now. */
@@ -31,5 +32,6 @@ export function newest(history: History | null, since: number): Newest {
     margin_h: last('retention_margin_h')?.least ?? null,
     memory_mb: last('memory_mb')?.average ?? null,
     disk_free_mb: last('disk_free_mb')?.least ?? null,
+    cpu_percent: last('host_cpu_percent')?.average ?? null,
   }
 }

@@ -23,12 +23,16 @@ export interface Finding {
 export function healthOf({ task, progress }: LiveTask, undecided: number, seen: boolean): Finding {
   if (undecided) return { health: 'drift', why: `${undecided === 1 ? 'A change of columns waits' : `${String(undecided)} changes of columns wait`} for a decision.` }
   if (!seen) return { health: 'unknown', why: 'The connection is lost; nobody knows how it is now.' }
-  if (!WORKING.has(task.status)) return atRest(task)
-  if (progress?.lag_s != null && progress.lag_s > LATE_S) return { health: 'lagging', why: `A table is ${duration(progress.lag_s)} behind.` }
+  return WORKING.has(task.status) ? atWork(task.status, progress) : atRest(task)
+}
+
+function atWork(status: LiveTask['task']['status'], progress: LiveTask['progress']): Finding {
+  const lag = progress?.lag_s ?? null
+  if (lag !== null && lag > LATE_S) return { health: 'lagging', why: `A table is ${duration(lag)} behind.` }
   if (progress?.warning) return { health: 'lagging', why: progress.warning }
-  if (task.status === 'retrying') return { health: 'unknown', why: 'It failed and tries again.' }
-  if (task.status === 'streaming' && progress?.lag_s == null) return { health: 'unknown', why: 'How far it is behind is measured in a moment.' }
-  return { health: 'ok', why: progress?.lag_s == null ? 'It works, and nothing went wrong.' : `At most ${duration(progress.lag_s)} behind.` }
+  if (status === 'retrying') return { health: 'unknown', why: 'It failed and tries again.' }
+  if (status === 'streaming' && lag === null) return { health: 'unknown', why: 'How far it is behind is measured in a moment.' }
+  return { health: 'ok', why: lag === null ? 'It works, and nothing went wrong.' : `At most ${duration(lag)} behind.` }
 }
 
 function atRest(task: LiveTask['task']): Finding {

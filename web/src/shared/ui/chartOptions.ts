@@ -1,0 +1,62 @@
+/** How a chart is drawn, from what it shows. */
+import type { ChartDataset, ChartOptions } from 'chart.js'
+
+import { token, type Limit } from './chartLines'
+
+export interface Series {
+  name: string
+  values: readonly (number | null)[]
+  tone: 'primary' | 'success' | 'warning' | 'danger' | 'info' | 'teal' | 'violet'
+}
+export interface Shape {
+  kind: 'line' | 'bar'
+  /** One on top of the other: together they are the whole. */
+  stacked: boolean
+  log: boolean
+  limit: Limit | undefined
+  format: (value: number) => string
+}
+
+/** A logarithm knows no 0: what is caught up stands on the ground. */
+const GROUND = 0.1
+const LEAST_TOP = 10
+const ABOVE_LIMIT = 1.15
+
+export function datasetsOf(series: readonly Series[], hidden: ReadonlySet<string>, shape: Shape): ChartDataset<'line' | 'bar', (number | null)[]>[] {
+  return series.map((one, at) => {
+    const color = token(`--el-color-${one.tone}`)
+    const values = shape.log ? one.values.map((value) => (value === null ? null : Math.max(value, GROUND))) : [...one.values]
+    return {
+      label: one.name, data: values, hidden: hidden.has(one.name), maxBarThickness: 28, borderColor: color, borderWidth: shape.kind === 'bar' ? 0 : 2, pointRadius: 0, tension: shape.stacked ? 0 : 0.2,
+      fill: shape.kind === 'bar' ? false : shape.stacked && at > 0 ? '-1' : 'origin',
+      backgroundColor: shape.kind === 'bar' ? color : `color-mix(in srgb, ${color} ${shape.stacked ? '35' : '14'}%, transparent)`,
+    }
+  })
+}
+
+export function optionsOf(shape: Shape, told: { value: (series: number, index: number) => number | null; pointed: (index: number | null) => void; picked: (index: number) => void }): ChartOptions<'line' | 'bar'> {
+  const text = token('--el-text-color-secondary')
+  const line = token('--el-border-color-lighter')
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches
+  const { format, stacked, limit } = shape
+  return {
+    responsive: true, maintainAspectRatio: false, animation: still ? false : { duration: 200 },
+    interaction: { mode: 'index', intersect: false },
+    onHover: (event, _, chart) => { told.pointed(event.x === null ? null : indexAt(chart.scales['x']?.getValueForPixel(event.x))) },
+    onClick: (event, _, chart) => {
+      const index = event.x === null ? null : indexAt(chart.scales['x']?.getValueForPixel(event.x))
+      if (index !== null) told.picked(index)
+    },
+    plugins: { tooltip: { callbacks: { label: (item) => `${item.dataset.label ?? ''}: ${format(told.value(item.datasetIndex, item.dataIndex) ?? 0)}` } } },
+    scales: {
+      x: { stacked, ticks: { color: text, maxTicksLimit: 6, autoSkipPadding: 18, maxRotation: 0 }, grid: { color: line } },
+      y: shape.log
+        ? { type: 'logarithmic', min: GROUND, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } }
+        : { stacked, beginAtZero: true, suggestedMax: limit ? limit.value * ABOVE_LIMIT : LEAST_TOP, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } },
+    },
+  }
+}
+
+function indexAt(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) || value < 0 ? null : Math.round(value)
+}
