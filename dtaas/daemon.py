@@ -83,9 +83,9 @@ async def run_daemon(
             key=key,
             shared=settings.daemon.high_availability,
         ) as store:
-            supervisor, services = _build(settings, registry, store)
+            live = LiveSettings(settings, read_settings)
+            supervisor, services = _build(live, registry, store)
             async with create_task_group() as group:
-                live = LiveSettings(settings, read_settings)
                 await _start(group, live, store, supervisor, services, certificate=certificate)
                 await group.start(_reload_on_signal, live, certificate, name="reload")
                 spare_the_collector()
@@ -100,7 +100,8 @@ async def run_daemon(
     log.info("stopped")
 
 
-def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Supervisor, Services]:
+def _build(live: LiveSettings, registry: Registry, store: Store) -> tuple[Supervisor, Services]:
+    settings = live.now
     bus = EventBus()
     workshop = Workshop(
         store=store.engine,
@@ -124,6 +125,7 @@ def _build(settings: Settings, registry: Registry, store: Store) -> tuple[Superv
         auth=settings.auth,
         environment=os.environ,
         data_dir=settings.data_dir(os.environ),
+        settings=lambda: live.now,
     )
     return supervisor, services
 
@@ -244,10 +246,9 @@ def _upkeep(live: LiveSettings, store: Store, services: Services) -> Upkeep:
     )
     return Upkeep(
         settings=lambda: live.now,
-        place=store.database.place,
+        backups=services.backups,
         places=places,
         doctor=doctor,
-        now=utc_now,
     )
 
 

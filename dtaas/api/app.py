@@ -24,6 +24,7 @@ from dtaas.api.controllers.executions import ExecutionController
 from dtaas.api.controllers.files import ConnectorFileController, TaskFileController
 from dtaas.api.controllers.kept import DraftController, ViewController
 from dtaas.api.controllers.logs import LogController
+from dtaas.api.controllers.maintenance import MaintenanceController
 from dtaas.api.controllers.metrics import MetricsController
 from dtaas.api.controllers.oidc import OidcController
 from dtaas.api.controllers.plans import PlanController
@@ -116,6 +117,7 @@ def application(
             AlertController,
             DashboardController,
             LogController,
+            MaintenanceController,
             MetricsController,
             SystemController,
             AuthController,

@@ -33,6 +33,7 @@ from dtaas.api.controllers.dead_letters import DeadLetterList, ReplayList, Repla
 from dtaas.api.controllers.executions import TasksAtWork
 from dtaas.api.controllers.kept import KeptList, KeptRequest
 from dtaas.api.controllers.logs import LogLevel, LogLines
+from dtaas.api.controllers.maintenance import BackupList
 from dtaas.api.controllers.positions import DecideRequest
 from dtaas.api.controllers.schedules import PreviewRequest
 from dtaas.api.controllers.schema_changes import (
@@ -68,6 +69,7 @@ from dtaas.api.views import (
     NewestRuns,
     TableList,
     TaskList,
+    TaskTableList,
     Version,
 )
 from dtaas.api.websocket import Empty, Fault, Message, Ping, Subscribe, Unsubscribe
@@ -86,6 +88,7 @@ from dtaas.services.dead_letters import DeadLetterRows
 from dtaas.services.history import History
 from dtaas.services.identity.tokens import NewToken, TokenSpec
 from dtaas.services.identity.users import UserChange, UserSpec
+from dtaas.services.in_force import SettingsInForce
 from dtaas.services.preview.shapes import Preview, RowPreviewRequest
 from dtaas.services.samples import Sample
 from dtaas.services.schedules import Agenda, NextStarts
@@ -118,6 +121,7 @@ _SHAPES: Final = (
     KeptList,
     TaskSpec,
     TaskList,
+    TaskTableList,
     ChangedTaskView,
     ControlRequest,
     PreviewRequest,
@@ -159,6 +163,8 @@ _SHAPES: Final = (
     DashboardMetrics,
     DashboardCharts,
     History,
+    SettingsInForce,
+    BackupList,
     Health,
     Version,
     Me,

@@ -31,6 +31,7 @@ from dtaas.model.task import (
 from dtaas.services.revision import revision_of
 from dtaas.store.execution_logs import ExecutionLogLine
 from dtaas.store.executions import TaskRuns
+from dtaas.store.tasks import TaskTable
 
 
 class _Part(Struct, frozen=True, kw_only=True):
@@ -166,6 +167,12 @@ class TaskList(_Part, frozen=True, kw_only=True):
     """A part of the tasks."""
 
     items: tuple[TaskView, ...]
+
+
+class TaskTableList(Struct, frozen=True, kw_only=True):
+    """Source tables and the tasks that move them."""
+
+    items: tuple[TaskTable, ...]
 
 
 class ExecutionList(_Part, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from dtaas.services.alerting.channels import Sender
 from dtaas.services.alerting.rehearsing import RehearsalService
 from dtaas.services.alerting.service import AlertService
 from dtaas.services.audit import AuditService
+from dtaas.services.backups import Backups
 from dtaas.services.bulk import BulkService
 from dtaas.services.captures import CaptureService
 from dtaas.services.charts import ChartService
@@ -33,6 +34,7 @@ from dtaas.services.identity.authenticator import Authenticator
 from dtaas.services.identity.oidc import OidcService
 from dtaas.services.identity.tokens import TokenService
 from dtaas.services.identity.users import UserService
+from dtaas.services.in_force import SettingsReader
 from dtaas.services.instruments import Instruments
 from dtaas.services.log_keeper import LogService
 from dtaas.services.machine import resources_percent
@@ -55,7 +57,7 @@ from dtaas.services.troubles import TroubleFinder
 from dtaas.services.validation import ValidationService
 from dtaas.services.verification import VerificationService
 from dtaas.services.world import StoredWorld
-from dtaas.settings import AuthSettings
+from dtaas.settings import AuthSettings, Settings
 from dtaas.store.kept_items import KeptItems
 from dtaas.store.secrets import SecretBox
 from dtaas.store.store import Store
@@ -84,6 +86,8 @@ class Services(Struct, frozen=True, kw_only=True):
     kept: KeptItems
     schedules: ScheduleService
     dashboard: DashboardService
+    backups: Backups
+    in_force: SettingsReader
     history: HistoryService
     charts: ChartService
     alerts: AlertService
@@ -111,6 +115,7 @@ def build_services(
     auth: AuthSettings | None = None,
     environment: Mapping[str, str] | None = None,
     data_dir: Path = Path(".dtaas"),
+    settings: Callable[[], Settings] | None = None,
     measure: Callable[[], Mapping[str, float]] | None = None,
 ) -> Services:
     """Return the use cases.
@@ -119,6 +124,7 @@ def build_services(
         auth: who may use them; by default nobody who is not logged in.
         environment: where `${env:NAME}` of files leads.
         data_dir: where the engine keeps rejected rows.
+        settings: those in force, to be shown; by default what an empty file means.
         measure: how full the machine is, in percent by name; by default this one.
     """
     sender = Sender(registry.opened)
@@ -247,6 +253,8 @@ def build_services(
             tasks=store.tasks, past=store.alert_past, metrics=store.metrics, now=now
         ),
         sender=sender,
+        backups=Backups(store.database.place, data_dir, now),
+        in_force=SettingsReader(settings or Settings),
         history=HistoryService(store.metrics, now),
         charts=ChartService(store.charts, store.metrics, now),
         health=HealthService(store.ping),

@@ -32,7 +32,7 @@ from dtaas.store.executions import (
     TaskRuns,
 )
 from dtaas.store.page import Page, Window
-from dtaas.store.tasks import ALL_TASKS, TaskFilter, TaskRepository
+from dtaas.store.tasks import ALL_TASKS, TaskFilter, TaskRepository, TaskTable
 
 _NO_TASK: Final = TaskId(0)
 
@@ -93,6 +93,10 @@ class TaskService:
     async def list(self, which: TaskFilter, window: Window) -> Page[Task]:
         """Return a page of tasks."""
         return await self._tasks.list(which, window)
+
+    async def tables_named(self, text: str, limit: int) -> Sequence[TaskTable]:
+        """Return source tables whose `schema.name` holds a text, and their tasks."""
+        return await self._tasks.tables_named(text, limit)
 
     async def get(self, task_id: TaskId) -> Task:
         """Return a task.

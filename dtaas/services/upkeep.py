@@ -3,17 +3,15 @@
 import os
 import signal
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import ValidationFailedError
+from dtaas.services.backups import Backups
 from dtaas.services.doctor import Doctor, Report
 from dtaas.services.host_check import Places
 from dtaas.settings import Settings
-from dtaas.store.backup import Manifest, write_backup
-from dtaas.store.errors import StorePlace
+from dtaas.store.backup import Manifest
 
 
 class Upkeep:
@@ -23,17 +21,14 @@ class Upkeep:
         self,
         *,
         settings: Callable[[], Settings],
-        place: StorePlace,
+        backups: Backups,
         places: Places,
         doctor: Doctor,
-        now: Callable[[], datetime],
     ) -> None:
         self._settings = settings
-        self._place = place
+        self._backups = backups
         self._places = places
         self._doctor = doctor
-        self._now = now
-        self._blocking = Blocking(1)
 
     async def backup(self, target: str, *, with_key: bool) -> tuple[Path, Manifest]:
         """Write a backup and return where and what it is.
@@ -46,13 +41,9 @@ class Upkeep:
             SettingsError: the database is PostgreSQL.
             StoreFullError, FatalError: it could not be written.
         """
-        path = Path(target) if target else self._default_path()
-        if not path.is_absolute():
+        path = Path(target) if target else None
+        if path is not None and not path.is_absolute():
             raise ValidationFailedError("The path of a backup must be absolute.", field="$.path")
-        if path.exists():
-            raise ValidationFailedError(
-                f"{path} exists already.", hint="Name a new file.", field="$.path"
-            )
         if with_key and self._places.key.value:
             raise ValidationFailedError(
                 "The key of the secrets is in the environment, not in a file.",
@@ -60,12 +51,7 @@ class Upkeep:
                 field="$.with_key",
             )
         key = self._places.key.file if with_key else None
-        return path, await self._blocking(write_backup, self._place, path, key_file=key)
-
-    def _default_path(self) -> Path:
-        folder = self._places.data_dir / "backups"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder / f"dtaas-{self._now():%Y%m%dT%H%M%SZ}.tar.gz"
+        return await self._backups.write(path, key_file=key)
 
     async def examine(self) -> Report:
         """Let the doctor look at everything."""

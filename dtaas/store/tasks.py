@@ -1,7 +1,8 @@
 """Tasks as users write them down and see them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -69,6 +70,16 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
 
 
 ALL_TASKS: Final = TaskFilter()
+_LOOKED_THROUGH: Final = 50
+"""Tasks whose tables are looked through at most: each may have thousands."""
+
+
+class TaskTable(Struct, frozen=True, kw_only=True):
+    """A source table, and the task that moves it."""
+
+    task_id: TaskId
+    task_name: str
+    table: TableRef
 
 
 class TaskRepository:
@@ -109,6 +120,24 @@ class TaskRepository:
             return task_of(row)
 
         return await self._database.read(work)
+
+    async def tables_named(self, text: str, limit: int) -> Sequence[TaskTable]:
+        """Return source tables whose `schema.name` holds a text, whatever the case, by task."""
+        wanted = text.lower()
+        query = (
+            select(tasks.c.id, tasks.c.name, tasks.c.source_tables)
+            .where(tasks.c.source_tables.icontains(wanted.rpartition(".")[2], autoescape=True))
+            .order_by(tasks.c.name)
+            .limit(_LOOKED_THROUGH)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        found = (
+            TaskTable(task_id=TaskId(row.id), task_name=row.name, table=table)
+            for row in rows
+            for table in msgspec.json.decode(row.source_tables, type=tuple[TableRef, ...])
+            if wanted in str(table).lower()
+        )
+        return list(islice(found, limit))
 
     async def list(self, which: TaskFilter = ALL_TASKS, window: Window = FIRST_PAGE) -> Page[Task]:
         """Return a page of tasks. Sort by name (default), id, status or one of the times."""

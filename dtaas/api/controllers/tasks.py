@@ -14,6 +14,7 @@ from dtaas.api.views import (
     ChangedTaskView,
     ExecutionList,
     TaskList,
+    TaskTableList,
     TaskView,
     changed_task_view,
     task_view,
@@ -94,6 +95,16 @@ class TaskController(Controller):
             limit=page.limit,
             offset=page.offset,
         )
+
+    @get("/tables", summary="Find source tables by name")
+    async def tables(
+        self,
+        tasks: NamedDependency[TaskService],
+        q: Annotated[str, QueryParameter(min_length=1, description="Part of schema.name")],
+        limit: Annotated[int, QueryParameter(ge=1, le=100)] = 12,
+    ) -> TaskTableList:
+        """Whatever the case, with the task that moves each; the first of many only."""
+        return TaskTableList(items=tuple(await tasks.tables_named(q, limit)))
 
     @get("/{task_id:int}", summary="Read a task")
     async def read(

@@ -2,6 +2,7 @@ import msgspec
 from anyio import fail_after
 
 from dtaas.model.execution import ExecutionStatus
+from dtaas.model.schema import TableRef
 from dtaas.model.task import Task, TaskStatus
 from tests.fakes.services_at_work import ORDERS, AtWork, Gate
 
@@ -152,3 +153,20 @@ async def test_a_failed_task_needs_attention(http, work: AtWork):
     assert trouble["kind"] == "task_failed"
     assert trouble["name"] == task.spec.name
     assert trouble["code"] == "tables_failed"
+
+
+async def test_tables_are_found_by_part_of_their_name(http, work: AtWork):
+    first = await work.task(TableRef("sales", "Orders"), TableRef("dbo", "notes"))
+    second = await work.task(TableRef("dbo", "orders_old"))
+
+    async def found(**asked: object) -> list[tuple[int, str]]:
+        answer = (await http.get("/api/tasks/tables", params=asked)).json()["items"]
+        return [(one["task_id"], one["table"]["name"]) for one in answer]
+
+    expected = {(first.id, "Orders"), (second.id, "orders_old")}
+    assert set(await found(q="ORDERS")) == expected
+    assert await found(q="sales.ord") == [(first.id, "Orders")]
+    assert len(await found(q="o", limit=2)) == 2
+    for absent in ("name", "schema", "dbo.Orders_new", '"', "%", "_s"):
+        assert await found(q=absent) == [], absent
+    assert (await http.get("/api/tasks/tables", params={"q": ""})).status_code == 422

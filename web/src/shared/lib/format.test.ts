@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { ago, bytes, clock, count, duration, eta, moment, percent, rate, share, short } from './format'
+import { ago, bytes, clock, count, duration, eta, etaOf, moment, percent, rate, share, short, writeSizesIn } from './format'
 
 describe('what is not known is a dash, never 0', () => {
   it.each([count(null), short(undefined), rate(0), bytes(null), duration(null), duration(Infinity), percent(null), moment(null, 'utc')])('%s', (text) => {
@@ -16,6 +16,33 @@ it.each([
 
 it.each([[999, '999 B'], [1500, '1.5 kB'], [17_900_000, '17.9 MB'], [4e9, '4 GB']])('%d bytes are %s', (value, text) => {
   expect(bytes(value)).toBe(text)
+})
+
+it('writes sizes in the units somebody chose', () => {
+  writeSizesIn('iec')
+  expect([1023, 1024, 1536, 17_900_000, 2 ** 30, 1024 ** 2 - 1].map(bytes)).toEqual(['1,023 B', '1 KiB', '1.5 KiB', '17.1 MiB', '1 GiB', '1 MiB'])
+  writeSizesIn('si')
+  expect([1023, 999_960].map(bytes)).toEqual(['1 kB', '1 MB'])
+})
+
+describe('what is left of a run', () => {
+  const run = { rows_done: 1000, rows_total: 13_000, eta_s: 120, elapsed_s: 30 }
+  const at = (...rows: number[]) => rows.map((rows_s, index) => ({ at: index * 1000, rows_s }))
+  it('is not told from less than ten seconds', () => {
+    expect(etaOf({ ...run, elapsed_s: 9 }, at(100, 100, 100))).toBe('—')
+    expect([etaOf(null), etaOf({ ...run, eta_s: null })]).toEqual(['—', '—'])
+  })
+  it('is one time while the rate is steady, and a range when it is not', () => {
+    expect(etaOf(run, at(100, 110, 120))).toBe('2 min')
+    expect(etaOf(run, at(100, 200, 50))).toBe('1 min to 4 min')
+    expect(etaOf(run, at(100, 200))).toBe('2 min')
+  })
+  it('forgets rates of long ago, and pauses', () => {
+    expect(etaOf(run, [{ at: 0, rows_s: 9 }, ...[60, 61, 62].map((s) => ({ at: s * 1000, rows_s: 100 })), { at: 63_000, rows_s: 0 }])).toBe('2 min')
+  })
+  it('is the estimate of the server where the total is not known', () => {
+    expect(etaOf({ ...run, rows_total: null }, at(100, 200, 50))).toBe('2 min')
+  })
 })
 
 it.each([[9999, '9,999'], [41_200, '41.2 k'], [40_800_000, '40.8 M'], [2.5e9, '2.5 G']])('%d in short is %s', (value, text) => {

@@ -1,4 +1,6 @@
 /** Numbers, sizes and times as people read them. A value that is not known is a dash, never 0. */
+import { shallowRef } from 'vue'
+
 const NONE = '—'
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 const ONE_DIGIT = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
@@ -29,13 +31,26 @@ export function megabytes(value: number | null | undefined): string {
   return value == null || value <= 0 ? NONE : ONE_DIGIT.format(value)
 }
 
+export type Units = 'si' | 'iec'
+const UNITS: Readonly<Record<Units, readonly [step: number, names: readonly string[]]>> = {
+  si: [1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']],
+  iec: [1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']],
+}
+const chosen = shallowRef<Units>('si')
+
+/** In which units sizes are written from now on: everything that shows one is drawn anew. */
+export function writeSizesIn(units: Units): void {
+  chosen.value = units
+}
+
 export function bytes(value: number | null | undefined): string {
   if (value == null) return NONE
-  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
+  const [step, units] = UNITS[chosen.value]
   let rest = value
   let at = 0
-  while (rest >= 1000 && at < units.length - 1) {
-    rest /= 1000
+  // What would be written as 1,000 of a unit is one of the next.
+  while (rest >= step - 0.05 && at < units.length - 1) {
+    rest /= step
     at += 1
   }
   return `${at === 0 ? WHOLE.format(rest) : ONE_DIGIT.format(rest)} ${units[at] ?? ''}`
@@ -63,6 +78,34 @@ export function duration(seconds: number | null | undefined): string {
 /** What is left of a load. Nothing is left of one that goes on for ever, which is no time. */
 export function eta(seconds: number | null | undefined): string {
   return seconds ? duration(seconds) : NONE
+}
+
+/** Below this age of a run nobody can tell when it ends. */
+const ETA_FROM_S = 10
+const ETA_LOOKS_BACK_MS = 30_000
+const ETA_FEWEST = 3
+const STEADY = 0.3
+
+export interface Running {
+  rows_done: number
+  rows_total: number | null
+  eta_s: number | null
+  elapsed_s: number
+}
+
+/**
+ * What is left of a load: nothing before there is enough to tell it from, and from a to b where its rate varied by
+ * over 30 % lately. `rates` are rows a second, the newest last.
+ */
+export function etaOf(run: Running | null | undefined, rates: readonly { at: number; rows_s: number }[] = []): string {
+  if (!run?.eta_s || run.elapsed_s < ETA_FROM_S) return NONE
+  const last = rates.at(-1)?.at ?? 0
+  const lately = rates.filter(({ at, rows_s }) => rows_s > 0 && last - at <= ETA_LOOKS_BACK_MS).map(({ rows_s }) => rows_s)
+  const [least, most] = [Math.min(...lately), Math.max(...lately)]
+  const left = run.rows_total === null ? null : run.rows_total - run.rows_done
+  if (left === null || left <= 0 || lately.length < ETA_FEWEST || most - least <= STEADY * (most + least) / 2) return duration(run.eta_s)
+  const [soonest, latest] = [duration(left / most), duration(left / least)]
+  return soonest === latest ? soonest : `${soonest} to ${latest}`
 }
 
 /** Share of a known total; null while the total is not known. */

@@ -2,12 +2,13 @@
 import { defineStore } from 'pinia'
 import { computed, reactive, watch } from 'vue'
 
-import type { Zone } from '@/shared/lib/format'
+import { writeSizesIn, type Units, type Zone } from '@/shared/lib/format'
 
 export type Theme = 'system' | 'light' | 'dark'
 interface Prefs {
   theme: Theme
   zone: Zone
+  units: Units
   shortcuts: boolean
   rail: 'wide' | 'narrow'
   welcomed: boolean
@@ -17,7 +18,7 @@ interface Prefs {
 }
 
 const KEY = 'dtaas.prefs'
-const DEFAULTS: Prefs = { theme: 'system', zone: 'local', shortcuts: true, rail: 'wide', welcomed: false, density: 'normal', hidden: {} }
+const DEFAULTS: Prefs = { theme: 'system', zone: 'local', units: 'si', shortcuts: true, rail: 'wide', welcomed: false, density: 'normal', hidden: {} }
 
 export function readPrefs(text: string | null): Prefs {
   try {
@@ -37,6 +38,7 @@ export const usePrefs = defineStore('prefs', () => {
   const dark = computed(() => prefs.theme === 'dark' || (prefs.theme === 'system' && seen.dark))
   watch(prefs, () => { localStorage.setItem(KEY, JSON.stringify(prefs)) })
   watch(dark, (on) => document.documentElement.classList.toggle('dark', on), { immediate: true })
+  watch(() => prefs.units, writeSizesIn, { immediate: true })
   watch(() => prefs.density, (now) => document.documentElement.classList.toggle('compact', now === 'compact'), { immediate: true })
   return { prefs, dark }
 })

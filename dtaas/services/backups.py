@@ -1,0 +1,96 @@
+"""Backups of the metadata: made while everything goes on, and found again."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from dtaas.concurrency.blocking import Blocking
+from dtaas.model.errors import ValidationFailedError
+from dtaas.store.backup import Manifest, write_backup
+from dtaas.store.errors import StorePlace
+
+_NAMES: Final = "dtaas-*.tar.gz"
+
+
+class BackupFile(Struct, frozen=True, kw_only=True):
+    """A backup in the data folder.
+
+    Attributes:
+        path: on the daemon's machine, as `dtaas restore` takes it.
+        made_at: when its file was written.
+    """
+
+    name: str
+    path: str
+    bytes: int
+    made_at: datetime
+
+
+class Backups:
+    """Writes backups, and lists those in the data folder."""
+
+    def __init__(self, place: StorePlace, data_dir: Path, now: Callable[[], datetime]) -> None:
+        self._place = place
+        self._folder = data_dir / "backups"
+        self._now = now
+        self._blocking = Blocking(1)
+
+    @property
+    def possible(self) -> bool:
+        """Return whether the metadata is in a database we can copy: PostgreSQL has pg_dump."""
+        return self._place.file is not None
+
+    async def write(
+        self, target: Path | None = None, *, key_file: Path | None = None
+    ) -> tuple[Path, Manifest]:
+        """Write a backup and return where and what it is.
+
+        Args:
+            target: by default a new file in the data folder's `backups`.
+            key_file: put into the backup when given.
+
+        Raises:
+            ValidationFailedError: there is such a file already.
+            SettingsError: the database is PostgreSQL.
+            StoreFullError, FatalError: it could not be written.
+        """
+
+        def work() -> tuple[Path, Manifest]:
+            path = target or self._new_path()
+            if path.exists():
+                raise ValidationFailedError(
+                    f"{path} exists already.", hint="Name a new file.", field="$.path"
+                )
+            return path, write_backup(self._place, path, key_file=key_file)
+
+        return await self._blocking(work)
+
+    async def make(self) -> BackupFile:
+        """Write a backup into the data folder and return it; see `write` for errors."""
+        path, _ = await self.write()
+        return await self._blocking(_file_of, path)
+
+    async def list(self) -> Sequence[BackupFile]:
+        """Return the backups in the data folder, the newest first."""
+        return await self._blocking(self._listed)
+
+    def _listed(self) -> Sequence[BackupFile]:
+        found = [_file_of(path) for path in self._folder.glob(_NAMES)]
+        return sorted(found, key=lambda one: one.made_at, reverse=True)
+
+    def _new_path(self) -> Path:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._folder / f"dtaas-{self._now():%Y%m%dT%H%M%SZ}.tar.gz"
+
+
+def _file_of(path: Path) -> BackupFile:
+    stat = path.stat()
+    return BackupFile(
+        name=path.name,
+        path=str(path.absolute()),
+        bytes=stat.st_size,
+        made_at=datetime.fromtimestamp(stat.st_mtime, UTC),
+    )
