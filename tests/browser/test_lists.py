@@ -48,7 +48,7 @@ async def test_columns_and_density_are_chosen_and_kept(page: Page, daemon: Daemo
     await daemon.task(await daemon.source(), await daemon.s3(), ORDERS)
     await page.goto("/tasks")
     head = page.locator("[data-test=tasks] thead th")
-    await expect(head).to_have_count(9)
+    await expect(head).to_have_count(10)
     cell = page.locator("[data-test=tasks] tbody td").first
     before = await cell.evaluate("(cell) => getComputedStyle(cell).paddingTop")
     await page.locator("[data-test=list-settings] summary").click()
@@ -58,9 +58,9 @@ async def test_columns_and_density_are_chosen_and_kept(page: Page, daemon: Daemo
     await page.keyboard.press("Escape")
     await expect(page.locator("[data-test=list-settings] summary")).to_be_focused()
     await expect(page.get_by_label("close together")).to_be_hidden()
-    await expect(head).to_have_count(7)
+    await expect(head).to_have_count(8)
     await page.reload()
-    await expect(head).to_have_count(7)
+    await expect(head).to_have_count(8)
     after = await cell.evaluate("(cell) => getComputedStyle(cell).paddingTop")
     assert float(after.removesuffix("px")) < float(before.removesuffix("px"))
     await page.goto("/connectors")
@@ -69,7 +69,7 @@ async def test_columns_and_density_are_chosen_and_kept(page: Page, daemon: Daemo
     await expect(page.locator("[data-test=connectors] th", has_text="Place")).to_have_count(0)
 
 
-async def test_space_picks_a_row_and_a_dot_goes_to_what_can_be_done(page: Page, daemon: Daemon):
+async def test_space_picks_a_row_and_a_dot_opens_its_menu(page: Page, daemon: Daemon):
     source = await daemon.source()
     tasks = [
         await daemon.task(source, await daemon.s3(), ORDERS, name=name) for name in ("csv", "json")
@@ -84,8 +84,12 @@ async def test_space_picks_a_row_and_a_dot_goes_to_what_can_be_done(page: Page, 
     await page.keyboard.press("j")
     await expect(page.get_by_role("link", name="json")).to_be_focused()
     await page.keyboard.press(".")
-    await expect(page.get_by_role("button", name="Start json")).to_be_focused()
+    menu = page.get_by_role("menu", name="More for json")
+    await expect(menu.get_by_role("menuitem", name="Start goes on")).to_be_focused()
+    await page.keyboard.press("ArrowUp")
+    await expect(menu.get_by_role("menuitem", name="Delete")).to_be_focused()
     await page.keyboard.press("Escape")
+    await expect(menu).to_have_count(0)
     await expect(page.get_by_role("link", name="json")).to_be_focused()
     await page.keyboard.press("Space")
     await page.keyboard.press("Space")
