@@ -66,6 +66,7 @@ class Totals(Struct, frozen=True, kw_only=True):
     elapsed_s: float
     cdc_lsn_start: str | None
     cdc_lsn_end: str | None
+    cdc_lsn_head: str | None
     lag_s: float | None
     retention_margin_h: float | None
     warning: str | None

@@ -42,7 +42,7 @@ from dtaas.api.controllers.schema_changes import (
     SchemaVersionList,
     UndecidedList,
 )
-from dtaas.api.controllers.tasks import ControlRequest
+from dtaas.api.controllers.tasks import ControlRequest, SteeredTables, TableControlRequest
 from dtaas.api.controllers.tokens import TokenList
 from dtaas.api.controllers.transformations import TransformationCatalogue
 from dtaas.api.controllers.trials import TrialRequest
@@ -84,6 +84,7 @@ from dtaas.services.captures import Captures
 from dtaas.services.charts import DashboardCharts
 from dtaas.services.connector_spec import ConnectorSpec
 from dtaas.services.dashboard import DashboardMetrics
+from dtaas.services.dead_letter_edits import EditedRows, EditRequest
 from dtaas.services.dead_letters import DeadLetterRows
 from dtaas.services.history import History
 from dtaas.services.identity.tokens import NewToken, TokenSpec
@@ -124,6 +125,8 @@ _SHAPES: Final = (
     TaskTableList,
     ChangedTaskView,
     ControlRequest,
+    TableControlRequest,
+    SteeredTables,
     PreviewRequest,
     NextStarts,
     Agenda,
@@ -146,6 +149,8 @@ _SHAPES: Final = (
     TransformationCatalogue,
     DeadLetterList,
     DeadLetterRows,
+    EditRequest,
+    EditedRows,
     ReplayRequest,
     ReplayList,
     LogLines,

@@ -22,6 +22,7 @@ from dtaas.model.errors import (
 )
 from dtaas.model.task import TaskAction, TaskStatus
 from dtaas.services.control import TaskActionRefusedError
+from dtaas.services.dead_letter_edits import ValueProblem, ValuesRefusedError
 from dtaas.services.taskfiles.shapes import FileProblem, ImportRefusedError
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=False):
         task_status: state of the task, when that state forbade the action.
         allowed_actions: the actions it allows.
         problems: everything that is wrong with a file.
+        values: every value of edited rows that was not taken, and why.
     """
 
     type: str = "about:blank"
@@ -70,6 +72,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=False):
     task_status: TaskStatus | UnsetType = UNSET
     allowed_actions: tuple[TaskAction, ...] | UnsetType = UNSET
     problems: tuple[FileProblem, ...] | UnsetType = UNSET
+    values: tuple[ValueProblem, ...] | UnsetType = UNSET
 
 
 class MalformedBodyError(RequestError):
@@ -120,6 +123,7 @@ def problem_of(error: DtaasError, request_id: str) -> Problem:
         task_status=refused.task_status if refused else UNSET,
         allowed_actions=refused.allowed if refused else UNSET,
         problems=error.problems if isinstance(error, ImportRefusedError) else UNSET,
+        values=error.values if isinstance(error, ValuesRefusedError) else UNSET,
     )
 
 

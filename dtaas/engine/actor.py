@@ -65,6 +65,7 @@ class TaskActor:
         self._shaping: TaskShaping | None = None
         self._gate: DriftGate | None = None
         self._execution: TaskExecution | TaskStream | None = None
+        self._arriving: TaskExecution | None = None
         self._leaving = False
 
     def drain(self) -> None:
@@ -84,6 +85,10 @@ class TaskActor:
         """Write some rows of a table that streams anew. Returns whether it does."""
         return isinstance(self._execution, TaskStream) and self._execution.repair(table, keys)
 
+    def works(self) -> Sequence[TaskExecution | TaskStream]:
+        """Return what is under way; a load that brings tables into the stream comes first."""
+        return [work for work in (self._arriving, self._execution) if work is not None]
+
     async def change(self, task_id: TaskId) -> None:
         """Look at which tables the task names now, if it streams."""
         if isinstance(self._execution, TaskStream):
@@ -94,7 +99,7 @@ class TaskActor:
 
     def snapshot(self) -> ExecutionProgress | None:
         """Return the live figures, None before the execution began."""
-        return self._execution.snapshot() if self._execution is not None else None
+        return None if self._execution is None else self._execution.snapshot()
 
     async def run(self, task_id: TaskId) -> Ended:
         """Run the task's execution to its end, or until drained."""
@@ -279,7 +284,8 @@ class TaskActor:
             capture=capture,
         )
         known = await handover.take_up()
-        missing = [t for t in task.spec.source_tables if t not in known]
+        skipped = {t.table for t in job.tables if t.phase is TablePhase.SKIPPED}
+        missing = [t for t in task.spec.source_tables if t not in known and t not in skipped]
         meter = ExecutionMeter(
             task.id,
             job.execution.id,
@@ -290,7 +296,7 @@ class TaskActor:
             recorded=job.tables,
         )
         for recorded in job.tables:
-            if recorded.table in known:
+            if recorded.table in known or recorded.table in skipped:
                 meter.tables[recorded.table].recall(recorded)
         stream = TaskStream(
             task=task,
@@ -316,7 +322,8 @@ class TaskActor:
                 joined,
             )
 
-        status = await stream.run(list(known.values()), missing, bring)
+        going_on = [state for table, state in known.items() if table not in skipped]
+        status = await stream.run(going_on, missing, bring)
         return Ended(status=status, progress=stream.snapshot(), error=stream.first_error())
 
     async def _bring(
@@ -359,6 +366,7 @@ class TaskActor:
                 position=version if captured.by_version else None,
             ),
         )
+        self._arriving = load
         if await load.run() is not None and job.task.spec.options.take_over:
             await self._workshop.store.clear_take_over(job.task.id)
 

@@ -84,6 +84,10 @@ class Arrivals:
         """Note that a table has come."""
         self._coming.discard(table)
 
+    def comes(self, table: TableRef) -> bool:
+        """Return whether a table is being captured or loaded."""
+        return table in self._coming
+
     def awaits(self, table: TableRef) -> bool:
         """Return whether a table is wanted or comes."""
         return table in self._wanted or table in self._coming
@@ -116,7 +120,7 @@ class Arrivals:
                 error = explain(exc)
                 if isinstance(error, STORE_ERRORS) or not goes_on():
                     raise
-                left = [t for t in tables if t in self._coming and t in self._meter.tables]
+                left = [t for t in tables if t in self._coming and self._stays(t)]
                 await self._postpone(
                     left, error, restarts.next_delay_s(error, ran_s=current_time() - began)
                 )
@@ -125,6 +129,11 @@ class Arrivals:
                 self._coming.clear()
                 self._note_failed(tables)
                 self._news.tell()
+
+    def _stays(self, table: TableRef) -> bool:
+        """Return whether a table is still the task's and nobody left it out meanwhile."""
+        meter = self._meter.tables.get(table)
+        return meter is not None and meter.phase is not TablePhase.SKIPPED
 
     async def _postpone(
         self, tables: Sequence[TableRef], error: DtaasError, delay_s: float | None

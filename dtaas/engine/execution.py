@@ -1,5 +1,6 @@
 """One execution: the tables of a task side by side, each failing alone."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from anyio import (
     move_on_after,
     sleep,
 )
+from anyio.abc import TaskGroup
 from msgspec import Struct
 
 from dtaas.concurrency.bus import EventBus
@@ -37,6 +39,7 @@ from dtaas.model.errors import (
 )
 from dtaas.model.execution import (
     FINAL_PHASES,
+    SETTLED_PHASES,
     Execution,
     ExecutionProgress,
     ExecutionStatus,
@@ -136,7 +139,7 @@ class TaskExecution:
                 recorded=tables,
             )
             for recorded in tables:
-                if recorded.phase in {TablePhase.COMPLETED, TablePhase.FAILED}:
+                if recorded.phase in SETTLED_PHASES:
                     self._meter.tables[recorded.table].recall(recorded)
         else:
             self.drain, self._meter = company.drain, company.meter
@@ -155,6 +158,10 @@ class TaskExecution:
             anew=company is not None,
             position=None if company is None else company.position,
         )
+        self._queue: deque[TableRef] = deque()
+        self._workers = 0
+        self._group: TaskGroup | None = None
+        self._lives: dict[TableRef, CancelScope] = {}
         self._attempts: dict[TableRef, CancelScope] = {}
         self._stalled: set[TableRef] = set()
 
@@ -186,25 +193,75 @@ class TaskExecution:
         await self._reporter.record()
         return self._outcome()
 
-    async def _load_tables(self) -> None:
-        left = [t for t in self._tables if self._meter.tables[t].phase not in FINAL_PHASES]
-        queue = iter(left)
-        async with create_task_group() as group:
-            for _ in range(min(len(left), self._task.spec.options.concurrent_tables)):
-                group.start_soon(self._load_from, queue, name="tables")
+    async def skip(self, table: TableRef) -> bool:
+        """Leave a table out from now on; what it has is kept. Returns whether it was under way."""
+        scope = self._lives.get(table)
+        if table in self._queue:
+            self._queue.remove(table)
+            self._meter.tables[table].skip()
+            await self._reporter.record()
+        elif scope is not None and self._meter.tables[table].phase is not TablePhase.COMMITTING:
+            scope.cancel()
+        else:
+            return False
+        return True
 
-    async def _load_from(self, queue: Iterator[TableRef]) -> None:
-        for table in queue:
+    async def retry(self, table: TableRef) -> bool:
+        """Let a table that failed or was left out go on. Returns whether it does."""
+        if self._group is None or self.drain.requested or table not in self._tables:
+            return False
+        meter = self._meter.tables[table]
+        if meter.phase not in {TablePhase.FAILED, TablePhase.SKIPPED}:
+            return False
+        meter.recovered()
+        meter.enter(TablePhase.WAITING)
+        self._queue.append(table)
+        self._hire(self._group)
+        return True
+
+    async def _load_tables(self) -> None:
+        phases = self._meter.tables
+        self._queue.extend(t for t in self._tables if phases[t].phase not in FINAL_PHASES)
+        try:
+            async with create_task_group() as self._group:
+                self._hire(self._group)
+        finally:
+            self._group = None
+
+    def _hire(self, group: TaskGroup) -> None:
+        """Have as many at work as there are tables waiting and the task allows."""
+        free = self._task.spec.options.concurrent_tables - self._workers
+        for _ in range(min(len(self._queue), free)):
+            self._workers += 1
+            group.start_soon(self._work, name="tables")
+
+    async def _work(self) -> None:
+        while self._queue:
+            table = self._queue.popleft()
             meter = self._meter.tables[table]
             if self.drain.requested:
                 meter.enter(TablePhase.STOPPED)
             else:
                 log.info("table_begun", table=str(table))
-                await self._load_table(table, meter)
+                with self._life(table) as scope:
+                    await self._load_table(table, meter)
+                if scope.cancelled_caught:
+                    meter.skip()
                 _log_end(meter.snapshot())
                 if self._company is not None and meter.phase is TablePhase.COMPLETED:
                     await self._company.arrived(table)
                 await self._reporter.record()
+        self._workers -= 1
+
+    @contextmanager
+    def _life(self, table: TableRef) -> Iterator[CancelScope]:
+        """Run a table in a scope that whoever leaves it out cancels."""
+        with CancelScope() as scope:
+            self._lives[table] = scope
+            try:
+                yield scope
+            finally:
+                del self._lives[table]
 
     async def _load_table(self, table: TableRef, meter: TableMeter) -> None:
         policy = self._workshop.table_retry
@@ -282,12 +339,13 @@ class TaskExecution:
 
     def _outcome(self) -> ExecutionStatus | None:
         phases = [self._meter.tables[table].phase for table in self._tables]
-        if any(phase not in {TablePhase.COMPLETED, TablePhase.FAILED} for phase in phases):
+        if any(phase not in SETTLED_PHASES for phase in phases):
             return None
-        failed = phases.count(TablePhase.FAILED)
-        if not failed:
+        whole = phases.count(TablePhase.COMPLETED)
+        if whole == len(phases):
             return ExecutionStatus.COMPLETED
-        return ExecutionStatus.FAILED if failed == len(phases) else ExecutionStatus.PARTIAL
+        failed = phases.count(TablePhase.FAILED)
+        return ExecutionStatus.FAILED if failed and not whole else ExecutionStatus.PARTIAL
 
     def first_error(self) -> TablesFailedError | None:
         """Return how many tables failed and why the first did, None when none did."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from dtaas.engine.lag import Lag
+from dtaas.engine.pace import Pace
 from dtaas.model.changes import ChangeReceipt
 from dtaas.model.errors import DtaasError
 from dtaas.model.execution import (
@@ -71,6 +72,7 @@ class TableMeter:
         self._bytes = Rate(clock)
         self._state = TableProgress(table=table, phase=TablePhase.WAITING)
         self._unfinished: dict[int, int] = {}
+        self.pace = Pace(clock)
         self.moved_at = clock()
         self.began_at: str | None = None
 
@@ -89,7 +91,16 @@ class TableMeter:
         if phase in FINAL_PHASES:
             self._set(phase=phase, started_at=started_at, completed_at=utc_now())
         else:
-            self._set(phase=phase, started_at=started_at)
+            self._set(phase=phase, started_at=started_at, completed_at=None)
+        if phase is TablePhase.LOADING and self._state.loading_at is None:
+            self._set(loading_at=utc_now())
+
+    def skip(self) -> None:
+        """Show that the table is left out: nothing is known any more of how far it is behind."""
+        self._set(
+            lag_s=None, source_lag_s=None, read_lag_s=None, destination_lag_s=None, warning=None
+        )
+        self.enter(TablePhase.SKIPPED)
 
     def recall(self, recorded: TableProgress) -> None:
         """Take over the final state an earlier life of the execution recorded."""
@@ -152,6 +163,7 @@ class TableMeter:
             total_is_estimate=False,
             written_bytes=result.bytes,
             location=result.location,
+            loaded_at=utc_now(),
             error_code=None,
             error=None,
             hint=None,
@@ -220,6 +232,15 @@ class TableMeter:
         loading = state.phase is TablePhase.LOADING
         if loading and rows_s > 0 and state.rows_total is not None:
             eta_s = max(0.0, (state.rows_total - rows) / rows_s)
+        shares = self.pace.overall() if state.phase in FINAL_PHASES else self.pace.recent()
+        if shares is not None:
+            state = msgspec.structs.replace(
+                state,
+                read_share=shares.read,
+                transform_share=shares.transform,
+                write_share=shares.write,
+                queued_batches=self.pace.queued,
+            )
         return msgspec.structs.replace(
             state,
             rows_done=rows,
@@ -270,6 +291,8 @@ class ExecutionMeter:
         self._began = clock()
         self._task_id = task_id
         self._execution_id = execution_id
+        self.head: bytes | None = None
+        """Up to where the source had captured when it was last asked."""
         self.tables = {table: TableMeter(table, clock) for table in tables}
 
     def add(self, table: TableRef) -> None:
@@ -320,6 +343,7 @@ class ExecutionMeter:
             cdc_lsn_start=min(
                 filter(None, (m.began_at for m in self.tables.values())), default=None
             ),
+            cdc_lsn_head=None if self.head is None else self.head.hex(),
             cdc_lsn_end=min(filter(None, (t.position for t in tables)), default=None),
         )
 

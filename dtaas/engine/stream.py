@@ -157,6 +157,37 @@ class TaskStream:
                     await self._leave(table)
                     await self._load_anew(table)
 
+    async def skip(self, table: TableRef) -> bool:
+        """Leave a table out; its position is kept. Returns whether it streamed or waited to."""
+        meter = self.meter.tables.get(table)
+        if meter is None or self._arrivals.comes(table) or meter.phase is TablePhase.SKIPPED:
+            return False
+        self._arrivals.drop(table)
+        self._errors.pop(table, None)
+        await self._leave(table)
+        FIGURES.forget(self.task.id, str(table))
+        meter.skip()
+        self._news.tell()
+        await self._reporter.record()
+        return True
+
+    async def retry(self, table: TableRef) -> bool:
+        """Let a table that failed or was left out go on from its position. Returns whether so."""
+        meter = self.meter.tables.get(table)
+        again = {TablePhase.FAILED, TablePhase.SKIPPED}
+        if meter is None or self._arrivals.comes(table) or meter.phase not in again:
+            return False
+        with self._between(table):
+            self._errors.pop(table, None)
+            meter.recovered()
+            meter.enter(TablePhase.WAITING)
+            state = await self._streams.stream(self.task.id, table)
+            if state is None:
+                self._arrivals.want([table])
+            else:
+                await self._join(state)
+        return True
+
     def repair(self, table: TableRef, keys: Sequence[Key]) -> bool:
         """Write some rows of a table anew. Returns whether the table streams."""
         streamer = self._tables.get(table)
@@ -186,15 +217,18 @@ class TaskStream:
         self._arrivals.drop(table)
         self._errors.pop(table, None)
         streamer = self._tables.get(table)
+        state = None if streamer is None else streamer.state
+        if self.meter.tables[table].phase is TablePhase.SKIPPED:
+            state = await self._streams.stream(self.task.id, table)
         await self._leave(table)
         self.meter.tables[table].enter(TablePhase.STOPPED)
-        if streamer is None and self._arrivals.bringing:
+        if state is None and self._arrivals.bringing:
             return  # it is being loaded: it goes when it arrives
         await self._reporter.record()
         del self.meter.tables[table]
         FIGURES.forget(self.task.id, str(table))
-        if streamer is not None:
-            await part(self.task, self._source, self._streams, streamer.state)
+        if state is not None:
+            await part(self.task, self._source, self._streams, state)
 
     def first_error(self) -> TablesFailedError | None:
         """Return how many tables failed and why the first did, None when none did."""
@@ -336,6 +370,7 @@ class TaskStream:
         Not those that left, or went over to another instance meanwhile: the older one may not know
         of a change that the newer captures.
         """
+        self.meter.head = source.position
         live = [
             t
             for t, tracked in zip(live, polled, strict=True)

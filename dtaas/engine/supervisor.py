@@ -24,11 +24,12 @@ from structlog.contextvars import bound_contextvars
 
 from dtaas.engine.actor import TaskActor
 from dtaas.engine.backoff import RestartPolicy, Restarts
-from dtaas.engine.execution import Workshop
+from dtaas.engine.execution import TaskExecution, Workshop
 from dtaas.engine.failures import explain
 from dtaas.engine.leasing import TaskLeases
 from dtaas.engine.life import Ended, Orders
 from dtaas.engine.repair import Key
+from dtaas.engine.stream import TaskStream
 from dtaas.engine.task_record import TaskRecord
 from dtaas.model.change_ports import ChangeRegistry
 from dtaas.model.errors import DtaasError, RetryableError
@@ -160,6 +161,18 @@ class Supervisor:
         """Write some rows of a table that streams here anew. Returns whether it does."""
         child = self._children.get(task_id)
         return child is not None and child.actor is not None and child.actor.repair(table, keys)
+
+    async def skip(self, task_id: TaskId, table: TableRef) -> bool:
+        """Leave a table out of an execution that runs here. Returns whether it was under way."""
+        return any([await work.skip(table) for work in self._works(task_id)])
+
+    async def retry(self, task_id: TaskId, table: TableRef) -> bool:
+        """Let a table that failed or was left out of an execution here go on."""
+        return any([await work.retry(table) for work in self._works(task_id)])
+
+    def _works(self, task_id: TaskId) -> Sequence[TaskExecution | TaskStream]:
+        child = self._children.get(task_id)
+        return child.actor.works() if child is not None and child.actor is not None else ()
 
     def progress(self, task_id: TaskId) -> ExecutionProgress | None:
         """Return the live figures of a task's execution, None when it does not run."""

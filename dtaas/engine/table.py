@@ -13,6 +13,7 @@ from dtaas.allocator import trim
 from dtaas.engine.budget import ByteBudget
 from dtaas.engine.chunk import ChunkCopy
 from dtaas.engine.drain import Drain
+from dtaas.engine.paced import PacedDestination, PacedSource
 from dtaas.engine.progress import TableMeter, utc_now
 from dtaas.model.execution import TablePhase
 from dtaas.model.ids import ExecutionId, LoadId
@@ -58,6 +59,8 @@ class TableLoader:
         self._table = table
         self._meter = meter
         self._mapping = context.spec.mapping(table)
+        self._source = PacedSource(context.source, meter.pace)
+        self._destination = PacedDestination(context.destination, meter.pace)
 
     async def run(self) -> None:
         """Load and publish the table, or drain and leave the rest to a later attempt."""
@@ -157,8 +160,8 @@ class TableLoader:
                 return
             with context.budget.lease() as lease:
                 receipt = await ChunkCopy(
-                    context.source,
-                    context.destination,
+                    self._source,
+                    self._destination,
                     load,
                     chunk,
                     batch_rows=context.spec.batch_rows,

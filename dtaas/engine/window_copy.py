@@ -10,6 +10,7 @@ from anyio import CancelScope, current_time, fail_after
 
 from dtaas.engine.budget import Lease
 from dtaas.engine.ddl import missed_rows
+from dtaas.engine.paced import read, told
 from dtaas.engine.progress import TableMeter
 from dtaas.engine.repair import Key, repairs
 from dtaas.engine.stream_context import StreamContext
@@ -21,6 +22,8 @@ from dtaas.model.errors import FatalError, NoProgressError
 log = structlog.get_logger()
 
 _MIB: Final = 1024 * 1024
+_UNIT: Final = 0
+"""Windows of a table come one after the other."""
 
 
 class WindowCopy:
@@ -47,7 +50,8 @@ class WindowCopy:
         Raises:
             NoProgressError: no batch went through for `options.no_progress_s`.
         """
-        context, complete = self._context, False
+        context, pace, complete = self._context, self._meter.pace, False
+        pace.begin(_UNIT)
         try:
             with fail_after(self._limit_s) as self._watch, context.budget.lease() as lease:
                 async with context.destination.apply(self._stream, window) as writer:
@@ -56,12 +60,15 @@ class WindowCopy:
                         await self._copy(window, writer, lease)
                         complete = True
                     self._moved()
-                    return await writer.finish() if complete else None
+                    with pace.writing():
+                        return await writer.finish() if complete else None
         except TimeoutError as exc:
             raise NoProgressError(
                 f"A window of {self._stream.tracked.table} moved nothing for {self._limit_s} s.",
                 hint="Look for a stalled source or destination.",
             ) from exc
+        finally:
+            pace.end(_UNIT)
 
     async def _mend(self, window: ChangeWindow, keys: Sequence[Key], writer: ChangeWriter) -> None:
         """Write the rows to be repaired. What cannot be repaired must not end the stream."""
@@ -79,14 +86,15 @@ class WindowCopy:
         log.info("rows_repaired", table=table, rows=len(keys))
 
     async def _copy(self, window: ChangeWindow, writer: ChangeWriter, lease: Lease) -> None:
-        context = self._context
+        context, pace = self._context, self._meter.pace
         async with context.source.changes(
             self._stream.tracked,
             window,
             batch_rows=context.spec.batch_rows,
             batch_bytes=context.spec.batch_size_mb * _MIB,
-        ) as reader:
-            while (batch := await reader.next()) is not None:
+        ) as opened:
+            reader = told(opened, pace)
+            while (batch := await read(reader, pace)) is not None:
                 self._meter.read_by(reader.read_by)
                 await self._write(batch, writer, lease)
         found = missed_rows(context.source, context.rows, self._stream, window, self._moved)
@@ -96,7 +104,8 @@ class WindowCopy:
 
     async def _write(self, batch: pa.RecordBatch, writer: ChangeWriter, lease: Lease) -> None:
         await self._room(lease, batch.nbytes)
-        await writer.write(batch)
+        with self._meter.pace.writing():
+            await writer.write(batch)
         lease.give(batch.nbytes)
         self._moved()
         self._meter.changed(batch.num_rows, batch.nbytes)

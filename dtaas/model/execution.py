@@ -28,7 +28,11 @@ class ExecutionType(StrEnum):
 
 
 class TablePhase(StrEnum):
-    """Where one table of an execution stands."""
+    """Where one table of an execution stands.
+
+    `skipped`: somebody left it out of this execution; it goes on where it stands once it is
+    retried, or with the next execution.
+    """
 
     WAITING = "waiting"
     PLANNING = "planning"
@@ -39,9 +43,14 @@ class TablePhase(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     STOPPED = "stopped"
+    SKIPPED = "skipped"
 
 
-FINAL_PHASES = frozenset({TablePhase.COMPLETED, TablePhase.FAILED, TablePhase.STOPPED})
+FINAL_PHASES = frozenset(
+    {TablePhase.COMPLETED, TablePhase.FAILED, TablePhase.STOPPED, TablePhase.SKIPPED}
+)
+SETTLED_PHASES = frozenset({TablePhase.COMPLETED, TablePhase.FAILED, TablePhase.SKIPPED})
+"""Those that later lives of the same execution leave as they are."""
 
 
 class Ended(Struct, frozen=True):
@@ -91,6 +100,14 @@ class TableProgress(Struct, frozen=True, kw_only=True):
         reader: what reads the table, such as `native` or `odbc`; None before the first rows, and
             where the source has one way only.
         reader_reason: why it is not the first choice; None when it is.
+        read_share: share of the last ten seconds that a chunk or window spent waiting for the
+            source, 0 to 1; of a table that ended, of all of its copying. None while there is
+            nothing to measure. What the three shares leave of 1 was spent waiting for work.
+        transform_share: the same in the steps of the task.
+        write_share: the same waiting for the destination.
+        loading_at: when the first row was asked for.
+        loaded_at: when the load was whole and visible to readers.
+        queued_batches: batches read which the destination has not taken yet, now.
     """
 
     table: TableRef
@@ -131,6 +148,12 @@ class TableProgress(Struct, frozen=True, kw_only=True):
     warning: str | None = None
     reader: str | None = None
     reader_reason: str | None = None
+    read_share: float | None = None
+    transform_share: float | None = None
+    write_share: float | None = None
+    queued_batches: int = 0
+    loading_at: datetime | None = None
+    loaded_at: datetime | None = None
 
 
 class Execution(Struct, frozen=True, kw_only=True):
@@ -163,6 +186,7 @@ class ExecutionProgress(Struct, frozen=True, kw_only=True):
     Attributes:
         cdc_lsn_start: lowest position its streams began at, 20 hex digits; None without streams.
         cdc_lsn_end: position up to which every stream is durable.
+        cdc_lsn_head: position up to which the source had captured when it was last asked.
     """
 
     task_id: TaskId
@@ -180,3 +204,4 @@ class ExecutionProgress(Struct, frozen=True, kw_only=True):
     tables: tuple[TableProgress, ...]
     cdc_lsn_start: str | None = None
     cdc_lsn_end: str | None = None
+    cdc_lsn_head: str | None = None

@@ -67,7 +67,8 @@ class DeadLetterReplay:
         self._registry = registry
         self._runner = runner
         self._blocking = Blocking(1)
-        self._turn = Lock()
+        self.turn = Lock()
+        """Held while files are read and written: whoever else changes them takes it too."""
 
     async def replay(self, task_id: TaskId, files: Sequence[str]) -> tuple[ReplayedFile, ...]:
         """Send the rows of some files again.
@@ -79,7 +80,7 @@ class DeadLetterReplay:
         """
         task = await self._states.task(task_id)
         paths = {file: await self._letters.path(task_id, file) for file in files}
-        async with self._turn:
+        async with self.turn:
             if task.spec.mode is TaskMode.FULL_LOAD:
                 return await self._append(task, paths)
             return tuple([await self._read_again(task, f, path) for f, path in paths.items()])

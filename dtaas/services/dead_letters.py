@@ -1,5 +1,6 @@
 """Rows that transformations rejected: looking at them, sending them again, throwing them away."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from dtaas.model.errors import NotFoundError
 from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.schema import TableRef
 from dtaas.model.store_ports import ExecutionStore
+from dtaas.model.type_text import type_text
 from dtaas.store.page import Page, Window
 
 log = structlog.get_logger()
@@ -56,9 +58,20 @@ class DeadLetterRow(Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterRows(Struct, frozen=True, kw_only=True):
-    """A page of the rows of one file. Change rows begin with `_op`, `_lsn` and so on."""
+    """A page of the rows of one file. Change rows begin with `_op`, `_lsn` and so on.
+
+    Attributes:
+        types: of the columns, as they are written in tasks; '' where a column is not the table's.
+        required: columns that must not be NULL.
+        longest: characters after which a longer value is cut and ends with `…`.
+        revision: tells this content of the file from any other; edits name it.
+    """
 
     columns: tuple[str, ...]
+    types: tuple[str, ...]
+    required: tuple[str, ...]
+    longest: int = _LONGEST
+    revision: str
     items: tuple[DeadLetterRow, ...]
     total: int
     limit: int
@@ -137,8 +150,12 @@ class DeadLetterService:
         names = [name for name in page.column_names if name not in NOTES]
         columns = [[_text(value) for value in page.column(name)] for name in names]
         notes = [page.column(name).to_pylist() for name in NOTES]
+        known = {column.name: column for column in about_of(path).table.columns}
         return DeadLetterRows(
             columns=tuple(names),
+            types=tuple(type_text(known[n].type) if n in known else "" for n in names),
+            required=tuple(n for n in names if n in known and not known[n].nullable),
+            revision=revision_of(path),
             items=tuple(
                 DeadLetterRow(
                     reason=notes[0][i],
@@ -152,6 +169,11 @@ class DeadLetterService:
             limit=window.limit,
             offset=window.offset,
         )
+
+
+def revision_of(path: Path) -> str:
+    """Return what tells two contents of a file apart. Blocks."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _file(path: Path) -> DeadLetterFile:

@@ -34,6 +34,20 @@ class TaskRunner(Protocol):
         """
         ...
 
+    async def skip(self, task_id: TaskId, table: TableRef) -> bool:
+        """Leave a table out of the running execution; what it has is kept.
+
+        Returns whether it was under way here.
+        """
+        ...
+
+    async def retry(self, task_id: TaskId, table: TableRef) -> bool:
+        """Let a table that failed or was left out go on in the running execution.
+
+        Returns whether it does.
+        """
+        ...
+
     def progress(self, task_id: TaskId) -> ExecutionProgress | None:
         """Return the live figures of a task, None when it does not run."""
         ...

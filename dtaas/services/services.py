@@ -23,6 +23,7 @@ from dtaas.services.charts import ChartService
 from dtaas.services.connectors import ConnectorService
 from dtaas.services.control import TaskControl
 from dtaas.services.dashboard import DashboardService
+from dtaas.services.dead_letter_edits import DeadLetterEdits
 from dtaas.services.dead_letter_replay import DeadLetterReplay
 from dtaas.services.dead_letters import DeadLetterService
 from dtaas.services.drift import DriftService
@@ -44,6 +45,7 @@ from dtaas.services.positions import PositionService
 from dtaas.services.preview.service import PreviewService
 from dtaas.services.samples import SampleService
 from dtaas.services.schedules import ScheduleService
+from dtaas.services.table_steering import TableSteering
 from dtaas.services.targets import TargetKeeper
 from dtaas.services.task_change import TaskChanges
 from dtaas.services.task_checks import TaskChecks
@@ -78,11 +80,13 @@ class Services(Struct, frozen=True, kw_only=True):
     previews: PreviewService
     bulk: BulkService
     control: TaskControl
+    table_steering: TableSteering
     verifications: VerificationService
     positions: PositionService
     schema_drift: DriftService
     dead_letters: DeadLetterService
     dead_letter_replay: DeadLetterReplay
+    dead_letter_edits: DeadLetterEdits
     kept: KeptItems
     schedules: ScheduleService
     dashboard: DashboardService
@@ -131,6 +135,9 @@ def build_services(
     changing, changing_connectors = Lock(), Lock()
     identity = _build_identity(store, auth or AuthSettings(), now)
     dead_letters = DeadLetterService(data_dir, store.engine)
+    replay = DeadLetterReplay(
+        letters=dead_letters, states=store.engine, registry=registry, runner=runner
+    )
     keeper = TargetKeeper(registry, store.loads, store.installation)
     checks = TaskChecks(registry, keeper)
     changes = TaskChanges(keeper=keeper, states=store.engine, runner=runner, bus=bus, now=now)
@@ -194,6 +201,7 @@ def build_services(
         ),
         bulk=BulkService(tasks, control),
         control=control,
+        table_steering=TableSteering(states=store.engine, runner=runner, changing=changing),
         verifications=VerificationService(
             verifications=store.verifications,
             states=store.engine,
@@ -222,8 +230,9 @@ def build_services(
             now=now,
         ),
         dead_letters=dead_letters,
-        dead_letter_replay=DeadLetterReplay(
-            letters=dead_letters, states=store.engine, registry=registry, runner=runner
+        dead_letter_replay=replay,
+        dead_letter_edits=DeadLetterEdits(
+            letters=dead_letters, states=store.engine, turn=replay.turn
         ),
         kept=store.kept,
         schedules=ScheduleService(store.engine, now),

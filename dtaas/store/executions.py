@@ -213,6 +213,7 @@ def table_values(progress: TableProgress) -> dict[str, Any]:
     """Return the columns of `table_executions` for a table's state."""
     values = {name: getattr(progress, name) for name in progress.__struct_fields__}
     table: TableRef = values.pop("table")
+    del values["queued_batches"]  # of the moment: nothing is queued of what is read back
     values |= {
         "table_schema": table.schema,
         "table_name": table.name,

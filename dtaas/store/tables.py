@@ -227,6 +227,11 @@ table_executions = Table(
     Column("warning", Text),
     Column("reader", String(20)),
     Column("reader_reason", Text),
+    Column("read_share", Double),
+    Column("transform_share", Double),
+    Column("write_share", Double),
+    Column("loading_at", UtcDateTime),
+    Column("loaded_at", UtcDateTime),
     UniqueConstraint("execution_id", "table_schema", "table_name"),
 )
 

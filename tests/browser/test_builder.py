@@ -1,5 +1,6 @@
 """Transformations in the builder: their forms, the live preview, columns, problems and the plan."""
 
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,6 +8,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from dtaas.model.schema import TableRef
+from tests.browser.accessibility import violations
 from tests.browser.conftest import LIMIT_MS
 from tests.system.conftest import ORDERS, Daemon
 
@@ -124,3 +126,50 @@ async def test_pasted_rows_and_rows_by_key_are_previewed(page: Page, daemon: Dae
     await expect(page.locator("[data-test=preview-sum]")).to_contain_text("1 of 2 rows pass")
     await page.locator("#p-after").select_option("0")
     await expect(page.locator("[data-test=preview-sum]")).to_contain_text("2 of 2 rows pass")
+
+
+async def test_an_expression_shows_where_it_is_wrong_and_what_it_gives(page: Page, daemon: Daemon):
+    task = await daemon.task(await daemon.source(), await daemon.s3(), NATION)
+    await page.goto(f"/builder/{task}")
+    palette = page.get_by_role("region", name="Blocks")
+    await palette.get_by_role("button", name="Add column").click()
+    step = page.locator("[data-test=step]")
+    await typed(step.locator("#f-column"), "twice")
+    field = step.locator("#f-expression")
+    await field.fill("n_nationkey * nobody")
+    await expect(step.locator("mark")).to_have_text("nobody")
+    await step.get_by_role("button", name="Go to the mistake").click()
+    await expect(field).to_be_focused()
+    picked = "document.activeElement.value.slice({}.selectionStart, {}.selectionEnd)"
+    picked = picked.replace("{}", "document.activeElement")
+    assert await page.evaluate(picked) == "nobody"
+    await page.keyboard.type("2")
+    await expect(step.locator("mark")).to_have_count(0)
+    await expect(step.locator("[data-test=result-type]")).to_have_text(
+        re.compile(r"Result: twice is \w+")
+    )
+
+
+async def test_both_changes_are_shown_when_somebody_else_was_faster(page: Page, daemon: Daemon):
+    task = await daemon.task(await daemon.source(), await daemon.s3(), NATION, name="shared")
+    await page.goto(f"/builder/{task}")
+    await page.get_by_label("Name of the task").fill("mine")
+    stored = await daemon.get(f"/api/tasks/{task}")
+    theirs = {
+        name: stored[name]
+        for name in ("name", "source_connector_id", "destination_connector_id", "source_tables")
+    }
+    answer = await daemon.http.put(f"/api/tasks/{task}", json={**theirs, "batch_rows": 4321})
+    assert answer.is_success, answer.text
+    await page.locator("[data-test=review]").click()
+    await page.locator("[data-test=save-only]").click()
+    conflict = page.locator("[data-test=conflict]")
+    await expect(conflict.locator("[data-test=diff]").first).to_contain_text("+ batch_rows: 4321")
+    await expect(conflict.locator("[data-test=diff]").nth(1)).to_contain_text("+ name: mine")
+    assert await violations(page) == []
+    await page.get_by_role("button", name="Back to my draft").click()
+    await expect(page.get_by_label("Name of the task")).to_have_value("mine")
+    await page.locator("[data-test=review]").click()
+    await page.locator("[data-test=save-only]").click()  # it is known by now what it undoes
+    await page.wait_for_url(f"**/tasks/{task}")
+    assert (await daemon.get(f"/api/tasks/{task}"))["name"] == "mine"

@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from dtaas.model.schema import TableRef
+from tests.browser.accessibility import violations
 from tests.browser.conftest import LIMIT_MS
 from tests.system.conftest import Daemon
 
@@ -80,3 +81,30 @@ async def test_a_line_of_the_log_has_an_address(page: Page, daemon: Daemon):
     await expect(page.locator(f"#line-{number}")).to_have_class("here")
     await page.locator("[data-test=linked]").get_by_role("button", name="To the newest").click()
     await expect(page.locator("[data-test=linked]")).to_have_count(0)
+
+
+async def test_a_rejected_row_is_edited_and_sent(page: Page, daemon: Daemon):
+    task = await rejecting(daemon, REGION)
+    await page.goto(f"/tasks/{task}?tab=rejected")
+    await page.get_by_role("button", name="Rows of dbo.region").click()
+    rows = page.locator("[data-test=rejected-rows] tbody tr")
+    africa = rows.filter(has_text="AFRICA")
+    await africa.get_by_role("button", name="Edit row").click()
+    editor = page.locator("[data-test=row-editor]")
+    await editor.get_by_label("r_name string").fill("12")
+    await editor.get_by_label("r_regionkey").fill("x")
+    assert await violations(page) == []
+    await editor.get_by_role("button", name="Save the row").click()
+    await expect(editor).to_contain_text("r_regionkey is not a whole number.")
+    await expect(editor.get_by_label("r_regionkey")).to_be_focused()
+    await editor.get_by_label("r_regionkey").fill("7")
+    await editor.get_by_role("button", name="Save the row").click()
+    await expect(editor).to_have_count(0)
+    mended = rows.filter(has_text="passes the steps now")
+    await expect(mended).to_have_count(1)
+    await expect(mended).to_contain_text("12")
+    await page.locator("[data-test=send-mended]").click()
+    await expect(page.locator("[data-test=toast]", has_text="1 rows pass")).to_be_visible()
+    await expect(rows).to_have_count(4)
+    await page.get_by_role("tab", name="Audit").click()
+    await expect(page.locator("[data-test=audit]")).to_contain_text("tasks.edit")

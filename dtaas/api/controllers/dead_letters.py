@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from litestar import Controller, delete, get, post
+from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from dtaas.api.paging import DEFAULT, Limit, Offset
 from dtaas.api.path_ids import task_id_of
 from dtaas.model.identity import Role
+from dtaas.services.dead_letter_edits import DeadLetterEdits, EditedRows, EditRequest
 from dtaas.services.dead_letter_replay import DeadLetterReplay, ReplayedFile
 from dtaas.services.dead_letters import DeadLetterFile, DeadLetterRows, DeadLetterService
 from dtaas.store.page import Window
@@ -93,6 +94,22 @@ class DeadLetterController(Controller):
         """
         items = await dead_letter_replay.replay(task_id_of(task_id), data.files)
         return ReplayList(items=items)
+
+    @patch("/{task_id:int}/dead-letters/{file:str}", summary="Edit rejected rows", audit_body=True)
+    async def edit(
+        self,
+        dead_letter_edits: NamedDependency[DeadLetterEdits],
+        task_id: FromPath[int],
+        file: FromPath[str],
+        data: JSONBody[EditRequest],
+    ) -> EditedRows:
+        """Change values of rows that a full load rejected, to send them again afterwards.
+
+        Each value must fit its column exactly, as those that are read do; `values` of the answer
+        names every one that does not, and then nothing is changed. The task must be at rest.
+        Returns what its steps say of the edited rows now.
+        """
+        return await dead_letter_edits.edit(task_id_of(task_id), file, data)
 
     @delete("/{task_id:int}/dead-letters/{file:str}", summary="Throw rejected rows away")
     async def discard(

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dtaas.api.controllers.schedules import StartCount
 from dtaas.api.paging import DEFAULT, Limit, Offset, Search, Sort
@@ -24,6 +24,7 @@ from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskAction, TaskMode, TaskSpec, TaskStatus
 from dtaas.services.control import TaskControl
 from dtaas.services.schedules import NextStarts, ScheduleService
+from dtaas.services.table_steering import SteeredTable, TableAction, TableSteering
 from dtaas.services.tasks import TaskService
 from dtaas.store.page import Window
 from dtaas.store.tasks import TaskFilter
@@ -44,6 +45,19 @@ class ControlRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 AnyTaskView = TypeVar("AnyTaskView", bound=TaskView)
+
+
+class TableControlRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to do with tables of a running execution."""
+
+    action: TableAction
+    tables: Annotated[tuple[TableRef, ...], Meta(min_length=1, max_length=1000)]
+
+
+class SteeredTables(Struct, frozen=True, kw_only=True):
+    """Where the tables stand now."""
+
+    items: tuple[SteeredTable, ...]
 
 
 class TaskController(Controller):
@@ -162,6 +176,27 @@ class TaskController(Controller):
             task_id_of(task_id), data.action, force=data.force, tables=data.tables
         )
         return task_view(task)
+
+    @post(
+        "/{task_id:int}/tables/control",
+        summary="Leave tables out, or try them again",
+        status_code=202,
+        audit_body=True,
+    )
+    async def control_tables(
+        self,
+        table_steering: NamedDependency[TableSteering],
+        task_id: FromPath[int],
+        data: JSONBody[TableControlRequest],
+    ) -> SteeredTables:
+        """Steer single tables while the others of the execution run on.
+
+        `skip` leaves a table out of this execution: what it has is kept, and a stream's position
+        too, for as long as the source keeps its changes. `retry` lets one that failed or was left
+        out go on where it stands. The next execution has all tables again.
+        """
+        items = await table_steering.act(task_id_of(task_id), data.action, data.tables)
+        return SteeredTables(items=items)
 
     @get("/{task_id:int}/executions", summary="List the executions of a task")
     async def executions(

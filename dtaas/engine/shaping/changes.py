@@ -1,7 +1,7 @@
 """Sources of changes whose change rows already look as they arrive."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import pyarrow as pa
 from msgspec.structs import replace
@@ -203,6 +203,7 @@ class _ShapedChanges:
         self._letters = letters
         self._blocking = blocking
         self._new = inserts_are_new
+        self.steps: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def read_by(self) -> ReadBy | None:
@@ -212,9 +213,10 @@ class _ShapedChanges:
     async def next(self) -> pa.RecordBatch | None:
         """Return the next change rows, None after the last."""
         while (batch := await self._reader.next()) is not None:
-            result = await self._blocking(
-                transform_changes, self._program, batch, inserts_are_new=self._new
-            )
+            with self.steps():
+                result = await self._blocking(
+                    transform_changes, self._program, batch, inserts_are_new=self._new
+                )
             if result.rejected is not None:
                 await self._letters.add(result.rejected)
             if result.batch.num_rows:

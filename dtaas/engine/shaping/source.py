@@ -1,7 +1,7 @@
 """A source whose tables already look as they arrive: what the engine reads is transformed."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import pyarrow as pa
 
@@ -98,6 +98,7 @@ class ShapedReader:
         self._program = program
         self._letters = letters
         self._blocking = blocking
+        self.steps: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def read_by(self) -> ReadBy | None:
@@ -107,7 +108,8 @@ class ShapedReader:
     async def next(self) -> pa.RecordBatch | None:
         """Return the next rows that arrive, None after the last."""
         while (batch := await self._reader.next()) is not None:
-            result = await self._blocking.droppable(self._program.run, batch)
+            with self.steps():
+                result = await self._blocking.droppable(self._program.run, batch)
             if result.rejected is not None:
                 await self._letters.add(result.rejected)
             if result.batch.num_rows:

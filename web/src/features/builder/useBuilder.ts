@@ -15,6 +15,13 @@ import { toYaml, type NamedTask } from './yaml'
 
 const AUTOSAVE_MS = 3000
 
+/** A task that somebody else stored since it was read, as texts: as it was, as they made it, as the draft has it. */
+export interface Conflict {
+  base: string
+  theirs: string
+  mine: string
+}
+
 export function useBuilder(taskId: number | null, offersValidation: () => boolean) {
   const live = useLive()
   const history = useHistory<Draft>(emptyDraft())
@@ -22,6 +29,7 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
   const revision = ref('')
   const connectors = shallowRef<readonly ConnectorView[]>([])
   const refused = shallowRef<ApiError | null>(null)
+  const conflict = shallowRef<Conflict | null>(null)
   const failure = shallowRef<ApiError | null>(null)
   const ready = ref(false)
   const keptAt = ref<number | null>(null)
@@ -145,16 +153,30 @@ export function useBuilder(taskId: number | null, offersValidation: () => boolea
       return saved
     } catch (thrown) {
       refused.value = asApiError(thrown)
-      if (refused.value.status === 412) await readStored().catch(() => undefined)
+      if (refused.value.status === 412) await showConflict().catch(() => undefined)
       return null
     } finally {
       saving.value = false
     }
   }
 
+  /** What is stored now is read, so that saving once more is a choice made knowing it. */
+  async function showConflict(): Promise<void> {
+    const [base, mine] = [before.value, after.value]
+    await readStored()
+    conflict.value = { base, theirs: before.value, mine }
+    refused.value = null
+  }
+
+  /** The draft becomes what is stored; Undo brings it back. */
+  async function takeTheirs(): Promise<void> {
+    conflict.value = null
+    await discard()
+  }
+
   function move(block: string, step: number): void {
     const at = Number(block.replace('transform-', ''))
     change(moveTransformation(draft.value, at, at + step))
   }
-  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, failure, refused, ready, keptAt, unkept, saving, change, load, keep, save, discard, move }
+  return { history, draft, stored, connectors, blocking, problems, validation, blocks, dirty, before, after, conflict, failure, refused, ready, keptAt, unkept, saving, change, load, keep, save, discard, takeTheirs, move }
 }

@@ -1,7 +1,7 @@
 /** How many tables of a task stand where, in the order they go through it. Pure. */
 import type { TablePhase, TableProgress } from '@/shared/api/types'
 
-const ORDER: readonly TablePhase[] = ['waiting', 'planning', 'loading', 'committing', 'streaming', 'completed', 'retrying', 'stopped', 'failed']
+const ORDER: readonly TablePhase[] = ['waiting', 'planning', 'loading', 'committing', 'streaming', 'completed', 'retrying', 'stopped', 'skipped', 'failed']
 
 export type PhaseCount = readonly [phase: TablePhase, tables: number]
 

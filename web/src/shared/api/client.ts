@@ -4,7 +4,7 @@ import axios, { type AxiosRequestConfig } from 'axios'
 import { ApiError, asApiError, ofBody } from './problem'
 import type { paths } from './schema.gen'
 
-type Method = 'get' | 'post' | 'put' | 'delete'
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 type Operation<P extends keyof paths, M extends Method> = paths[P] extends Record<M, infer O> ? O : never
 type PathsWith<M extends Method> = {
   [P in keyof paths]: Operation<P, M> extends { responses: unknown } ? P : never
@@ -74,6 +74,8 @@ export const api = {
     call<Success<Operation<P, 'post'>>>('post', path, body, given),
   put: <P extends PathsWith<'put'>>(path: P, body: Body<Operation<P, 'put'>>, given?: Given) =>
     call<Success<Operation<P, 'put'>>>('put', path, body, given),
+  patch: <P extends PathsWith<'patch'>>(path: P, body: Body<Operation<P, 'patch'>>, given?: Given) =>
+    call<Success<Operation<P, 'patch'>>>('patch', path, body, given),
   remove: <P extends PathsWith<'delete'>>(path: P, given?: Given) => call<unknown>('delete', path, undefined, given),
 }
 

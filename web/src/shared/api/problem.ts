@@ -1,7 +1,7 @@
 /** Errors of the API in one shape, whatever went wrong on the way. */
 import { AxiosError } from 'axios'
 
-import type { TaskAction } from './types'
+import type { TaskAction, ValueProblem } from './types'
 
 export class ApiError extends Error {
   constructor(
@@ -12,6 +12,7 @@ export class ApiError extends Error {
     readonly field: string | null = null,
     readonly requestId = '',
     readonly allowedActions: readonly TaskAction[] = [],
+    readonly values: readonly ValueProblem[] = [],
   ) {
     super(message)
     this.name = 'ApiError'
@@ -53,5 +54,6 @@ export function ofBody(status: number, body: unknown): ApiError {
     text('field') || null,
     text('request_id'),
     Array.isArray(problem['allowed_actions']) ? (problem['allowed_actions'] as TaskAction[]) : [],
+    Array.isArray(problem['values']) ? (problem['values'] as ValueProblem[]) : [],
   )
 }

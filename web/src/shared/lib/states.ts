@@ -43,6 +43,7 @@ export const PHASE_LOOKS: Readonly<Record<TablePhase, Look>> = {
   completed: look('✓', 'done', 'good'),
   failed: look('✕', 'failed', 'bad'),
   stopped: look('■', 'stopped', 'quiet'),
+  skipped: look('⊘', 'left out', 'quiet'),
 }
 
 export const STEP_LOOKS: Readonly<Record<'ok' | 'warning' | 'failed' | 'skipped', Look>> = {
