@@ -186,7 +186,7 @@ async def test_who_wants_less_motion_gets_none(page: Page):
 async def test_the_first_visit_loads_less_than_400_kb(page: Page):
     await page.goto("/")
     await page.get_by_role("heading", name="Dashboard").wait_for()
-    await expect(page.locator("canvas")).to_have_count(4)
+    await expect(page.locator("canvas")).to_have_count(3)
     sizes = await page.evaluate(
         "performance.getEntriesByType('resource').filter(e => e.name.includes('/assets/'))"
         ".map(e => [e.name, e.encodedBodySize])"

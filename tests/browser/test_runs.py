@@ -89,21 +89,20 @@ async def test_the_list_of_tasks_shows_the_last_runs_and_the_next_start(page: Pa
 
 async def test_a_chart_is_saved_as_picture_and_as_values(page: Page, daemon: Daemon):
     task = await daemon.task(await daemon.source(), await daemon.s3(), ORDERS)
-    execution = await ran(daemon, task)
+    await ran(daemon, task)
     await page.goto("/")
     async with page.expect_download() as saved:
-        await page.get_by_role("button", name="Save the values of Last executions").click()
+        await page.get_by_role("button", name="Save the values of Executions that ended").click()
     file = await saved.value
-    assert file.suggested_filename == "Last-executions.csv"
-    header, row = list(csv.reader(StringIO(Path(await file.path()).read_text())))
-    assert header == ["Execution", "✓ completed", "▲ partial", "✕ failed"]
-    assert row[0] == f"#{execution}"
-    assert float(row[1]) > 0
-    assert row[2:] == ["", ""]
+    assert file.suggested_filename == "Executions-that-ended.csv"
+    header, *rows = list(csv.reader(StringIO(Path(await file.path()).read_text())))
+    assert header == ["Time", "✓ completed", "▲ partial", "✕ failed", "■ stopped"]
+    assert [row[1:] for row in rows if any(map(int, row[1:]))] == [["1", "0", "0", "0"]]
+    assert all(datetime.fromisoformat(row[0]).tzinfo is not None for row in rows)
     async with page.expect_download() as saved:
-        await page.get_by_role("button", name="Save Last executions as a picture").click()
+        await page.get_by_role("button", name="Save Executions that ended as a picture").click()
     file = await saved.value
-    assert file.suggested_filename == "Last-executions.png"
+    assert file.suggested_filename == "Executions-that-ended.png"
     assert Path(await file.path()).read_bytes().startswith(PNG)
 
 
