@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from dtaas.model.changes import StreamState
+from dtaas.model.changes import ChangeWindow, StreamState
 
 
 def standing(state: StreamState, held: bytes | None) -> StreamState:
@@ -15,8 +15,22 @@ def standing(state: StreamState, held: bytes | None) -> StreamState:
     there = state.stream.base if held is None else held
     if there == state.applied:
         return state
-    intent = state.intent if state.intent is not None and state.intent.after == there else None
     position = max(there, state.position) if there > state.applied else there
-    if there > state.applied and state.intent is not None and state.intent.to == there:
-        intent = None
-    return replace(state, position=position, applied=there, intent=intent)
+    return replace(
+        state, position=position, applied=there, intent=_redone(state.intent, position, there)
+    )
+
+
+def _redone(intent: ChangeWindow | None, position: bytes, there: bytes) -> ChangeWindow | None:
+    """Return the window that begins at `position` and was intended; None where it is to be cut.
+
+    The first window of a newer capture instance alone brings what the older one missed, so it is
+    never given up before the target holds it: it begins where the target stands instead.
+    """
+    if intent is None or intent.to <= there:
+        return None
+    if intent.after == position:
+        return intent
+    if intent.missed is None:
+        return None
+    return replace(intent, after=position, expected_rows=None)

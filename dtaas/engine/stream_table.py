@@ -328,7 +328,7 @@ class TableStreamer:
             self._full = window.expected_rows is None or window.to < self._target
             if window.expected_rows == 0 and not self._repairs:
                 self._full = True  # nothing was written: no reason to wait
-                await self._advance(window, None)
+                await self._pass(window)
                 return
             await context.streams.intend(self._state.stream.task_id, table, window)
             self._state = replace(self._state, intent=window)
@@ -343,10 +343,17 @@ class TableStreamer:
             await self._ddl.written(window, self._state.stream.tracked, copy.rows_read_again)
             self._repairs = tuple(k for k in self._repairs if k not in frozenset(repairing))
 
-    async def _advance(self, window: ChangeWindow, receipt: ChangeReceipt | None) -> None:
+    async def _advance(self, window: ChangeWindow, receipt: ChangeReceipt) -> None:
         await self._context.streams.advance(self._state.stream.task_id, self.table, window.to)
         self._state = replace(self._state, position=window.to, applied=window.to, intent=None)
         self._behind_since = window.commit_time
         self._meter.stands_at(window.to)
-        if receipt is not None:
-            self._meter.applied(receipt)
+        self._meter.applied(receipt)
+
+    async def _pass(self, window: ChangeWindow) -> None:
+        """Leave a window behind that holds nothing: the target does not hear of it."""
+        task_id = self._state.stream.task_id
+        await self._context.streams.advance_idle(task_id, [self.table], window.to)
+        self._state = replace(self._state, position=window.to)
+        self._behind_since = window.commit_time
+        self._meter.stands_at(window.to)

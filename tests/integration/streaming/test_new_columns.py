@@ -4,18 +4,19 @@ Debezium's documentation calls what happens between the DDL and the newer captur
 "potential processing gap"; olake PR 789 and airbyte 30283 lose the new column's values there.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pyarrow as pa
 import pytest
 
 from dtaas.connectors.memory.datasets import dataset
 from dtaas.connectors.sqlserver.capture.instances import enable_statement, instance_names
 from dtaas.connectors.sqlserver.capture.source import SqlServerChangeSource
-from dtaas.engine import ddl_follower
-from dtaas.model.changes import TrackedTable
+from dtaas.engine import ddl, ddl_follower, window_copy
+from dtaas.model.changes import ChangeWindow, TrackedTable
 from dtaas.model.connectors import MemoryDestinationConfig
 from dtaas.model.errors import ConnectionLostError
 from dtaas.model.schema import TableRef
@@ -146,6 +147,38 @@ async def test_bug_06_values_written_before_the_newer_instance_arrive(target: An
 
         await until(handed_over)
         assert await instances(database) != before
+
+
+async def test_values_arrive_when_the_source_is_lost_while_they_are_read_again(
+    target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty window came before them, of which the target had not heard."""
+    lost = [ConnectionLostError("reset")]
+
+    async def first_lost(
+        changes: Any, rows: Any, stream: Any, window: ChangeWindow, moved_on: Any
+    ) -> AsyncIterator[pa.RecordBatch]:
+        if window.missed is not None and lost:
+            raise lost.pop()
+        async for batch in ddl.missed_rows(changes, rows, stream, window, moved_on):
+            yield batch
+
+    monkeypatch.setattr(window_copy, "missed_rows", first_lost)
+    database: Database = target.database
+    await database.create(T, COLUMNS, *(f"{i}, N'row {i}', {i}" for i in range(10)))
+    await database.create(OTHER, COLUMNS, "1, N'a', 1")
+    async with target.life(T, OTHER) as life:
+        await streams(life)
+        await database.run("UPDATE t SET n = 7 WHERE id = 1")
+        await arrived(target, "name", "n")
+        database.server.capture.paused = True
+        await database.run(
+            "ALTER TABLE t ADD extra int NOT NULL DEFAULT 5", "UPDATE other SET n = 2"
+        )
+        database.server.capture.resume()
+        await arrived(target, "name", "n", "extra")
+        await until(lambda: one_instance(database))
+    assert not lost
 
 
 async def test_defaults_that_no_statement_wrote_arrive(target: Any) -> None:
