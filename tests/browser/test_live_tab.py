@@ -25,7 +25,7 @@ async def test_a_stream_is_left_out_and_comes_back_at_its_position(page: Page, d
     rows = page.locator("[data-test=live-tables] tbody tr[data-table]")
     await expect(rows.filter(has_text="streaming")).to_have_count(2)
 
-    positions = page.locator("[data-test=positions]")
+    positions = page.locator("[data-test=applied]")
     lsn = re.compile(r"[0-9a-f]{20}")
     await expect(positions.locator("code")).to_have_text([lsn, lsn])
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
