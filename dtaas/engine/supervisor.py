@@ -12,6 +12,7 @@ from anyio import (
     TASK_STATUS_IGNORED,
     CancelScope,
     Event,
+    Lock,
     create_task_group,
     current_time,
     move_on_after,
@@ -20,6 +21,7 @@ from anyio import (
 )
 from anyio.abc import TaskGroup
 from anyio.abc import TaskStatus as Started
+from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
 from dtaas.engine.actor import TaskActor
@@ -36,7 +38,7 @@ from dtaas.model.errors import DtaasError, RetryableError
 from dtaas.model.execution import ExecutionProgress
 from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, TaskMode, TaskStatus
+from dtaas.model.task import DesiredState, Task, TaskMode, TaskStatus
 
 P = ParamSpec("P")
 log = structlog.get_logger()
@@ -83,6 +85,9 @@ class Supervisor:
         self._registry = registry
         self._grace_s = shutdown_grace_s
         self._children: dict[TaskId, _Child] = {}
+        self._ordered: dict[TaskId, Orders] = {}
+        """What was asked for while an actor was ending: the next one does it."""
+        self._waking = Lock()
         self._group: TaskGroup | None = None
         self._closing = False
         self._leases = leases
@@ -107,28 +112,38 @@ class Supervisor:
                 anew and streams the others on.
             force: a start forgets what an earlier execution left unfinished.
         """
+        if tables or force:
+            self._ordered[task_id] = Orders(tables=tuple(tables), restart=force)
         task = await self._workshop.store.task(task_id)
         child = self._children.get(task_id)
-        if child is not None:
-            if task.desired is not DesiredState.RUNNING:
-                child.drain()
-            elif child.actor is not None:
-                await child.actor.change(task_id)
-                await child.actor.reload(tables)
-            return
-        epoch = 0 if self._leases is None else await self._leases.acquire(task_id)
+        if child is None:
+            async with self._waking:  # of two who look at once, one starts it
+                if task_id not in self._children:
+                    await self._begin(task)
+        elif task.desired is not DesiredState.RUNNING:
+            self._ordered.pop(task_id, None)
+            child.drain()
+        elif child.actor is not None:
+            self._ordered.pop(task_id, None)
+            await child.actor.change(task_id)
+            await child.actor.reload(tables)
+
+    async def _begin(self, task: Task) -> None:
+        """Start a task that has no actor, or give it the state its user asked for."""
+        epoch = 0 if self._leases is None else await self._leases.acquire(task.id)
+        orders = self._ordered.pop(task.id, Orders())
         if epoch is None:
             return  # another daemon's, which looks at what is wanted every few seconds
         if task.desired is DesiredState.RUNNING:
-            anew = force or (tables and task.spec.mode.streams)
+            anew = orders.restart or (orders.tables and task.spec.mode.streams)
             if anew and task.spec.mode is not TaskMode.FULL_LOAD:
                 # Now, before anybody is told that it starts: a crash must not forget the order.
-                await self._forget_streams(task_id, tables or task.spec.source_tables)
-            self._spawn(task_id, Orders(tables=tuple(tables), restart=force, epoch=epoch))
+                await self._forget_streams(task.id, orders.tables or task.spec.source_tables)
+            self._spawn(task.id, replace(orders, epoch=epoch))
             return
-        await self._record.settle(task_id)
+        await self._record.settle(task.id)
         if self._leases is not None:
-            await self._leases.release(task_id)
+            await self._leases.release(task.id)
 
     async def _forget_streams(self, task_id: TaskId, tables: Sequence[TableRef]) -> None:
         """Let tables be loaded anew by this life or, after a crash, by the next."""

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pytest
-from anyio import Event, fail_after, sleep_forever
+from anyio import Event, create_task_group, fail_after, sleep_forever
 
 from dtaas.connectors.memory.datasets import Hook
 from dtaas.model.errors import (
@@ -240,6 +241,21 @@ async def test_start_with_force_begins_anew(works: Works):
     assert whole(works, ORDERS)
     assert again.calls["plan", ORDERS] == 1
     assert works.target.staged == {}
+
+
+async def test_of_two_who_wake_a_task_at_once_one_starts_it_as_it_was_ordered(works: Works):
+    task_id = await works.make_task(ORDERS, LINES)
+    await works.store.engine.set_status(task_id, TaskStatus.QUEUED, desired=DesiredState.RUNNING)
+    counted = Trap("none", 0, failing(AuthenticationError("never")))
+    works.source.hook = counted
+    async with create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(works.supervisor.wake, task_id)
+        group.start_soon(partial(works.supervisor.wake, task_id, tables=[ORDERS]))
+    execution = await works.ended()
+    assert execution.status is ExecutionStatus.COMPLETED
+    assert execution.processed_rows == ROWS  # of the table that was asked for, once
+    assert {table for _, table in counted.calls} == {ORDERS}
 
 
 async def test_stop_now_does_not_wait_for_a_stuck_source(works: Works):
