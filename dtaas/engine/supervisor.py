@@ -114,19 +114,19 @@ class Supervisor:
         """
         if tables or force:
             self._ordered[task_id] = Orders(tables=tuple(tables), restart=force)
-        task = await self._workshop.store.task(task_id)
-        child = self._children.get(task_id)
-        if child is None:
-            async with self._waking:  # of two who look at once, one starts it
-                if task_id not in self._children:
-                    await self._begin(task)
-        elif task.desired is not DesiredState.RUNNING:
+        async with self._waking:  # of two who look at once, one starts it, as it is wanted then
+            task = await self._workshop.store.task(task_id)
+            child = self._children.get(task_id)
+            if child is None:
+                return await self._begin(task)
+        if task.desired is not DesiredState.RUNNING:
             self._ordered.pop(task_id, None)
             child.drain()
         elif child.actor is not None:
             self._ordered.pop(task_id, None)
             await child.actor.change(task_id)
             await child.actor.reload(tables)
+        return None
 
     async def _begin(self, task: Task) -> None:
         """Start a task that has no actor, or give it the state its user asked for."""
