@@ -1,6 +1,7 @@
 """One chunk from source to destination: extract and load side by side, joined by a channel."""
 
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 import pyarrow as pa
 from anyio import create_memory_object_stream, create_task_group
@@ -10,10 +11,29 @@ from dtaas.engine.budget import Lease
 from dtaas.engine.drain import Drain
 from dtaas.engine.progress import TableMeter
 from dtaas.model.load import Chunk, ChunkReceipt, TableLoad
-from dtaas.model.ports import ChunkWriter, Destination, Source
+from dtaas.model.ports import BatchReader, ChunkWriter
+from dtaas.model.schema import TableSchema
 
 _DEPTH = 4
 """Batches between the stages; the byte budget is the tighter bound for large ones."""
+
+
+class ReadsChunks(Protocol):
+    """What a chunk is read from: a source, as far as that goes."""
+
+    def read(
+        self, schema: TableSchema, chunk: Chunk, *, batch_rows: int, batch_bytes: int
+    ) -> AbstractAsyncContextManager[BatchReader]:
+        """Open a reader over one chunk."""
+        ...
+
+
+class WritesChunks(Protocol):
+    """What a chunk is written to: a destination, as far as that goes."""
+
+    def write(self, load: TableLoad, chunk: Chunk) -> AbstractAsyncContextManager[ChunkWriter]:
+        """Open a writer for one chunk."""
+        ...
 
 
 class ChunkCopy:
@@ -28,8 +48,8 @@ class ChunkCopy:
 
     def __init__(
         self,
-        source: Source,
-        destination: Destination,
+        source: ReadsChunks,
+        destination: WritesChunks,
         load: TableLoad,
         chunk: Chunk,
         *,

@@ -1,22 +1,17 @@
 """The two ends of a load, with a look at the clock where a batch passes."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
-)
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from dtaas.engine.chunk import ReadsChunks, WritesChunks
 from dtaas.engine.pace import Pace
-from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.execution import ReadBy
-from dtaas.model.load import Chunk, ChunkReceipt, CommitResult, Owner, TableLoad, TargetTable
-from dtaas.model.ports import BatchReader, ChunkWriter, Destination, Source
-from dtaas.model.schema import TableInfo, TableRef, TableSchema
+from dtaas.model.load import Chunk, ChunkReceipt, TableLoad
+from dtaas.model.ports import BatchReader, ChunkWriter
+from dtaas.model.schema import TableSchema
 
 
 @runtime_checkable
@@ -81,27 +76,11 @@ class PacedWriter:
 
 
 class PacedSource:
-    """A source whose chunks of one table are counted; all else is as it is."""
+    """Reads a source's chunks of one table, counted."""
 
-    def __init__(self, source: Source, pace: Pace) -> None:
+    def __init__(self, source: ReadsChunks, pace: Pace) -> None:
         self._source = source
         self._pace = pace
-
-    async def check(self, on_step: OnStep) -> CheckReport:
-        """Test the connection."""
-        return await self._source.check(on_step)
-
-    async def discover(self) -> Sequence[TableInfo]:
-        """Return every table of the source."""
-        return await self._source.discover()
-
-    async def describe(self, table: TableRef) -> TableSchema:
-        """Return the table's columns and key."""
-        return await self._source.describe(table)
-
-    async def plan(self, schema: TableSchema, *, chunk_rows: int) -> Sequence[Chunk]:
-        """Cut the table into chunks."""
-        return await self._source.plan(schema, chunk_rows=chunk_rows)
 
     @asynccontextmanager
     async def read(
@@ -116,55 +95,13 @@ class PacedSource:
                 )
             yield PacedReader(reader, self._pace, chunk.index)
 
-    def read_keys(
-        self,
-        schema: TableSchema,
-        columns: tuple[str, ...],
-        keys: Sequence[tuple[str, ...]],
-        *,
-        batch_rows: int,
-        batch_bytes: int,
-    ) -> AbstractAsyncContextManager[BatchReader]:
-        """Open a reader over single rows by key."""
-        return self._source.read_keys(
-            schema, columns, keys, batch_rows=batch_rows, batch_bytes=batch_bytes
-        )
-
-    async def position(self) -> str:
-        """Return the source's present log position."""
-        return await self._source.position()
-
-    async def aclose(self) -> None:
-        """Close every connection. Idempotent."""
-        await self._source.aclose()
-
 
 class PacedDestination:
-    """A destination whose chunks of one table are counted; all else is as it is."""
+    """Writes the chunks of one table to a destination, counted."""
 
-    def __init__(self, destination: Destination, pace: Pace) -> None:
+    def __init__(self, destination: WritesChunks, pace: Pace) -> None:
         self._destination = destination
         self._pace = pace
-
-    async def check(self, on_step: OnStep) -> CheckReport:
-        """Test the connection."""
-        return await self._destination.check(on_step)
-
-    def target_of(self, table: TableRef, mapped: tuple[str, ...] | None) -> TargetTable:
-        """Return where a table goes."""
-        return self._destination.target_of(table, mapped)
-
-    async def claim(self, target: TargetTable, owner: Owner, *, take_over: bool = False) -> None:
-        """Record in the target that `owner` writes it."""
-        await self._destination.claim(target, owner, take_over=take_over)
-
-    async def release(self, target: TargetTable, owner: Owner) -> None:
-        """Give the target free again."""
-        await self._destination.release(target, owner)
-
-    async def begin(self, load: TableLoad) -> None:
-        """Prepare for the load."""
-        await self._destination.begin(load)
 
     @asynccontextmanager
     async def write(self, load: TableLoad, chunk: Chunk) -> AsyncIterator[ChunkWriter]:
@@ -174,24 +111,3 @@ class PacedDestination:
                 yield PacedWriter(writer, self._pace, chunk.index)
         finally:
             self._pace.end(chunk.index)
-
-    async def commit(self, load: TableLoad, receipts: Sequence[ChunkReceipt]) -> CommitResult:
-        """Publish the load."""
-        return await self._destination.commit(load, receipts)
-
-    async def abandon(self, load: TableLoad) -> None:
-        """Remove what an uncommitted load left behind."""
-        await self._destination.abandon(load)
-
-    async def scan(
-        self, target: TargetTable, schema: TableSchema, visit: Callable[[pa.RecordBatch], None]
-    ) -> None:
-        """Read the committed table back."""
-        await self._destination.scan(target, schema, visit)
-
-    async def aclose(self) -> None:
-        """Close every connection. Idempotent."""
-        await self._destination.aclose()
-
-
-_: tuple[type[Source], type[Destination]] = (PacedSource, PacedDestination)
