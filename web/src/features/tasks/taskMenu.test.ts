@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 
 import { menuOf } from './taskMenu'
 
-const keys = (given: object) => menuOf({ id: 7, allowed: ['start'], operator: true, offers: () => true, inList: true, ...given }).map(({ key }) => key)
+const keys = (given: object) => menuOf({ id: 7, allowed: ['start'], operator: true, offers: () => true, inList: true, ...given }).map(({ act }) => act)
 
 it('offers what the state, the role and the server allow', () => {
   expect(keys({})).toEqual(['start', 'tables', 'again', 'plan', 'open', 'edit', 'clone', 'export', 'delete'])

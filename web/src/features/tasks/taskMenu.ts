@@ -1,6 +1,6 @@
 /** What can be done with a task beside the buttons of its state. Pure. */
 import type { TaskAction } from '@/shared/api/types'
-import type { MenuItem } from '@/shared/ui/ActionMenu.vue'
+import type { MenuItem } from '@/shared/ui/RowMenu.vue'
 
 export interface MenuFor {
   id: number
@@ -15,21 +15,21 @@ export interface MenuFor {
 export function menuOf({ id, allowed, operator, offers, inList }: MenuFor): MenuItem[] {
   const start: MenuItem[] = allowed.includes('start') && operator
     ? [
-        { key: 'start', text: 'Start', note: 'goes on where it stopped' },
-        { key: 'tables', text: 'Start some tables…' },
-        { key: 'again', text: 'Copy all again…', note: 'forgets what is unfinished' },
+        { act: 'start', text: 'Start', note: 'goes on where it stopped' },
+        { act: 'tables', text: 'Start some tables…' },
+        { act: 'again', text: 'Copy all again…', note: 'forgets what is unfinished' },
       ]
     : []
-  const look: MenuItem[] = offers('plan') ? [{ key: 'plan', text: 'Dry run…', note: 'what a run would do; moves nothing' }] : []
+  const look: MenuItem[] = offers('plan') ? [{ act: 'plan', text: 'Dry run…', note: 'what a run would do; moves nothing' }] : []
   if (!inList) return [...start, ...look]
-  const open: MenuItem[] = [{ key: 'open', text: 'Open', to: `/tasks/${String(id)}` }]
+  const open: MenuItem[] = [{ act: 'open', text: 'Open', to: `/tasks/${String(id)}` }]
   const change: MenuItem[] = operator
     ? [
-        { key: 'edit', text: 'Edit in builder', to: `/builder/${String(id)}` },
-        { key: 'clone', text: 'Clone', to: `/builder?clone=${String(id)}` },
+        { act: 'edit', text: 'Edit in builder', to: `/builder/${String(id)}` },
+        { act: 'clone', text: 'Clone', to: `/builder?clone=${String(id)}` },
       ]
     : []
-  const file: MenuItem[] = offers('taskfiles') ? [{ key: 'export', text: 'Export' }] : []
-  const gone: MenuItem[] = operator ? [{ key: 'delete', text: 'Delete…', danger: true }] : []
+  const file: MenuItem[] = offers('taskfiles') ? [{ act: 'export', text: 'Export' }] : []
+  const gone: MenuItem[] = operator ? [{ act: 'delete', text: 'Delete…', danger: true }] : []
   return [...start, ...look, ...open, ...change, ...file, ...gone]
 }

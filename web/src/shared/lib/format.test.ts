@@ -9,7 +9,7 @@ describe('what is not known is a dash, never 0', () => {
 })
 
 it.each([
-  [0.25, '250 ms'], [4.24, '4.2 s'], [59, '59 s'], [60, '1 min'], [735, '12 min 15 s'], [4320, '1 h 12 min'], [90_000, '1 d 1 h'],
+  [0, '0 s'], [-3, '0 s'], [0.25, '250 ms'], [4.24, '4.2 s'], [59, '59 s'], [60, '1 min'], [735, '12 min 15 s'], [4320, '1 h 12 min'], [90_000, '1 d 1 h'],
 ])('duration %d is %s', (seconds, text) => {
   expect(duration(seconds)).toBe(text)
 })

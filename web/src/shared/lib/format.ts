@@ -59,7 +59,8 @@ export function bytes(value: number | null | undefined): string {
 /** Two units at most: `1 h 12 min`, `12 min 15 s`, `4.2 s`. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds == null || !Number.isFinite(seconds)) return NONE
-  if (seconds < 1) return `${WHOLE.format(Math.max(seconds, 0) * 1000)} ms`
+  if (seconds <= 0) return '0 s'
+  if (seconds < 1) return `${WHOLE.format(seconds * 1000)} ms`
   if (seconds < 10) return `${ONE_DIGIT.format(seconds)} s`
   const whole = Math.round(seconds)
   for (const [size, unit, below, smaller] of [

@@ -20,18 +20,25 @@ export interface Shape {
 /** A logarithm knows no 0: what is caught up stands on the ground. */
 const GROUND = 0.1
 const LEAST_TOP = 10
+const LEAST_BARS = 4
 const ABOVE_LIMIT = 1.15
+const DOT = 2.5
 
 export function datasetsOf(series: readonly Series[], hidden: ReadonlySet<string>, shape: Shape): ChartDataset<'line' | 'bar', (number | null)[]>[] {
   return series.map((one, at) => {
     const color = token(`--el-color-${one.tone}`)
     const values = shape.log ? one.values.map((value) => (value === null ? null : Math.max(value, GROUND))) : [...one.values]
     return {
-      label: one.name, data: values, hidden: hidden.has(one.name), maxBarThickness: 28, borderColor: color, borderWidth: shape.kind === 'bar' ? 0 : 2, pointRadius: 0, tension: shape.stacked ? 0 : 0.2,
+      label: one.name, data: values, hidden: hidden.has(one.name), maxBarThickness: 28, categoryPercentage: 1, barPercentage: 0.9, minBarLength: 2, borderColor: color, borderWidth: shape.kind === 'bar' ? 0 : 2, pointRadius: values.map((_, index) => (alone(values, index) ? DOT : 0)), pointBackgroundColor: color, tension: shape.stacked ? 0 : 0.2,
       fill: shape.kind === 'bar' ? false : shape.stacked && at > 0 ? '-1' : 'origin',
       backgroundColor: shape.kind === 'bar' ? color : `color-mix(in srgb, ${color} ${shape.stacked ? '35' : '14'}%, transparent)`,
     }
   })
+}
+
+/** Without a neighbour there is no line to be seen. */
+function alone(values: readonly (number | null)[], at: number): boolean {
+  return values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null
 }
 
 export function optionsOf(shape: Shape, told: { value: (series: number, index: number) => number | null; pointed: (index: number | null) => void; picked: (index: number) => void }): ChartOptions<'line' | 'bar'> {
@@ -52,7 +59,7 @@ export function optionsOf(shape: Shape, told: { value: (series: number, index: n
       x: { stacked, ticks: { color: text, maxTicksLimit: 6, autoSkipPadding: 18, maxRotation: 0 }, grid: { color: line } },
       y: shape.log
         ? { type: 'logarithmic', min: GROUND, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } }
-        : { stacked, beginAtZero: true, suggestedMax: limit ? limit.value * ABOVE_LIMIT : LEAST_TOP, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } },
+        : { stacked, beginAtZero: true, suggestedMax: limit ? limit.value * ABOVE_LIMIT : shape.kind === 'bar' ? LEAST_BARS : LEAST_TOP, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } },
     },
   }
 }
