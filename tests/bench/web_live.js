@@ -70,6 +70,7 @@
       const round = this.round
       const tables = given.snapshot.tables.map((table, at) => ({
         ...table, rows_done: table.rows_done + round * (1000 + at), rows_s: 1000 + ((round * 37 + at) % 900),
+        read_share: 0.5 + ((round + at) % 50) / 100, transform_share: 0.02, write_share: 0.4, queued_batches: at % 4,
         mb_s: 1 + ((round + at) % 9), written_bytes: round * 1e6, eta_s: 900 - round, lag_s: (round + at) % 50,
       }))
       const progress = { ...given.snapshot.progress, rows_done: round * 1e6, rows_s: 9e4 + round, percent: round % 100 }
