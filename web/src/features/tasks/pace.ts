@@ -10,6 +10,7 @@ type Measured = Pick<TableProgress, 'phase' | 'queued_batches' | 'read_share' | 
 const STAGES: readonly Stage[] = ['read', 'transform', 'write']
 /** Below it no part is at work for most of the time: nothing holds the table up, it waits for work. */
 const HOLDS_UP = 0.5
+const WORTH_TELLING = 0.01
 const MOVING = new Set(['loading', 'committing', 'streaming'])
 const VERBS: Readonly<Record<Stage, string>> = { read: 'read', transform: 'steps', write: 'write' }
 const NOUNS: Readonly<Record<Stage, string>> = { read: 'Reading', transform: 'Transforming', write: 'Writing' }
@@ -62,13 +63,17 @@ export function taskPace(tables: readonly Measured[]): Pace | null {
   const shares: Shares = { read: mean('read'), transform: mean('transform'), write: mean('write') }
   const stage = slowest(shares)
   const queued = tables.reduce((sum, one) => sum + (one.queued_batches ?? 0), 0)
-  const others = STAGES.filter((one) => one !== stage).map((one) => `${VERBS[one]} ${whole(shares[one])}`)
-  if (moving.length) others.push(`${count(queued)} queued`)
+  const others = STAGES.filter((one) => one !== stage && shares[one] >= WORTH_TELLING).map((one) => `${VERBS[one]} ${whole(shares[one])}`)
+  const all = `${STAGES.map((one) => `${NOUNS[one].toLowerCase()} ${whole(shares[one])}`).join(', ')} of the time${moving.length ? `, ${count(queued)} batches queued` : ''}.`
   return stage
-    ? { title: `${NOUNS[stage]} ${whole(shares[stage])}`, note: others.join(' · '), hint: HINTS[stage] }
-    : { title: 'nothing', note: others.join(' · '), hint: 'No part is at work most of the time: it waits for work.' }
+    ? { title: NOUNS[stage], note: unbroken([whole(shares[stage]), ...others]), hint: `${HINTS[stage]} ${all}` }
+    : { title: 'nothing', note: unbroken(others), hint: `No part is at work most of the time: it waits for work. ${all}` }
 }
 
+/** A tile is narrow: a line ends between parts, not inside one. */
+function unbroken(parts: readonly string[]): string {
+  return parts.map((part) => part.replaceAll(' ', '\u00a0')).join(' · ')
+}
 function whole(share: number): string {
   return percent(share * 100)
 }
