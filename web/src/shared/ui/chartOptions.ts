@@ -27,13 +27,19 @@ const DOT = 2.5
 export function datasetsOf(series: readonly Series[], hidden: ReadonlySet<string>, shape: Shape): ChartDataset<'line' | 'bar', (number | null)[]>[] {
   return series.map((one, at) => {
     const color = token(`--el-color-${one.tone}`)
-    const values = shape.log ? one.values.map((value) => (value === null ? null : Math.max(value, GROUND))) : [...one.values]
+    const values = drawnOf(one.values, shape)
     return {
       label: one.name, data: values, hidden: hidden.has(one.name), maxBarThickness: 28, categoryPercentage: 1, barPercentage: 0.9, minBarLength: 2, borderColor: color, borderWidth: shape.kind === 'bar' ? 0 : 2, pointRadius: values.map((_, index) => (alone(values, index) ? DOT : 0)), pointBackgroundColor: color, tension: shape.stacked ? 0 : 0.2,
       fill: shape.kind === 'bar' ? false : shape.stacked && at > 0 ? '-1' : 'origin',
       backgroundColor: shape.kind === 'bar' ? color : `color-mix(in srgb, ${color} ${shape.stacked ? '35' : '14'}%, transparent)`,
     }
   })
+}
+
+/** Bars have a least length to be seen by, which nothing must not have. */
+function drawnOf(values: readonly (number | null)[], { kind, log }: Shape): (number | null)[] {
+  if (kind === 'bar') return values.map((value) => value || null)
+  return log ? values.map((value) => (value === null ? null : Math.max(value, GROUND))) : [...values]
 }
 
 /** Without a neighbour there is no line to be seen. */
