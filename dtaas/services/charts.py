@@ -9,11 +9,12 @@ from msgspec import Struct
 from dtaas.model.errors import ValidationFailedError
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
-from dtaas.services.history import SAMPLE_S
 from dtaas.store.charts import TASK_MB, TASK_ROWS, ChartRepository, TaskSum
 from dtaas.store.metrics import MetricsRepository
 
 MOST_POINTS: Final = 300
+TASK_SAMPLE_S: Final = 30
+"""Seconds between two samples of what a task moves, and the shortest bucket."""
 _NAMED: Final = 5
 _LAG: Final = "replication_lag_s"
 _LONGEST: Final = timedelta(days=366)
@@ -141,14 +142,14 @@ def _grid(since: datetime, until: datetime, points: int) -> _Grid:
             field="$.since",
         )
     # One more bucket than the time is long: both ends lie within one.
-    bucket_s = max(SAMPLE_S, -(-int(length_s) // max(1, points - 1)))
+    bucket_s = max(TASK_SAMPLE_S, -(-int(length_s) // max(1, points - 1)))
     first = int(since.timestamp()) // bucket_s
     return _Grid(first, bucket_s, int(until.timestamp()) // bucket_s - first + 1)
 
 
 def _curves(sums: Sequence[TaskSum], grid: _Grid) -> tuple[TaskCurve, ...]:
     """Return the busiest tasks and the rest. A task that rests has no samples: sums, not means."""
-    share = SAMPLE_S / grid.bucket_s
+    share = TASK_SAMPLE_S / grid.bucket_s
     values: dict[TaskId, dict[str, list[float]]] = {}
     names: dict[TaskId, str] = {}
     for one in sums:

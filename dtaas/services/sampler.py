@@ -1,7 +1,7 @@
 """Samples of the daemon's own figures into `system_metrics`."""
 
 import resource
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from shutil import disk_usage
@@ -11,6 +11,8 @@ from anyio import sleep
 
 from dtaas.model.errors import DtaasError
 from dtaas.model.execution import ExecutionProgress
+from dtaas.model.ids import TaskId
+from dtaas.services.charts import TASK_SAMPLE_S
 from dtaas.services.history import SAMPLE_S
 from dtaas.services.instruments import resident_bytes
 from dtaas.services.machine import HostCpu
@@ -20,6 +22,7 @@ from dtaas.store.metrics import MetricSample, MetricsRepository
 
 log = structlog.get_logger()
 _KIB = 1024
+_LOOKS = TASK_SAMPLE_S // SAMPLE_S
 _MB = 1_000_000
 
 
@@ -41,17 +44,20 @@ class Sampler:
         self._now = now
         self._take_lag_s = take_lag_s
         self._cpu = HostCpu()
+        self._moved: dict[TaskId, tuple[float, float]] = {}
+        self._looks = 0
 
     async def serve(self) -> None:
         """Sample until cancelled. A store that cannot take a sample loses that sample only."""
         while True:
             await sleep(SAMPLE_S)
             try:
-                await self._metrics.record(self._samples(self._take_lag_s()))
+                await self._metrics.record(self.samples(self._take_lag_s()))
             except DtaasError as error:
                 log.warning("sample_lost", code=error.code, error=error.detail)
 
-    def _samples(self, late_s: float) -> list[MetricSample]:
+    def samples(self, late_s: float) -> list[MetricSample]:
+        """Return one sample of each figure; `late_s` is how late the event loop was since."""
         running = self._runner.running()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         values = {
@@ -78,12 +84,25 @@ class Sampler:
             values["retention_margin_h"] = min(margins)
         at = self._now()
         whole = [MetricSample(name=name, value=value, at=at) for name, value in values.items()]
-        return [*whole, *_of_tasks(running, at)]
+        return [*whole, *self._of_tasks(running, at)]
 
+    def _of_tasks(self, running: Sequence[ExecutionProgress], at: datetime) -> list[MetricSample]:
+        """Tell every half minute what each task moved in it, and nothing of those that rested.
 
-def _of_tasks(running: Sequence[ExecutionProgress], at: datetime) -> Iterator[MetricSample]:
-    """Tell what moves something: a stream that waits for changes would fill the database."""
-    for one in running:
-        if one.rows_s > 0:
-            for name, value in ((TASK_ROWS, one.rows_s), (TASK_MB, one.mb_s)):
-                yield MetricSample(name=name, value=value, at=at, task_id=one.task_id)
+        A chart of a week reads them all.
+        """
+        for one in running:
+            if one.rows_s > 0:
+                rows, mb = self._moved.get(one.task_id, (0.0, 0.0))
+                self._moved[one.task_id] = (rows + one.rows_s, mb + one.mb_s)
+        self._looks += 1
+        if self._looks < _LOOKS:
+            return []
+        found = [
+            MetricSample(name=name, value=total / _LOOKS, at=at, task_id=task_id)
+            for task_id, totals in self._moved.items()
+            for name, total in zip((TASK_ROWS, TASK_MB), totals, strict=True)
+        ]
+        self._moved.clear()
+        self._looks = 0
+        return found

@@ -53,22 +53,28 @@ class ChartRepository:
 
         def work(connection: Connection) -> list[TaskSum]:
             bucket = (unix_s(connection, samples.recorded_at) // bucket_s).label("bucket")
-            rows = connection.execute(
+            grouped = (
                 select(
                     samples.task_id,
-                    func.coalesce(tasks.c.name, "").label("task_name"),
                     samples.metric_name.label("metric"),
                     bucket,
                     func.sum(samples.metric_value).label("total"),
                 )
-                .join_from(system_metrics, tasks, tasks.c.id == samples.task_id, isouter=True)
                 .where(
                     samples.metric_name.in_([TASK_ROWS, TASK_MB]),
                     samples.task_id.is_not(None),
                     samples.recorded_at >= since,
                     samples.recorded_at < until,
                 )
-                .group_by(samples.task_id, tasks.c.name, samples.metric_name, bucket)
+                .group_by(samples.task_id, samples.metric_name, bucket)
+                .subquery()
+            )
+            # The names come to the sums, which are few, and not to the samples.
+            name = func.coalesce(tasks.c.name, "").label("task_name")
+            rows = connection.execute(
+                select(grouped, name).join_from(
+                    grouped, tasks, tasks.c.id == grouped.c.task_id, isouter=True
+                )
             )
             return [TaskSum(**row._mapping) for row in rows]  # noqa: SLF001 - its public name
 

@@ -41,11 +41,11 @@ class ChartsContract:
         ]  # fmt: skip
         gone, busiest, *_, others = found.throughput
         assert gone.name is None
-        assert gone.rows_s == (833.3, 0.0)  # one sample of ten seconds in a minute
-        assert gone.mb_s == (1.0, 0.0)
+        assert gone.rows_s == (2500.0, 0.0)  # one sample of half a minute in a minute
+        assert gone.mb_s == (3.0, 0.0)
         assert busiest.name == tasks[-1].spec.name
         assert busiest.mb_s == (0.0, 0.0)
-        assert others.rows_s == (50.0, 0.0)
+        assert others.rows_s == (150.0, 0.0)
 
     async def test_lags_are_the_worst_and_missing_where_nothing_streamed(
         self, store: Store, clock: Clock
@@ -54,12 +54,12 @@ class ChartsContract:
         await store.metrics.record(
             [
                 MetricSample(name="replication_lag_s", value=value, at=start + timedelta(seconds=s))
-                for value, s in ((1.0, 0), (7.5, 9), (2.0, 25))
+                for value, s in ((1.0, 0), (7.5, 29), (2.0, 65))
             ]
         )
-        charts = ChartService(store.charts, store.metrics, lambda: start + timedelta(seconds=25))
+        charts = ChartService(store.charts, store.metrics, lambda: start + timedelta(seconds=65))
         found = await charts.read(since=start, until=None, points=300)
-        assert found.bucket_s == 10
+        assert found.bucket_s == 30
         assert found.lag_s == (7.5, None, 2.0)
         assert found.throughput == ()
 

@@ -40,11 +40,11 @@ class Watched:
         return one
 
 
-def stream(task_id: TaskId, **last: Any) -> ExecutionProgress:
+def stream(task_id: TaskId, *, rows_s: float = 0.0, mb_s: float = 0.0, **last: Any) -> Any:
     return ExecutionProgress(
         task_id=task_id, execution_id=ExecutionId(1), status=ExecutionStatus.RUNNING, rows_done=0,
-        rows_total=None, bytes=0, written_bytes=0, rows_s=0.0, mb_s=0.0, eta_s=None, percent=0.0,
-        elapsed_s=0.0,
+        rows_total=None, bytes=0, written_bytes=0, rows_s=rows_s, mb_s=mb_s, eta_s=None,
+        percent=0.0, elapsed_s=0.0,
         tables=(
             TableProgress(table=TableRef("dbo", "calm"), phase=TablePhase.STREAMING, lag_s=0.0),
             TableProgress(table=ORDERS, phase=TablePhase.STREAMING, **last),

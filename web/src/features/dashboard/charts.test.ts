@@ -7,7 +7,7 @@ import { tasksAt, throughputOf, timesOf } from './charts'
 const zero = { completed: [0, 0], partial: [0, 0], failed: [0, 0], stopped: [0, 0] }
 const curve = (task_id: number | null, name: string | null, rows: number[]) => ({ task_id, name, rows_s: rows, mb_s: rows.map((value) => value / 10) })
 const CHARTS: DashboardCharts = {
-  since: '2026-01-05T12:00:00Z', bucket_s: 10, buckets: 2, lag_s: [null, null], runs: zero,
+  since: '2026-01-05T12:00:00Z', bucket_s: 30, buckets: 2, lag_s: [null, null], runs: zero,
   throughput: [curve(1, 'a', [5, 6]), curve(2, null, [3, 0]), curve(3, 'a', [2, 1]), curve(4, 'd', [1, 1]), curve(null, null, [9, 9])],
 }
 function live(id: number, rows_s: number): LiveTask {
@@ -26,6 +26,6 @@ it('knows of the bucket that goes on now what the page sees', () => {
 })
 
 it('has a place in time for each bucket', () => {
-  expect(timesOf(CHARTS).map((ms) => new Date(ms).toISOString())).toEqual(['2026-01-05T12:00:00.000Z', '2026-01-05T12:00:10.000Z'])
-  expect(tasksAt(CHARTS, 1).query).toEqual({ since: '2026-01-05T12:00:10.000Z', until: '2026-01-05T12:00:20.000Z' })
+  expect(timesOf(CHARTS).map((ms) => new Date(ms).toISOString())).toEqual(['2026-01-05T12:00:00.000Z', '2026-01-05T12:00:30.000Z'])
+  expect(tasksAt(CHARTS, 1).query).toEqual({ since: '2026-01-05T12:00:30.000Z', until: '2026-01-05T12:01:00.000Z' })
 })

@@ -4,7 +4,7 @@ import type { Series } from '@/shared/ui/chartOptions'
 
 export type Unit = 'rows_s' | 'mb_s'
 const TONES = ['primary', 'teal', 'violet', 'success', 'warning'] as const
-const SAMPLE_S = 10
+const SAMPLE_S = 30
 
 /** Milliseconds since 1970 at which each bucket begins. */
 export function timesOf(charts: DashboardCharts): number[] {
@@ -13,7 +13,7 @@ export function timesOf(charts: DashboardCharts): number[] {
 }
 
 /**
- * What each task moved, one on top of the other. The daemon measures every ten seconds; of the bucket that goes on
+ * What each task moved, one on top of the other. The daemon measures every half minute; of the bucket that goes on
  * now this page knows more, where a bucket is no longer than that.
  */
 export function throughputOf(charts: DashboardCharts, unit: Unit, running: readonly LiveTask[]): Series[] {

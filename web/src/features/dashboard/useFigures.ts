@@ -10,15 +10,17 @@ import { timesOf } from './charts'
 import { newest } from './history'
 
 export const RANGES = { '15m': '15 minutes', '1h': '1 hour', '6h': '6 hours', '24h': '24 hours', '7d': '7 days' } as const
-/** Hours, and as many points as make buckets of 10 s, 30 s, 5 min, 15 min and 1 h. */
-const SPANS: Readonly<Record<string, readonly [hours: number, points: number]>> = { '15m': [0.25, 91], '1h': [1, 121], '6h': [6, 73], '24h': [24, 97], '7d': [168, 169] }
-const SHORTEST = [0.25, 91] as const
+/** Hours, and as many points as make buckets of 30 s, 30 s, 5 min, 15 min and 1 h. */
+const SPANS: Readonly<Record<string, readonly [hours: number, points: number]>> = { '15m': [0.25, 31], '1h': [1, 121], '6h': [6, 73], '24h': [24, 97], '7d': [168, 169] }
+const SHORTEST = [0.25, 31] as const
 const TILES = ['replication_lag_s', 'retention_margin_h', 'memory_mb', 'disk_free_mb', 'host_cpu_percent']
 const HOUR_MS = 3_600_000
 const LONG_MS = 12 * HOUR_MS
 /** The daemon keeps a sample every ten seconds. */
 const AGAIN_MS = 10_000
 const FRESH_MS = 120_000
+const SHORT_H = 1
+const SELDOM_MS = 60_000
 
 export function useFigures(range: Ref<string>) {
   const { prefs } = usePrefs()
@@ -29,7 +31,14 @@ export function useFigures(range: Ref<string>) {
   // What is true now does not depend on the range of the curves.
   const recent = useLoad((signal) => api.get('/api/dashboard/history', { signal, query: { names: TILES, since: new Date(Date.now() - FRESH_MS).toISOString(), points: 12 } }))
   void recent.reload()
-  const timer = setInterval(() => { void Promise.all([charts.again(), recent.again()]) }, AGAIN_MS)
+  // A chart of days costs more to read, and moves less.
+  let drawnAt = Date.now()
+  const timer = setInterval(() => {
+    void recent.again()
+    if (Date.now() - drawnAt < ((SPANS[range.value] ?? SHORTEST)[0] > SHORT_H ? SELDOM_MS : 0)) return
+    drawnAt = Date.now()
+    void charts.again()
+  }, AGAIN_MS)
   onScopeDispose(() => { clearInterval(timer) })
   watch(range, () => { void charts.reload() }, { immediate: true })
 
