@@ -60,6 +60,7 @@ it('says which stretch was chosen, where one can be', async () => {
 
 it('leaves out what somebody does not want to see, and draws no bar of nothing', async () => {
   const chart = mounted({ kind: 'bar' })
+  expect(charts[0]?.options.scales).toMatchObject({ x: { stacked: true }, y: { stacked: true } })
   expect(charts[0]?.data.datasets?.map(({ data }) => data)).toEqual([[null, 2], [null, null]])
   await chart.findAll('.legend button')[1]?.trigger('click')
   expect(charts[0]?.data.datasets?.map(({ hidden }) => hidden)).toEqual([false, true])
