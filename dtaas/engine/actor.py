@@ -138,13 +138,9 @@ class TaskActor:
         capture = capture_of(task.spec.options.capture, streams)
         changes = self._registry.change_source(connector, capture, beside=source)
         async with connected(changes):  # while the execution is being written down
+            following = Following(changes, capture)
             return await self._begin(
-                task,
-                connector,
-                source,
-                destination,
-                owner=owner,
-                following=Following(changes, capture),
+                task, connector, source, destination, owner=owner, following=following
             )
 
     async def _begin(
@@ -314,13 +310,8 @@ class TaskActor:
 
         async def bring(tables: Sequence[TableRef], joined: Joined) -> None:
             now = stream.task  # its tables may have changed since
-            await self._bring(
-                replace(job, task=now),
-                replace(handover, task=now),
-                stream,
-                tables,
-                joined,
-            )
+            present = replace(job, task=now), replace(handover, task=now)
+            await self._bring(*present, stream, tables, joined)
 
         going_on = [state for table, state in known.items() if table not in skipped]
         status = await stream.run(going_on, missing, bring)
