@@ -202,8 +202,12 @@ async def test_two_people_do_not_overwrite_each_other(page: Page, daemon: Daemon
     assert answer.is_success, answer.text
     await page.locator("[data-test=review]").click()
     await page.locator("[data-test=save-only]").click()
-    await expect(page.locator("[data-test=problems]")).to_contain_text("changed by somebody else")
-    assert (await daemon.get(f"/api/tasks/{task}"))["description"] == "theirs"
+    asked = page.get_by_role("dialog", name="Somebody else changed this task meanwhile")
+    await expect(asked).to_contain_text("+ name: mine")
+    stored = await daemon.get(f"/api/tasks/{task}")
+    assert stored["description"] == "theirs"
+    await asked.locator("[data-test=take-theirs]").click()
+    await expect(page.get_by_label("Name of the task")).to_have_value(stored["name"])
 
 
 async def test_five_hundred_tables_are_found_and_chosen_by_pattern(page: Page, daemon: Daemon):

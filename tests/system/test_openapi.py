@@ -46,7 +46,7 @@ OPEN = {
     "POST /api/auth/login",
 }
 ANYBODYS_OWN = ("/api/auth/", "/api/tokens", "/api/me")
-FOR_ADMINS = ("/api/users", "/api/audit", "/api/auth/reset")
+FOR_ADMINS = ("/api/users", "/api/audit", "/api/auth/reset", "/api/settings", "/api/backups")
 ADMINS_ONLY = {"PUT /api/logs/level"}
 FOR_OPERATORS = {"GET /api/tasks/{task_id}/dead-letters/{file}"}
 ASKS_OTHERS = frozenset({502, 503, 504})
