@@ -15,7 +15,7 @@ from anyio import Lock
 from msgspec import Meta, Struct
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.engine.shaping.dead_letters import COLUMN, NOTES, REASON, STEP, about_of
+from dtaas.engine.shaping.dead_letters import COLUMN, NOTES, REASON, STEP, about_of, rewrite
 from dtaas.engine.shaping.shapes import Shapes
 from dtaas.model.errors import ActionNotAllowedError, RequestError, RevisionConflictError
 from dtaas.model.ids import TaskId
@@ -155,10 +155,7 @@ def _edited(task: Task, path: Path, request: EditRequest) -> EditedRows:
     rows = sorted({edit.row for edit in request.rows})
     items = _judged(shapes.program(shapes.shaped(about.table)), table, rows)
     table = _with_notes(table, items)
-    part = path.with_name(path.name + ".part")
-    part.touch(mode=0o600)
-    pq.write_table(table, part)
-    part.replace(path)
+    rewrite(path, table)
     return EditedRows(revision=revision_of(path), items=items)
 
 

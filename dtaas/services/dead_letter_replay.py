@@ -17,7 +17,7 @@ from anyio import Lock, fail_after, move_on_after
 from msgspec import Struct
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.engine.shaping.dead_letters import About, about_of
+from dtaas.engine.shaping.dead_letters import About, about_of, rewrite
 from dtaas.engine.shaping.shapes import Shapes, source_columns
 from dtaas.model.errors import ActionNotAllowedError, FatalError, TimedOutError
 from dtaas.model.ids import ExecutionId, LoadId, TaskId
@@ -227,6 +227,4 @@ def _keep_rest(path: Path, places: Sequence[int]) -> None:
     table = pq.read_table(path)
     if len(places) == table.num_rows:
         return
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table.take(pa.array(places)), part)
-    part.replace(path)
+    rewrite(path, table.take(pa.array(places)))

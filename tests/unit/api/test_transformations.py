@@ -1,5 +1,8 @@
 """The catalogue of transformations, and the rows they reject, as the API tells of them."""
 
+import stat
+from pathlib import Path
+
 import httpx
 import msgspec
 
@@ -77,7 +80,7 @@ async def test_rejected_rows_are_listed_read_and_thrown_away(
 
 
 async def test_rejected_rows_of_a_load_are_appended_once_the_steps_let_them_pass(
-    http: httpx.AsyncClient, work: AtWork
+    http: httpx.AsyncClient, work: AtWork, tmp_path: Path
 ) -> None:
     spec = msgspec.to_builtins(await work.task_spec(ORDERS)) | {"transformations": RULES}
     task = (await http.post("/api/tasks/", json=spec)).json()
@@ -105,6 +108,8 @@ async def test_rejected_rows_of_a_load_are_appended_once_the_steps_let_them_pass
     assert rows == [{"no": 1, "name": 7}, {"no": 3, "name": None}]
     (left,) = (await http.get(f"{at}/dead-letters/{file}")).json()["items"]
     assert left["values"] == ["2", "b"]
+    (kept,) = tmp_path.rglob(f"{file.split('.')[-1]}.parquet")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert (await http.delete(at)).status_code == 204
 
 
