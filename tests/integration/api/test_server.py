@@ -1,5 +1,6 @@
 """Sockets: taken ports, left-over sockets, rights, and the end."""
 
+import asyncio
 import os
 import socket
 import stat
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from anyio import CancelScope, connect_tcp, create_task_group, current_time, fail_after
+from anyio import CancelScope, EndOfStream, connect_tcp, create_task_group, current_time, fail_after
 from anyio.lowlevel import checkpoint
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -51,6 +52,22 @@ def test_a_port_is_free_again_at_once():
         client.recv(1)
     first.close()
     listen_tcp("127.0.0.1", port).close()
+
+
+async def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head():
+    at_once: list[int] = []
+
+    class Seen(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            link = transport.get_extra_info("socket")
+            at_once.append(link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    server = await asyncio.get_running_loop().create_server(Seen, sock=listen_tcp("127.0.0.1", 0))
+    async with server, await connect_tcp(*server.sockets[0].getsockname()) as client:
+        with fail_after(5), pytest.raises(EndOfStream):
+            await client.receive()
+    assert at_once == [1]
 
 
 def _accept(listener: socket.socket) -> tuple[socket.socket, object]:
