@@ -1,7 +1,8 @@
 """The charts of the first page: one grid of time under all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 from msgspec import Struct
@@ -9,13 +10,13 @@ from msgspec import Struct
 from dtaas.model.errors import ValidationFailedError
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
-from dtaas.store.charts import TASK_MB, TASK_ROWS, ChartRepository, TaskSum
+from dtaas.store.charts import NAMED, ChartRepository, TaskSum
 from dtaas.store.metrics import MetricsRepository
+from dtaas.store.rollups import bucket_length_s
 
 MOST_POINTS: Final = 300
 TASK_SAMPLE_S: Final = 30
 """Seconds between two samples of what a task moves, and the shortest bucket."""
-_NAMED: Final = 5
 _LAG: Final = "replication_lag_s"
 _LONGEST: Final = timedelta(days=366)
 
@@ -70,12 +71,20 @@ class _Grid(Struct, frozen=True):
     count: int
 
     @property
+    def since_s(self) -> int:
+        return self.first * self.bucket_s
+
+    @property
+    def until_s(self) -> int:
+        return (self.first + self.count) * self.bucket_s
+
+    @property
     def since(self) -> datetime:
-        return datetime.fromtimestamp(self.first * self.bucket_s, UTC)
+        return datetime.fromtimestamp(self.since_s, UTC)
 
     @property
     def until(self) -> datetime:
-        return datetime.fromtimestamp((self.first + self.count) * self.bucket_s, UTC)
+        return datetime.fromtimestamp(self.until_s, UTC)
 
 
 class ChartService:
@@ -111,7 +120,7 @@ class ChartService:
             bucket_s=grid.bucket_s,
             buckets=grid.count,
             throughput=_curves(
-                await self._charts.sums(grid.since, grid.until, grid.bucket_s), grid
+                await self._charts.sums(grid.since_s, grid.until_s, grid.bucket_s), grid
             ),
             lag_s=tuple(worst.get(i) for i in range(grid.count)),
             runs=await self._runs(grid),
@@ -142,38 +151,28 @@ def _grid(since: datetime, until: datetime, points: int) -> _Grid:
             field="$.since",
         )
     # One more bucket than the time is long: both ends lie within one.
-    bucket_s = max(TASK_SAMPLE_S, -(-int(length_s) // max(1, points - 1)))
+    bucket_s = bucket_length_s(since, until, max(1, points - 1), least_s=TASK_SAMPLE_S)
     first = int(since.timestamp()) // bucket_s
     return _Grid(first, bucket_s, int(until.timestamp()) // bucket_s - first + 1)
 
 
 def _curves(sums: Sequence[TaskSum], grid: _Grid) -> tuple[TaskCurve, ...]:
-    """Return the busiest tasks and the rest. A task that rests has no samples: sums, not means."""
+    return tuple(
+        _curve(place, tuple(found), grid) for place, found in groupby(sums, lambda one: one.place)
+    )
+
+
+def _curve(place: int, found: Sequence[TaskSum], grid: _Grid) -> TaskCurve:
+    """Return one curve. A task that rests has no samples: sums, not means."""
     share = TASK_SAMPLE_S / grid.bucket_s
-    values: dict[TaskId, dict[str, list[float]]] = {}
-    names: dict[TaskId, str] = {}
-    for one in sums:
-        empty = {metric: [0.0] * grid.count for metric in (TASK_ROWS, TASK_MB)}
-        mine = values.setdefault(one.task_id, empty)
-        mine[one.metric][one.bucket - grid.first] = one.total * share
-        names[one.task_id] = one.task_name
-    ranked = sorted(values, key=lambda i: (-sum(values[i][TASK_ROWS]), i))
-    curves = [_curve(i, names[i] or None, values[i]) for i in ranked[:_NAMED]]
-    if rest := [values[i] for i in ranked[_NAMED:]]:
-        whole = {
-            metric: [sum(column) for column in zip(*(one[metric] for one in rest), strict=True)]
-            for metric in (TASK_ROWS, TASK_MB)
-        }
-        curves.append(_curve(None, None, whole))
-    return tuple(curves)
-
-
-def _curve(
-    task_id: TaskId | None, name: str | None, values: Mapping[str, Sequence[float]]
-) -> TaskCurve:
+    rows, mb = [0.0] * grid.count, [0.0] * grid.count
+    for one in found:
+        rows[one.bucket - grid.first] = round(one.rows * share, 1)
+        mb[one.bucket - grid.first] = round(one.mb * share, 3)
+    named = place <= NAMED
     return TaskCurve(
-        task_id=task_id,
-        name=name,
-        rows_s=tuple(round(v, 1) for v in values[TASK_ROWS]),
-        mb_s=tuple(round(v, 3) for v in values[TASK_MB]),
+        task_id=found[0].task_id if named else None,
+        name=found[0].task_name or None if named else None,
+        rows_s=tuple(rows),
+        mb_s=tuple(mb),
     )

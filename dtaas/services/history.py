@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from dtaas.model.errors import ValidationFailedError
 from dtaas.store.metrics import MetricsRepository
+from dtaas.store.rollups import bucket_length_s
 
 NAMES: Final = (
     "running_tasks",
@@ -87,12 +88,11 @@ class HistoryService:
                 )
         until = until or self._now()
         since = since or until - timedelta(hours=1)
-        length_s = (until - since).total_seconds()
-        if length_s <= 0:
+        if until <= since:
             raise ValidationFailedError(
                 "since must lie before until.", hint="Swap them.", field="$.since"
             )
-        bucket_s = max(SAMPLE_S, -(-int(length_s) // points))
+        bucket_s = bucket_length_s(since, until, points, least_s=SAMPLE_S)
         wanted = tuple(dict.fromkeys(names)) or NAMES
         found = await self._metrics.buckets(wanted, since=since, until=until, bucket_s=bucket_s)
         series = tuple(

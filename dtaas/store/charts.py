@@ -5,32 +5,39 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
-from dtaas.store.metrics import unix_s
-from dtaas.store.tables import system_metrics, task_executions, tasks
+from dtaas.store.rollups import grains, unix_s
+from dtaas.store.tables import task_executions, tasks
 
 TASK_ROWS: Final = "task_rows_per_second"
 TASK_MB: Final = "task_mb_per_second"
 """Sampled of every task that moves something, and of no other."""
 
 
+NAMED: Final = 5
+"""So many of the busiest tasks have a curve of their own."""
+
+
 class TaskSum(Struct, frozen=True, kw_only=True):
-    """The sum of the samples of a task in one bucket.
+    """The sums of the samples of a task in one bucket.
 
     Attributes:
+        place: among the tasks by rows, from 1 on; `NAMED` + 1 for all others together.
+        task_id: any of them for the others.
         task_name: empty when the task is gone.
         bucket: how many lengths of a bucket passed since 1970.
     """
 
+    place: int
     task_id: TaskId
     task_name: str
-    metric: str
     bucket: int
-    total: float
+    rows: float
+    mb: float
 
 
 class EndedCount(Struct, frozen=True, kw_only=True):
@@ -47,34 +54,51 @@ class ChartRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def sums(self, since: datetime, until: datetime, bucket_s: int) -> Sequence[TaskSum]:
-        """Return the sums of the samples of `since <= at < until`."""
-        samples = system_metrics.c
+    async def sums(self, since_s: int, until_s: int, bucket_s: int) -> Sequence[TaskSum]:
+        """Return the sums of the busiest tasks and of all others, by place, then bucket.
+
+        Args:
+            since_s, until_s: since 1970, whole multiples of `bucket_s`.
+        """
 
         def work(connection: Connection) -> list[TaskSum]:
-            bucket = (unix_s(connection, samples.recorded_at) // bucket_s).label("bucket")
-            grouped = (
+            found = grains(connection, (TASK_ROWS, TASK_MB), since_s, until_s, bucket_s).c
+            sums = (
                 select(
-                    samples.task_id,
-                    samples.metric_name.label("metric"),
-                    bucket,
-                    func.sum(samples.metric_value).label("total"),
+                    found.task_id,
+                    found.bucket,
+                    func.sum(case((found.name == TASK_ROWS, found.total), else_=0.0)).label("rows"),
+                    func.sum(case((found.name == TASK_MB, found.total), else_=0.0)).label("mb"),
                 )
-                .where(
-                    samples.metric_name.in_([TASK_ROWS, TASK_MB]),
-                    samples.task_id.is_not(None),
-                    samples.recorded_at >= since,
-                    samples.recorded_at < until,
-                )
-                .group_by(samples.task_id, samples.metric_name, bucket)
-                .subquery()
+                .where(found.task_id > 0)
+                .group_by(found.task_id, found.bucket)
+                .cte("sums")
             )
-            # The names come to the sums, which are few, and not to the samples.
+            order = (func.sum(sums.c.rows).desc(), sums.c.task_id)
+            rank = func.row_number().over(order_by=order)
+            places = (
+                select(sums.c.task_id, case((rank > NAMED, NAMED + 1), else_=rank).label("place"))
+                .group_by(sums.c.task_id)
+                .cte("places")
+            )
+            curves = (
+                select(
+                    places.c.place,
+                    func.min(places.c.task_id).label("task_id"),
+                    sums.c.bucket,
+                    func.sum(sums.c.rows).label("rows"),
+                    func.sum(sums.c.mb).label("mb"),
+                )
+                .join_from(sums, places, places.c.task_id == sums.c.task_id)
+                .group_by(places.c.place, sums.c.bucket)
+                .subquery("curves")
+            )
+            # The names come to the curves, which are few, and not to the samples.
             name = func.coalesce(tasks.c.name, "").label("task_name")
             rows = connection.execute(
-                select(grouped, name).join_from(
-                    grouped, tasks, tasks.c.id == grouped.c.task_id, isouter=True
-                )
+                select(curves, name)
+                .join_from(curves, tasks, tasks.c.id == curves.c.task_id, isouter=True)
+                .order_by(curves.c.place, curves.c.bucket)
             )
             return [TaskSum(**row._mapping) for row in rows]  # noqa: SLF001 - its public name
 

@@ -2,24 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    cast,
-    delete,
-    extract,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import Connection, delete, func, insert, select
 
 from dtaas.model.errors import ValidationFailedError
 from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
+from dtaas.store.rollups import add, forget, grains
 from dtaas.store.tables import system_metrics
 
 MAX_BUCKETS: Final = 10_000
@@ -57,7 +48,7 @@ class MetricsRepository:
         self._database = database
 
     async def record(self, samples: Sequence[MetricSample]) -> None:
-        """Store samples, all or none."""
+        """Store samples and add them to what is summed up, all or none."""
         if not samples:
             return
         rows = [
@@ -72,16 +63,18 @@ class MetricsRepository:
 
         def work(connection: Connection) -> None:
             connection.execute(insert(system_metrics), rows)
+            add(connection, rows)
 
         await self._database.write(work)
 
     async def buckets(
         self, names: Collection[str], *, since: datetime, until: datetime, bucket_s: int
     ) -> tuple[MetricBucket, ...]:
-        """Return the buckets that hold a sample of `since <= at < until`, by name, then time.
+        """Return the buckets that hold a sample, by name, then time.
 
         Buckets begin at whole multiples of `bucket_s` since 1970, so that the same question asked
-        later gives the same buckets.
+        later gives the same buckets. All are whole, the one that `since` lies in and the one that
+        goes on at `until` too.
 
         Raises:
             ValidationFailedError: no positive bucket, or more than 10,000 of them.
@@ -92,22 +85,23 @@ class MetricsRepository:
                 hint=f"Ask for at most {MAX_BUCKETS} buckets of at least one second.",
                 field="$.bucket_s",
             )
-        time, value = system_metrics.c.recorded_at, system_metrics.c.metric_value
+        first, end = int(since.timestamp()) // bucket_s, -(-until.timestamp() // bucket_s)
+        times_s = (first * bucket_s, int(end) * bucket_s)
 
         def work(connection: Connection) -> tuple[MetricBucket, ...]:
-            bucket = (unix_s(connection, time) // bucket_s).label("bucket")
+            found = grains(connection, names, *times_s, bucket_s).c
+            samples = func.sum(found.samples)
             rows = connection.execute(
                 select(
-                    system_metrics.c.metric_name.label("name"),
-                    bucket,
-                    func.avg(value).label("average"),
-                    func.min(value).label("least"),
-                    func.max(value).label("most"),
-                    func.count().label("samples"),
+                    found.name,
+                    found.bucket,
+                    (func.sum(found.total) / samples).label("average"),
+                    func.min(found.least).label("least"),
+                    func.max(found.most).label("most"),
+                    samples.label("samples"),
                 )
-                .where(system_metrics.c.metric_name.in_(list(names)), time >= since, time < until)
-                .group_by(system_metrics.c.metric_name, bucket)
-                .order_by(system_metrics.c.metric_name, bucket)
+                .group_by(found.name, found.bucket)
+                .order_by(found.name, found.bucket)
             )
             return tuple(
                 MetricBucket(
@@ -124,7 +118,7 @@ class MetricsRepository:
         return await self._database.read(work)
 
     async def delete_before(self, moment: datetime) -> int:
-        """Remove the samples before `moment` and return how many there were.
+        """Remove the samples before `moment` and the sums of them; return how many samples.
 
         Goes in short transactions, so that tasks do not wait for it.
         """
@@ -139,12 +133,7 @@ class MetricsRepository:
             done = await self._database.write(lambda c: c.execute(statement).rowcount)
             deleted += done
             if done < _DELETED_AT_ONCE_ROWS:
-                return deleted
-
-
-def unix_s(connection: Connection, time: ColumnElement[datetime]) -> ColumnElement[Any]:
-    """Return whole seconds since 1970, in the database's own words."""
-    seconds = extract("epoch", time)
-    if connection.dialect.name == "sqlite":
-        return seconds  # a whole number already
-    return cast(func.floor(seconds), BigInteger)
+                break
+        while await self._database.write(lambda c: forget(c, moment)):
+            pass
+        return deleted

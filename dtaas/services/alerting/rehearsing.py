@@ -12,6 +12,7 @@ from dtaas.services.alerting.rules import WINDOW
 from dtaas.services.every_task import every_task
 from dtaas.store.alert_past import MOST, AlertPastRepository
 from dtaas.store.metrics import MetricBucket, MetricsRepository
+from dtaas.store.rollups import LEVELS_S
 from dtaas.store.tasks import TaskFilter, TaskRepository
 
 MOST_DAYS: Final = 30
@@ -75,6 +76,8 @@ class RehearsalService:
             since = max(since, executions[0].at)
             note = f"Of the latest {MOST:,} executions only."
         bucket_s = max(_LEAST_BUCKET_S, -(-days * _DAY_S // _BUCKETS))
+        if bucket_s > LEVELS_S[0]:  # what is summed up is read at once
+            bucket_s = -(-bucket_s // LEVELS_S[0]) * LEVELS_S[0]
         past = Past(
             since=since,
             until=until,

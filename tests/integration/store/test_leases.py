@@ -1,7 +1,8 @@
 """Several daemons on one PostgreSQL: who lives, whose task is whose, and who may write."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -15,6 +16,7 @@ from dtaas.model.ids import TaskId
 from dtaas.store.address import parse_address
 from dtaas.store.errors import StorePlace, translated
 from dtaas.store.leases import BEAT_S, TTL_S, Leases
+from dtaas.store.metrics import MetricSample
 from dtaas.store.postgres_engine import SLEEPER_LIMIT_S, postgres_engine
 from dtaas.store.store import Store, open_store
 from tests.contract.store_samples import spec
@@ -141,3 +143,23 @@ async def test_sqlite_is_for_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="PostgreSQL"):
         async with open_store("", data_dir=tmp_path, registry=Registry(), shared=True):
             pass
+
+
+async def test_daemons_that_sample_at_once_lose_nothing_and_wait_for_nobody(
+    daemons: tuple[Store, Store],
+) -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    samples = [MetricSample(name=f"figure {n:03}", value=1.0, at=at) for n in range(100)]
+
+    async def sample(store: Store, mine: Sequence[MetricSample]) -> None:
+        for _ in range(20):
+            await store.metrics.record(mine)
+
+    # In opposite orders each would wait for a row of the other's, and the server would end one.
+    async with anyio.create_task_group() as group:
+        group.start_soon(sample, daemons[0], samples)
+        group.start_soon(sample, daemons[1], samples[::-1])
+    found = await daemons[0].metrics.buckets(
+        [one.name for one in samples], since=at, until=at + timedelta(hours=1), bucket_s=3600
+    )
+    assert [(one.samples, one.average) for one in found] == [(40, 1.0)] * len(samples)

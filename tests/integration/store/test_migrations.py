@@ -2,8 +2,10 @@
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -11,14 +13,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Row, delete, insert, inspect, select
 
 from dtaas.connectors.registry import Registry
 from dtaas.model.errors import FatalError, PermissionDeniedError, StoreVersionError
 from dtaas.store import migrate
 from dtaas.store.migrate import MIGRATIONS
+from dtaas.store.rollups import LEVELS_S, add
 from dtaas.store.store import Store, open_store
-from dtaas.store.tables import metadata
+from dtaas.store.tables import metadata, metric_rollups, system_metrics
 from tests.contract.store_samples import Clock
 from tests.contract.stored import connect
 
@@ -104,6 +107,36 @@ async def test_an_upgrade_keeps_what_was_stored(url: str, tmp_path: Path, clock:
             assert "colour" in (await shape_of(store))["connectors"]
     backups = sorted(p.name for p in tmp_path.glob("backups/*"))
     assert backups == ([] if url else [f"dtaas-{HEAD}-20260301T120000Z.db"])
+
+
+async def test_samples_from_before_are_summed_up(url: str, tmp_path: Path, clock: Clock) -> None:
+    def opened(folder: Path) -> AbstractAsyncContextManager[Store]:
+        registry = Registry(memory=True)
+        return open_store(url, data_dir=tmp_path, registry=registry, migrations=folder)
+
+    older = migrations(tmp_path / "older")
+    for file in (older / "versions").glob("*.py"):
+        if file.name >= "0021":
+            file.unlink()
+    rows = [
+        {"metric_name": name, "metric_value": n, "recorded_at": at, "task_id": task}
+        for n in range(500)
+        for name, task in (("lag", None), ("rows", 1), ("rows", 2))
+        for at in [clock.now + timedelta(seconds=n * 97, microseconds=n * 999)]
+    ]
+    async with opened(older) as store:
+        await store.database.write(lambda c: c.execute(insert(system_metrics), rows))
+
+    async def sums(store: Store) -> list[Row[Any]]:
+        query = select(metric_rollups).order_by(*metric_rollups.primary_key.columns)
+        return list(await store.database.read(lambda c: c.execute(query).all()))
+
+    async with opened(MIGRATIONS) as store:
+        filled = await sums(store)
+        await store.database.write(lambda c: c.execute(delete(metric_rollups)))
+        await store.database.write(lambda c: add(c, rows))
+        assert filled == await sums(store)
+    assert {row.level_s for row in filled} == set(LEVELS_S)
 
 
 async def test_the_backup_is_the_database_as_it_was(tmp_path: Path, clock: Clock) -> None:

@@ -7,6 +7,7 @@ from tests.contract.repositories import (
     FiguresContract,
     TaskRepositoryContract,
 )
+from tests.contract.rollups import RollupsContract
 from tests.contract.stored import CheckpointsSuite, EngineStoreSuite, LoadsSuite, StreamsSuite
 
 
@@ -43,4 +44,8 @@ class TestFigures(FiguresContract):
 
 
 class TestCharts(ChartsContract):
+    pass
+
+
+class TestRollups(RollupsContract):
     pass

@@ -7,6 +7,7 @@ from tests.contract.repositories import (
     FiguresContract,
     TaskRepositoryContract,
 )
+from tests.contract.rollups import RollupsContract
 
 
 class TestConnectors(ConnectorRepositoryContract):
@@ -26,4 +27,8 @@ class TestFigures(FiguresContract):
 
 
 class TestCharts(ChartsContract):
+    pass
+
+
+class TestRollups(RollupsContract):
     pass

@@ -9,9 +9,9 @@ import { usePrefs } from '@/shared/stores/prefs'
 import { timesOf } from './charts'
 import { newest } from './history'
 
-export const RANGES = { '15m': '15 minutes', '1h': '1 hour', '6h': '6 hours', '24h': '24 hours', '7d': '7 days' } as const
-/** Hours, and as many points as make buckets of 30 s, 30 s, 5 min, 15 min and 1 h. */
-const SPANS: Readonly<Record<string, readonly [hours: number, points: number]>> = { '15m': [0.25, 31], '1h': [1, 121], '6h': [6, 73], '24h': [24, 97], '7d': [168, 169] }
+export const RANGES = { '15m': '15 minutes', '1h': '1 hour', '6h': '6 hours', '24h': '24 hours', '7d': '7 days', '30d': '30 days' } as const
+/** Hours, and as many points as make buckets of 30 s, 30 s, 5 min, 15 min, 1 h and 4 h. */
+const SPANS: Readonly<Record<string, readonly [hours: number, points: number]>> = { '15m': [0.25, 31], '1h': [1, 121], '6h': [6, 73], '24h': [24, 97], '7d': [168, 169], '30d': [720, 181] }
 const SHORTEST = [0.25, 31] as const
 const TILES = ['replication_lag_s', 'retention_margin_h', 'memory_mb', 'disk_free_mb', 'host_cpu_percent']
 const HOUR_MS = 3_600_000
