@@ -79,7 +79,7 @@ async def test_a_pause_of_a_stream_says_how_long_changes_are_kept(page: Page, da
     row = page.locator(f"[data-task='{task}']")
     await expect(row.locator("[data-test=health]")).to_contain_text("ok")
     await row.get_by_role("button", name="Pause shop").click()
-    dialog = page.get_by_role("dialog", name="Pause shop?")
+    dialog = page.get_by_role("dialog", name="Pause “shop”?")
     await expect(dialog).to_contain_text(
         re.compile(r"Changes are kept for \d.* more; then a re-load is needed\.")
     )
@@ -112,3 +112,34 @@ async def test_a_phone_tells_of_alerts_while_its_menu_is_closed(page: Page):
     await expect(page.get_by_role("button", name="Menu, 1 firing")).to_be_visible()
     await expect(page.locator("[data-test=menu-alerts]")).to_have_text("1")
     assert await violations_in_both_themes(page) == []
+
+
+@pytest.mark.parametrize("width", [320, 390])
+async def test_a_phone_has_all_of_a_row_in_sight(page: Page, daemon: Daemon, width: int):
+    task = await daemon.task(
+        await daemon.source(read_rate_limit_mb_s=0.05),
+        await daemon.s3(), LINEITEM, ORDERS, name="a copy of a long name that somebody gave it",
+    )  # fmt: skip
+    await daemon.control(task, "start")
+    await daemon.until_status(task, "running")
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.goto("/tasks")
+    row = page.locator(f"[data-task='{task}']")
+    await expect(row).to_contain_text("Rows/s")
+    for name in ("Pause", "Stop…", "More for"):
+        await expect(row.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    assert await violations_in_both_themes(page) == []
+    assert await hidden_sideways(page, "Tasks") == 0
+    await row.get_by_role("link").first.click()
+    table = page.get_by_role("row").filter(has_text=str(LINEITEM))
+    await expect(table.get_by_role("progressbar")).to_be_visible()
+    await expect(table.get_by_role("button", name="Actions for")).to_be_visible()
+    assert await hidden_sideways(page, "Tables") == 0
+    assert await violations_in_both_themes(page) == []
+    await daemon.control(task, "stop", force=True)
+
+
+async def hidden_sideways(page: Page, region: str) -> int:
+    """Return how many pixels of a table are found by scrolling sideways only."""
+    box = page.get_by_role("region", name=region, exact=True)
+    return int(await box.evaluate("(one) => one.scrollWidth - one.clientWidth"))

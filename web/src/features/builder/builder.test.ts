@@ -63,6 +63,12 @@ describe('watermarks', () => {
 })
 
 describe('graph', () => {
+  it('tells of each step what it does, without the names of its fields', () => {
+    const steps = [{ type: 'apply_function', column: 'phone', function: 'mask', arguments: { keep_last: 4 }, to: null, on_error: 'fail' }, { type: 'drop_column', columns: ['a', 'b'] }]
+    const blocks = blocksOf(draft({ transformations: steps }), String).filter((one) => one.kind === 'transform')
+    expect(blocks.map((one) => [one.title, one.text])).toEqual([['1 Apply function', 'phone · mask · keep last 4'], ['2 Drop column', 'a · b']])
+  })
+
   it('describes the chain it was made of', () => {
     const arrows = arrowsOf(blocksOf(draft({ transformations: STEPS }), String))
     expect(chainOf(arrows)).toEqual([0, 1, 2])

@@ -1,4 +1,6 @@
 /** Draft ⇄ blocks and arrows of the canvas. A task is a chain: source, transformations in order, destination. Pure. */
+import { capital } from '@/shared/lib/format'
+
 import { keyOf, moveTransformation, type Draft } from './draft'
 
 export interface Block {
@@ -34,7 +36,7 @@ export function blocksOf(draft: Draft, name: (id: number | null) => string, prob
   return [
     { id: 'source', kind: 'source', title: name(draft.source_connector_id), text: what, problems: problems['source'] ?? 0 },
     ...draft.transformations.map((one, at): Block => ({
-      id: `transform-${String(at)}`, kind: 'transform', title: `${String(at + 1)} ${wordOf(one)}`, text: summaryOf(one), problems: problems[`transform-${String(at)}`] ?? 0,
+      id: `transform-${String(at)}`, kind: 'transform', title: `${String(at + 1)} ${capital(wordOf(one))}`, text: summaryOf(one), problems: problems[`transform-${String(at)}`] ?? 0,
     })),
     { id: 'destination', kind: 'destination', title: name(draft.destination_connector_id), text: draft.s3_file_format ?? '', problems: problems['destination'] ?? 0 },
   ]
@@ -85,6 +87,16 @@ export function wordOf(transformation: Record<string, unknown>): string {
 }
 
 function summaryOf(transformation: Record<string, unknown>): string {
-  const text = Object.entries(transformation).filter(([key]) => key !== 'type').map(([key, value]) => `${key}: ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')
-  return text.length > 36 ? `${text.slice(0, 35)}…` : text
+  const text = Object.entries(transformation).filter(([key]) => !SILENT.has(key)).flatMap(([, value]) => wordsOf(value)).join(' · ')
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text
+}
+
+/** Values speak for themselves: `c_phone · mask`. */
+const SILENT: ReadonlySet<string> = new Set(['type', 'on_error'])
+
+function wordsOf(value: unknown): string[] {
+  if (value === null || value === undefined || value === '') return []
+  if (Array.isArray(value)) return value.flatMap(wordsOf)
+  if (typeof value === 'object') return Object.entries(value).map(([key, one]) => `${key.replaceAll('_', ' ')} ${typeof one === 'string' ? one : JSON.stringify(one)}`)
+  return [typeof value === 'string' ? value : JSON.stringify(value)]
 }

@@ -59,6 +59,13 @@ export function optionsOf(group: Group): readonly (readonly [OptionName, Option]
   return (Object.entries(OPTIONS) as [OptionName, Option][]).filter(([, option]) => option.group === group && option.at === undefined)
 }
 
+/** A value of an option as people read it; of none it says so. */
+export function optionText(option: Option, value: OptionValue | undefined): string {
+  if (value === null || value === undefined) return 'as the destination asks for'
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  return typeof value === 'number' ? value.toLocaleString('en-US') : (option.choices?.[value] ?? value)
+}
+
 /** What a draft says of an option; undefined where it leaves it at its default. */
 export function optionOf(draft: Draft, name: OptionName): OptionValue | undefined {
   const found = OF_TASK.has(name) ? draft[name as OfTask] : draft.options?.[name as keyof Options]

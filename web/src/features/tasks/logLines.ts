@@ -10,8 +10,11 @@ export interface ShownLine extends LogLine {
   text: string
 }
 
+/** The same in every line of an execution, whose page says them. */
+const OF_ALL: ReadonlySet<string> = new Set(['execution_id', 'task_id'])
+
 export function withText(line: LogLine): ShownLine {
-  return { ...line, text: Object.entries(line.fields).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join('  ') }
+  return { ...line, text: Object.entries(line.fields).filter(([key]) => !OF_ALL.has(key)).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join('  ') }
 }
 
 /** Words anywhere in a line; between slashes a regular expression. One that is not finished yet finds everything. */

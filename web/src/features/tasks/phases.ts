@@ -13,3 +13,14 @@ export function phaseCounts(tables: readonly TableProgress[]): PhaseCount[] {
     return found === undefined ? [] : [[phase, found] as const]
   })
 }
+
+/** Nothing moves in these any more. */
+export const FINAL: ReadonlySet<TablePhase> = new Set<TablePhase>(['completed', 'failed', 'stopped', 'skipped'])
+
+/** What there is to tell of tables: when loads end, how streams go on, or what a run that is over took. */
+export type Shown = 'loads' | 'streams' | 'ended'
+
+export function shownOf(tables: readonly TableProgress[]): Shown {
+  if (tables.every((one) => FINAL.has(one.phase))) return 'ended'
+  return tables.some((one) => one.phase !== 'streaming' && !FINAL.has(one.phase)) ? 'loads' : 'streams'
+}

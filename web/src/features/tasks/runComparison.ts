@@ -1,6 +1,6 @@
 /** Two executions of a task beside each other. Pure. */
 import type { ExecutionView, TableProgress } from '@/shared/api/types'
-import { count, duration, megabytes, rate, tableName } from '@/shared/lib/format'
+import { bytes, count, duration, rate, tableName } from '@/shared/lib/format'
 import { EXECUTION_LOOKS, PHASE_LOOKS } from '@/shared/lib/states'
 
 export interface Line {
@@ -35,7 +35,7 @@ export function linesOf(left: ExecutionView, right: ExecutionView): Line[] {
     line('Took', (one) => duration(one.duration_seconds), (one) => one.duration_seconds),
     line('Rows', (one) => count(one.processed_rows), (one) => one.processed_rows),
     line('Rows/s', (one) => rate(one.rows_per_second), (one) => one.rows_per_second),
-    line('MB read', (one) => megabytes(one.data_size_mb), (one) => one.data_size_mb),
+    line('Data read', (one) => bytes(one.data_size_mb * 1e6), (one) => one.data_size_mb),
     line('Rejected rows', (one) => count(one.failed_rows), (one) => one.failed_rows),
     line('Tables', (one) => count(one.tables.length), (one) => one.tables.length),
     line('Error', (one) => one.error_message ?? NONE),

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 
-import { barStyle, placeOf, segmentsOf, spanScale, wholeScale, zoomed } from './timeline'
+import { barStyle, placeOf, segmentsOf, spanScale, ticksOf, wholeScale, zoomed } from './timeline'
 
 const HOUR = 3_600_000
 const iso = (hour: number) => new Date(hour * HOUR).toISOString()
@@ -36,4 +36,11 @@ it('tells what a table did when', () => {
   expect(stretches({ started_at: iso(1), loading_at: iso(2), loaded_at: iso(3), completed_at: iso(3) })).toEqual([['preparing', 1, 2], ['copying', 2, 3]])
   expect(stretches({ started_at: iso(1), loading_at: iso(2), loaded_at: iso(3), position: '00' })).toEqual([['preparing', 1, 2], ['copying', 2, 3], ['streaming', 3, 10]])
   expect(stretches({ started_at: iso(1), position: '00', completed_at: iso(4) })).toEqual([['streaming', 1, 4]])
+})
+
+it('writes no moment twice under an axis, and days only where it has several', () => {
+  const short = ticksOf({ from: 10 * HOUR, until: 10 * HOUR + 2000 }, 'utc')
+  expect(short).toEqual(['10:00:00.0', '10:00:00.5', '10:00:01.0', '10:00:01.5', '10:00:02.0'])
+  expect(ticksOf({ from: 0, until: 4 * HOUR }, 'utc')).toEqual(['00:00:00', '01:00:00', '02:00:00', '03:00:00', '04:00:00'])
+  expect(ticksOf({ from: 0, until: 48 * HOUR }, 'utc')[1]).toBe('01-01 12:00')
 })

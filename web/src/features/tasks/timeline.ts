@@ -1,5 +1,6 @@
 /** Bars on an axis of time: runs, and the phases of the tables in one. Pure; times are milliseconds since 1970. */
 import type { TableProgress } from '@/shared/api/types'
+import { clock, moment, type Zone } from '@/shared/lib/format'
 
 export interface Scale {
   from: number
@@ -39,6 +40,21 @@ export function placeOf(scale: Scale, at: number): number {
   return ((at - scale.from) / (scale.until - scale.from)) * 100
 }
 
+const TICKS = [0, 0.25, 0.5, 0.75, 1]
+const DAY_MS = 24 * HOUR_MS
+/** Below it two ticks would bear the same second. */
+const TENTHS_BELOW_MS = 8000
+
+/** What stands at the ticks: tenths of a second on a short axis, and days only where they say something. */
+export function ticksOf({ from, until }: Scale, zone: Zone): string[] {
+  const span = until - from
+  return TICKS.map((share) => {
+    const at = from + share * span
+    if (span > DAY_MS * 1.1) return moment(new Date(at).toISOString(), zone).slice(5, 16)
+    return span < TENTHS_BELOW_MS ? `${clock(at, zone)}.${String(Math.floor((at % 1000) / 100))}` : clock(at, zone)
+  })
+}
+
 /** The style of a bar, which is cut at the borders and never too narrow to be seen. */
 export function barStyle(scale: Scale, from: number, until: number): { left: string; width: string } {
   const left = Math.max(0, placeOf(scale, from))
@@ -46,7 +62,8 @@ export function barStyle(scale: Scale, from: number, until: number): { left: str
   return { left: `${String(Math.min(left, 100 - NARROWEST))}%`, width: `${String(Math.max(NARROWEST, right - left))}%` }
 }
 
-export type Stretch = 'preparing' | 'copying' | 'streaming'
+export const STRETCHES = ['preparing', 'copying', 'streaming'] as const
+export type Stretch = (typeof STRETCHES)[number]
 export interface Segment {
   stretch: Stretch
   from: number

@@ -3,10 +3,12 @@ import { ref } from 'vue'
 
 import { call } from '@/shared/api/client'
 import type { LiveTask, TaskAction } from '@/shared/api/types'
+import { capital } from '@/shared/lib/format'
 import { useToasts } from '@/shared/stores/toasts'
 import { confirm } from '@/shared/ui/confirm'
 
 import { pauseCost } from './health'
+import { STOP_EFFECT } from './useTaskActions'
 
 export type BulkAction = TaskAction | 'delete'
 export interface BulkResult {
@@ -14,6 +16,14 @@ export interface BulkResult {
   ok: boolean
   code: string | null
   detail: string
+}
+
+const EFFECTS: Readonly<Record<BulkAction, string>> = {
+  start: 'Each goes on where it stopped.',
+  pause: 'Each lets what was read arrive, and waits until it is resumed.',
+  resume: 'Each goes on where it was paused.',
+  stop: STOP_EFFECT,
+  delete: 'This cannot be undone. Their history, checkpoints and what they left unfinished go too; data they committed at the destination stays.',
 }
 
 function pointOf({ task, progress }: LiveTask, action: BulkAction): string {
@@ -36,10 +46,10 @@ export function useBulk() {
     const skipped = chosen.filter((live) => !can.includes(live))
     if (!can.length) return toasts.failed(new Error(`None of the selected tasks can be told to ${action} now.`))
     const yes = await confirm({
-      title: `${action.charAt(0).toUpperCase()}${action.slice(1)} ${String(can.length)} tasks?`,
-      text: skipped.length ? `${String(skipped.length)} others are left alone, their state does not allow it: ${skipped.map(({ task }) => `${task.name} (${task.status})`).join(', ')}.` : 'These tasks:',
+      title: `${capital(action)} ${can.length === 1 ? 'one task' : `${String(can.length)} tasks`}?`,
+      text: [EFFECTS[action], skipped.length ? `Left alone, for their state does not allow it: ${skipped.map(({ task }) => `${task.name} (${task.status})`).join(', ')}.` : ''].filter(Boolean).join(' '),
       points: can.map((live) => pointOf(live, action)),
-      button: `${action.charAt(0).toUpperCase()}${action.slice(1)} them`,
+      button: capital(action),
       danger: action === 'stop' || action === 'delete',
       ...(action === 'delete' ? { typed: `delete ${String(can.length)}` } : {}),
     })

@@ -9,6 +9,8 @@ import { confirm } from '@/shared/ui/confirm'
 
 import { pauseCost } from './health'
 
+export const STOP_EFFECT = 'What was read still arrives; tables that are not whole stay invisible and go on at the next start.'
+
 export interface Steered {
   id: number
   name: string
@@ -48,7 +50,7 @@ export function useTaskActions() {
   async function confirmPause(task: Steered): Promise<boolean> {
     const known = live.pictures.tasks?.get(task.id)
     const cost = known ? pauseCost(known.task.mode, known.progress?.retention_margin_h) : null
-    return cost === null || confirm({ title: `Pause ${task.name}?`, text: cost, button: 'Pause' })
+    return cost === null || confirm({ title: `Pause “${task.name}”?`, text: `What was read still arrives, and the task waits until it is resumed. ${cost}`, button: 'Pause' })
   }
 
   /** Start some tables; `again` forgets what was left unfinished of them. */
@@ -58,7 +60,7 @@ export function useTaskActions() {
 
   async function forceStop(task: Steered): Promise<void> {
     const yes = await confirm({
-      title: `Force ${task.name} to stop?`,
+      title: `Force “${task.name}” to stop?`,
       text: 'It ends without waiting for what was read to arrive. Those rows are read again next time; nothing is lost.',
       button: 'Force stop',
       danger: true,
@@ -68,7 +70,7 @@ export function useTaskActions() {
 
   async function reload(task: Steered, tables: TableRef[] = []): Promise<void> {
     const yes = await confirm({
-      title: tables.length ? 'Copy these tables again?' : `Copy all tables of ${task.name} again?`,
+      title: tables.length ? 'Copy these tables again?' : `Copy all tables of “${task.name}” again?`,
       text: 'What an earlier execution left unfinished is forgotten and everything is read anew.',
       points: tables.map((table) => `${table.schema}.${table.name}`),
       button: 'Copy again',
@@ -78,7 +80,7 @@ export function useTaskActions() {
 
   async function remove(task: Steered): Promise<boolean> {
     const yes = await confirm({
-      title: `Delete ${task.name}?`,
+      title: `Delete “${task.name}”?`,
       text: 'This cannot be undone. It removes:',
       points: ['the task and its history of executions', 'its checkpoints and what it left unfinished', 'not the data it committed at the destination'],
       button: 'Delete',
@@ -101,8 +103,8 @@ export function useTaskActions() {
 
 function confirmStop(task: Steered): Promise<boolean> {
   return confirm({
-    title: `Stop ${task.name}?`,
-    text: 'What was read still arrives; tables that are not whole stay invisible and go on at the next start.',
+    title: `Stop “${task.name}”?`,
+    text: STOP_EFFECT,
     button: 'Stop',
     danger: true,
   })

@@ -21,3 +21,12 @@ it('keeps its text node, and writes only what differs', async () => {
   expect(seen.map((one) => one.type)).toEqual(['characterData', 'characterData', 'characterData'])
   cell.unmount()
 })
+
+it('marks what has nothing to say', async () => {
+  const cell = mount(Cell, { props: { text: '—' } })
+  expect(cell.attributes()).toHaveProperty('data-none')
+  await cell.setProps({ text: '5' })
+  expect(cell.attributes()).not.toHaveProperty('data-none')
+  await cell.setProps({ text: '—' })
+  expect(cell.attributes()).toHaveProperty('data-none')
+})

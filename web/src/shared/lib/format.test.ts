@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { ago, bytes, clock, count, duration, eta, etaOf, moment, percent, rate, share, short, writeSizesIn } from './format'
+import { ago, bytes, clock, count, capital, duration, eta, etaOf, megabyteName, megabytes, moment, percent, rate, share, short, writeSizesIn } from './format'
 
 describe('what is not known is a dash, never 0', () => {
   it.each([count(null), short(undefined), rate(0), bytes(null), duration(null), duration(Infinity), percent(null), moment(null, 'utc')])('%s', (text) => {
@@ -23,6 +23,18 @@ it('writes sizes in the units somebody chose', () => {
   expect([1023, 1024, 1536, 17_900_000, 2 ** 30, 1024 ** 2 - 1].map(bytes)).toEqual(['1,023 B', '1 KiB', '1.5 KiB', '17.1 MiB', '1 GiB', '1 MiB'])
   writeSizesIn('si')
   expect([1023, 999_960].map(bytes)).toEqual(['1 kB', '1 MB'])
+})
+
+it('writes rates of millions of bytes in the same units', () => {
+  expect([megabytes(17.9), megabyteName()]).toEqual(['17.9', 'MB'])
+  writeSizesIn('iec')
+  expect([megabytes(17.9), megabyteName()]).toEqual(['17.1', 'MiB'])
+  expect(megabytes(0)).toBe('—')
+  writeSizesIn('si')
+})
+
+it('begins what stands alone with a capital', () => {
+  expect([capital('every 1 h'), capital('')]).toEqual(['Every 1 h', ''])
 })
 
 describe('what is left of a run', () => {

@@ -1,7 +1,7 @@
 /** Numbers, sizes and times as people read them. A value that is not known is a dash, never 0. */
 import { shallowRef } from 'vue'
 
-const NONE = '—'
+export const NONE = '—'
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 const ONE_DIGIT = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
 
@@ -27,10 +27,6 @@ export function rate(value: number | null | undefined): string {
   return value == null || value <= 0 ? NONE : WHOLE.format(value)
 }
 
-export function megabytes(value: number | null | undefined): string {
-  return value == null || value <= 0 ? NONE : ONE_DIGIT.format(value)
-}
-
 export type Units = 'si' | 'iec'
 const UNITS: Readonly<Record<Units, readonly [step: number, names: readonly string[]]>> = {
   si: [1000, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']],
@@ -41,6 +37,20 @@ const chosen = shallowRef<Units>('si')
 /** In which units sizes are written from now on: everything that shows one is drawn anew. */
 export function writeSizesIn(units: Units): void {
   chosen.value = units
+}
+
+const MEGABYTE = 1e6
+const MEBIBYTE = 1024 ** 2
+
+/** What `megabytes` counts: `MB` or `MiB`. */
+export function megabyteName(): string {
+  return UNITS[chosen.value][1][2] ?? ''
+}
+
+/** A rate or size in millions of bytes, in the unit people chose; without its name, for columns that bear it. */
+export function megabytes(value: number | null | undefined): string {
+  if (value == null || value <= 0) return NONE
+  return ONE_DIGIT.format(chosen.value === 'iec' ? (value * MEGABYTE) / MEBIBYTE : value)
 }
 
 export function bytes(value: number | null | undefined): string {
@@ -152,4 +162,9 @@ export function ago(iso: string | null | undefined, now: number): string {
 
 export function tableName(table: { schema: string; name: string }): string {
   return `${table.schema}.${table.name}`
+}
+
+/** The first letter large, as buttons and headings are written. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
