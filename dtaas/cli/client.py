@@ -129,4 +129,32 @@ def resume(
         steer(client, task, "resume", wait=wait, as_json=as_json)
 
 
-CLIENT_COMMANDS: Final = (status, tasks, start, stop, pause, resume, executions)
+@click.command()
+@click.argument("task")
+@click.argument("tables", nargs=-1, required=True, metavar="SCHEMA.NAME...")
+@daemon_options
+def skip(
+    task: str, tables: Sequence[str], socket: Path | None, config: Path | None, *, as_json: bool
+) -> None:
+    """Leave tables out of the execution of TASK (id or name) that runs; the others go on."""
+    from dtaas.cli.client_actions import connected, steer_tables  # noqa: PLC0415
+
+    with connected(socket, config) as client:
+        steer_tables(client, task, "skip", tables, as_json=as_json)
+
+
+@click.command()
+@click.argument("task")
+@click.argument("tables", nargs=-1, required=True, metavar="SCHEMA.NAME...")
+@daemon_options
+def retry(
+    task: str, tables: Sequence[str], socket: Path | None, config: Path | None, *, as_json: bool
+) -> None:
+    """Let tables that failed or were left out go on in the execution of TASK that runs."""
+    from dtaas.cli.client_actions import connected, steer_tables  # noqa: PLC0415
+
+    with connected(socket, config) as client:
+        steer_tables(client, task, "retry", tables, as_json=as_json)
+
+
+CLIENT_COMMANDS: Final = (status, tasks, start, stop, pause, resume, skip, retry, executions)

@@ -17,6 +17,7 @@ from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import Execution, ExecutionStatus
 from dtaas.model.schema import TableRef
 from dtaas.services.dashboard import DashboardMetrics
+from dtaas.services.table_steering import SteeredTables
 from dtaas.settings import load_settings
 
 EXIT_FAILED: Final = 1
@@ -126,6 +127,31 @@ def steer(
         print_json(ordered)
     else:
         click.echo(f"Task {ordered.name!r} is {ordered.status}.")
+
+
+def steer_tables(
+    client: AdminClient, name: str, action: str, tables: Sequence[str], *, as_json: bool
+) -> None:
+    """Leave tables of a running execution out, or try them again."""
+    task = find_task(client, name)
+    page = client.get(f"/api/tasks/{task.id}/executions", ExecutionList, limit=1)
+    if not page.items:
+        raise click.ClickException(f"Task {task.name!r} never ran: start it first.")
+    latest = client.get(f"/api/executions/{page.items[0].id}", ExecutionView)
+    known = {str(one.table): one.table for one in latest.tables}  # patterns find tables, too
+    for unknown in (table for table in tables if table not in known):
+        raise click.BadParameter(
+            f"execution {latest.id} of task {task.name!r} has no table {unknown!r}; it has"
+            f" {', '.join(list(known)[:_NAMED_TABLES])}",
+            param_hint="SCHEMA.NAME",
+        )
+    body = {"action": action, "tables": msgspec.to_builtins([known[table] for table in tables])}
+    done = client.post(f"/api/tasks/{task.id}/tables/control", body, SteeredTables)
+    if as_json:
+        print_json(done)
+        return
+    for one in done.items:
+        click.echo(f"{one.table} is {one.phase}.")
 
 
 def _show_end(task: TaskView, execution: Execution, *, as_json: bool) -> None:

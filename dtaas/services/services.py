@@ -201,7 +201,12 @@ def build_services(
         ),
         bulk=BulkService(tasks, control),
         control=control,
-        table_steering=TableSteering(states=store.engine, runner=runner, changing=changing),
+        table_steering=TableSteering(
+            states=store.engine,
+            runner=runner,
+            changing=changing,
+            host_of=store.leases.host_of if store.leases else None,
+        ),
         verifications=VerificationService(
             verifications=store.verifications,
             states=store.engine,

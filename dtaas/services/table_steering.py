@@ -1,6 +1,6 @@
 """Steering single tables of an execution that runs: left out of it, and let go on."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -39,6 +39,12 @@ class SteeredTable(Struct, frozen=True, kw_only=True):
     phase: TablePhase
 
 
+class SteeredTables(Struct, frozen=True, kw_only=True):
+    """Where the tables stand now."""
+
+    items: tuple[SteeredTable, ...]
+
+
 _FITS: Final = {
     TableAction.SKIP: frozenset(
         {
@@ -63,10 +69,23 @@ _DOING: Final = frozenset(TablePhase) - {
 class TableSteering:
     """Tells the engine. Takes the lock of `TaskControl`: a task does not end meanwhile by order."""
 
-    def __init__(self, *, states: ExecutionStore, runner: TaskRunner, changing: Lock) -> None:
+    def __init__(
+        self,
+        *,
+        states: ExecutionStore,
+        runner: TaskRunner,
+        changing: Lock,
+        host_of: Callable[[TaskId], Awaitable[str | None]] | None = None,
+    ) -> None:
+        """Make it.
+
+        Args:
+            host_of: say which daemon among several has a task, as `host:process`; None alone.
+        """
         self._states = states
         self._runner = runner
         self._changing = changing
+        self._host_of = host_of
 
     async def act(
         self, task_id: TaskId, action: TableAction, tables: Sequence[TableRef]
@@ -81,6 +100,8 @@ class TableSteering:
         """
         async with self._changing:
             task = await self._states.task(task_id)
+            if self._runner.progress(task_id) is None:
+                raise await self._not_here(task)
             phases = self._phases(task)
             wanted = dict.fromkeys(tables)
             for index, table in enumerate(wanted):
@@ -103,12 +124,19 @@ class TableSteering:
 
     def _phases(self, task: Task) -> dict[TableRef, TablePhase]:
         progress = self._runner.progress(task.id)
-        if progress is None:
-            raise ActionNotAllowedError(
-                f"Task {task.spec.name!r} is {task.status}; no execution of it runs here.",
-                hint="Start the task: its tables take part again, or only those that are named.",
+        return {one.table: one.phase for one in progress.tables} if progress else {}
+
+    async def _not_here(self, task: Task) -> ActionNotAllowedError:
+        host = await self._host_of(task.id) if self._host_of else None
+        if host is not None:
+            return ActionNotAllowedError(
+                f"Task {task.spec.name!r} is {task.status} on {host}, not here.",
+                hint="Ask the daemon there: single tables are steered where their task runs.",
             )
-        return {one.table: one.phase for one in progress.tables}
+        return ActionNotAllowedError(
+            f"Task {task.spec.name!r} is {task.status}; no execution of it runs here.",
+            hint="Start the task: its tables take part again, or only those that are named.",
+        )
 
     async def _steer(self, task: Task, action: TableAction, table: TableRef) -> None:
         tell = self._runner.skip if action is TableAction.SKIP else self._runner.retry

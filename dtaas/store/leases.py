@@ -165,6 +165,15 @@ class Leases:
 
         return await self._database.write(work)
 
+    async def host_of(self, task_id: TaskId) -> str | None:
+        """Return the daemon that has a task, as `host:process`; None when none has it."""
+        query = (
+            select(daemons.c.host)
+            .join(task_leases, task_leases.c.daemon_id == daemons.c.id)
+            .where(task_leases.c.task_id == task_id)
+        )
+        return await self._database.read(lambda c: c.scalar(query))
+
     async def release(self, task_id: TaskId) -> None:
         """Leave a task to whoever wants it. Idempotent."""
         which = task_leases.c.task_id == task_id, task_leases.c.daemon_id == self._right.daemon_id

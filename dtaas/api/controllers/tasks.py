@@ -24,7 +24,7 @@ from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskAction, TaskMode, TaskSpec, TaskStatus
 from dtaas.services.control import TaskControl
 from dtaas.services.schedules import NextStarts, ScheduleService
-from dtaas.services.table_steering import SteeredTable, TableAction, TableSteering
+from dtaas.services.table_steering import SteeredTables, TableAction, TableSteering
 from dtaas.services.tasks import TaskService
 from dtaas.store.page import Window
 from dtaas.store.tasks import TaskFilter
@@ -52,12 +52,6 @@ class TableControlRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     action: TableAction
     tables: Annotated[tuple[TableRef, ...], Meta(min_length=1, max_length=1000)]
-
-
-class SteeredTables(Struct, frozen=True, kw_only=True):
-    """Where the tables stand now."""
-
-    items: tuple[SteeredTable, ...]
 
 
 class TaskController(Controller):

@@ -249,3 +249,31 @@ async def test_waiting_survives_being_too_slow(served: Served):
             gate.open()
             await work.until_ended()
     assert msgspec.json.decode(results[0].stdout)["status"] == "completed"
+
+
+async def test_a_table_is_left_out_and_tried_again(served: Served):
+    work = served.work
+    task = await work.task()
+    name = str(task.id)
+    refused = await run(served, "skip", name, "dbo.lines", ok=False)
+    assert "never ran" in refused.output
+    gate = Gate(work.source, "read")
+    await run(served, "start", name)
+    with fail_after(10):
+        await gate.reached.wait()
+    assert "dbo.lines is " in (await run(served, "skip", name, "dbo.lines")).stdout
+    with fail_after(10):  # it is cancelled, which takes a moment
+        while (
+            again := await run(served, "retry", name, "dbo.lines", "--json", ok=False)
+        ).exit_code:
+            assert "cannot be tried again now" in str(again.exception)
+    (one,) = msgspec.json.decode(again.stdout)["items"]
+    assert one == {"table": {"schema": "dbo", "name": "lines"}, "phase": "waiting"}
+    refused = await run(served, "skip", name, "dbo.nothing", ok=False)
+    assert refused.exit_code == 2
+    assert "dbo.orders" in refused.output
+    gate.open()
+    await work.until_ended()
+    refused = await run(served, "retry", name, "dbo.lines", ok=False)
+    assert refused.exit_code != 0
+    assert "no execution of it runs here" in str(refused.exception)

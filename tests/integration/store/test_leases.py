@@ -1,5 +1,7 @@
 """Several daemons on one PostgreSQL: who lives, whose task is whose, and who may write."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -65,11 +67,14 @@ async def silence(by: Store, index: int) -> None:
 async def test_a_task_is_one_daemons(daemons: tuple[Store, Store]) -> None:
     first, second = daemons
     task = await task_in(first)
+    assert await leases(second).host_of(task) is None
     assert await leases(first).acquire(task) == 1
+    assert await leases(second).host_of(task) == f"{socket.gethostname()}:{os.getpid()}"
     assert await leases(first).acquire(task) == 1
     assert await leases(second).acquire(task) is None
     assert await leases(second).free_tasks([task, TaskId(99)]) == [TaskId(99)]
     await leases(first).release(task)
+    assert await leases(second).host_of(task) is None
     assert await leases(second).acquire(task) == 2
     await leases(second).leave()
     assert await leases(first).acquire(task) == 3

@@ -3,10 +3,13 @@
 import httpx
 import msgspec
 import pytest
-from anyio import Event, fail_after
+from anyio import Event, Lock, fail_after
 
+from dtaas.model.errors import ActionNotAllowedError
+from dtaas.model.ids import TaskId
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskStatus
+from dtaas.services.table_steering import TableAction, TableSteering
 from tests.fakes.services_at_work import LINES, ORDERS, AtWork
 
 LIMIT_S = 20.0
@@ -71,3 +74,16 @@ async def test_what_makes_no_sense_is_refused_with_the_reason(
     answer = await http.post(at, json={"action": "skip", "tables": NAMED[:1]})
     assert answer.status_code == 409
     assert "no execution of it runs here" in answer.json()["detail"]
+
+
+async def test_a_daemon_that_has_not_the_task_says_which_has(work: AtWork) -> None:
+    async def host_of(_task: TaskId) -> str | None:
+        return "vm-7:4242"
+
+    steering = TableSteering(
+        states=work.store.engine, runner=work.supervisor, changing=Lock(), host_of=host_of
+    )
+    task = await work.task()
+    with pytest.raises(ActionNotAllowedError, match="on vm-7:4242, not here") as refused:
+        await steering.act(task.id, TableAction.SKIP, [ORDERS])
+    assert "where their task runs" in refused.value.hint
