@@ -44,6 +44,12 @@ describe('tasks', () => {
   })
 })
 
+it('counts changes of columns, for whoever lists them', () => {
+  const once = reduce(NO_PICTURES, [message('tasks', 'event', { schema_change: { id: 1 } }), message('tasks', 'event', { execution: { id: 2 } })])
+  expect(once.drifts).toBe(1)
+  expect(reduce(once, [message('task:7', 'event', { schema_change: { id: 1 } })]).drifts).toBe(2)
+})
+
 describe('one task', () => {
   const row = (name: string, rows: number) => ({ table: { schema: 'dbo', name }, phase: 'loading', rows_done: rows })
   const snapshot = message('task:7', 'snapshot', { task: { id: 7 }, execution: { id: 1 }, progress: null, tables: [row('a', 1), row('b', 2)] })

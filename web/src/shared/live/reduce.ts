@@ -33,15 +33,18 @@ export interface Pictures {
   tasks: ReadonlyMap<number, LiveTask> | null
   task: ReadonlyMap<number, TaskPicture>
   dashboard: DashboardMetrics | null
+  /** Goes up with every change of a source table's columns, and with every decision about one. */
+  drifts: number
 }
 
-export const NO_PICTURES: Pictures = { tasks: null, task: new Map(), dashboard: null }
+export const NO_PICTURES: Pictures = { tasks: null, task: new Map(), dashboard: null, drifts: 0 }
 
 /** Take messages, in order, into the pictures. */
 export function reduce(pictures: Pictures, messages: readonly Message[]): Pictures {
   const next = { ...pictures }
   let tasks: Map<number, LiveTask> | null = null
   for (const message of messages) {
+    if (message.type === 'event' && 'schema_change' in (message.data as object)) next.drifts += 1
     if (message.topic === 'tasks') {
       if (message.type === 'snapshot') tasks = tasksOf(message.data as TasksSnapshot)
       else if (message.type === 'delta') {
