@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.conftest import LIMIT_MS
-from tests.system.conftest import ORDERS, Daemon, TableRef
+from tests.system.conftest import LINEITEM, ORDERS, Daemon, TableRef
 
 pytestmark = pytest.mark.timeout(180)
 expect.set_options(timeout=LIMIT_MS)
@@ -104,3 +104,20 @@ async def test_a_load_says_what_held_it_up(page: Page, daemon: Daemon):
     await expect(page.locator("[data-test=pace]")).to_contain_text("Was held up by")
     row = page.locator("[data-table='dbo.orders']")
     await expect(row.get_by_title(re.compile("reading .* writing .* of the time"))).to_be_visible()
+
+
+async def test_figures_that_come_ask_nothing_of_the_daemon(page: Page, daemon: Daemon):
+    task = await daemon.task(
+        await daemon.source(read_rate_limit_mb_s=0.3), await daemon.s3(), LINEITEM, batch_size_mb=1
+    )
+    await daemon.control(task, "start")
+    await daemon.until_status(task, "running")
+    await page.goto(f"/tasks/{task}")
+    rows = page.locator("[data-table='dbo.lineitem'] .rows")
+    await expect(rows).to_contain_text(re.compile(r"[1-9]\d* %"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for _ in range(3):
+        await expect(rows).not_to_have_text(await rows.inner_text())
+    assert [url for url in asked if "schema-changes" in url or "executions" in url] == []
+    await daemon.control(task, "stop", force=True)
