@@ -42,7 +42,7 @@ from dtaas.api.controllers.schema_changes import (
     SchemaVersionList,
     UndecidedList,
 )
-from dtaas.api.controllers.tasks import ControlRequest, SteeredTables, TableControlRequest
+from dtaas.api.controllers.tasks import ControlRequest, TableControlRequest
 from dtaas.api.controllers.tokens import TokenList
 from dtaas.api.controllers.transformations import TransformationCatalogue
 from dtaas.api.controllers.trials import TrialRequest
@@ -93,6 +93,7 @@ from dtaas.services.in_force import SettingsInForce
 from dtaas.services.preview.shapes import Preview, RowPreviewRequest
 from dtaas.services.samples import Sample
 from dtaas.services.schedules import Agenda, NextStarts
+from dtaas.services.table_steering import SteeredTables
 from dtaas.services.taskfiles.shapes import ImportRequest, ImportResult
 from dtaas.services.validation import Validation
 from dtaas.store.audit import ChainCheck
