@@ -137,8 +137,9 @@ def application(
         exception_handlers={Exception: answer_error},
         request_max_body_size=settings.max_body_mb * _MB,
         cors_config=_cors(settings),
+        # On the event loop: the figures of a day take 58 ms at level 6, and 4 ms for a tenth more.
         compression_config=CompressionConfig(
-            backend="gzip", gzip_compress_level=6, exclude_opt_key=NOT_COMPRESSED
+            backend="gzip", gzip_compress_level=1, exclude_opt_key=NOT_COMPRESSED
         ),
         openapi_config=OpenAPIConfig(
             title="DTaaS",

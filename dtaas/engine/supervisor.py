@@ -12,7 +12,6 @@ from anyio import (
     TASK_STATUS_IGNORED,
     CancelScope,
     Event,
-    Lock,
     create_task_group,
     current_time,
     move_on_after,
@@ -24,6 +23,7 @@ from anyio.abc import TaskStatus as Started
 from msgspec.structs import replace
 from structlog.contextvars import bound_contextvars
 
+from dtaas.concurrency.keyed_lock import KeyedLock
 from dtaas.engine.actor import TaskActor
 from dtaas.engine.backoff import RestartPolicy, Restarts
 from dtaas.engine.execution import TaskExecution, Workshop
@@ -87,7 +87,7 @@ class Supervisor:
         self._children: dict[TaskId, _Child] = {}
         self._ordered: dict[TaskId, Orders] = {}
         """What was asked for while an actor was ending: the next one does it."""
-        self._waking = Lock()
+        self._waking = KeyedLock[TaskId]()
         self._group: TaskGroup | None = None
         self._closing = False
         self._leases = leases
@@ -114,7 +114,8 @@ class Supervisor:
         """
         if tables or force:
             self._ordered[task_id] = Orders(tables=tuple(tables), restart=force)
-        async with self._waking:  # of two who look at once, one starts it, as it is wanted then
+        # Of two who look at once, one starts it, as it is wanted then; other tasks do not wait.
+        async with self._waking.of(task_id):
             task = await self._workshop.store.task(task_id)
             child = self._children.get(task_id)
             if child is None:

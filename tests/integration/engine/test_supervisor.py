@@ -20,9 +20,10 @@ from dtaas.model.errors import (
 )
 from dtaas.model.events import ProgressMade, TaskChanged
 from dtaas.model.execution import ExecutionStatus, TablePhase
+from dtaas.model.ids import TaskId
 from dtaas.model.load import WriteMode
 from dtaas.model.schema import TableRef
-from dtaas.model.task import DesiredState, TableMapping, TaskStatus
+from dtaas.model.task import DesiredState, TableMapping, Task, TaskStatus
 from tests.integration.engine.conftest import (
     LIMIT_S,
     LINES,
@@ -256,6 +257,30 @@ async def test_of_two_who_wake_a_task_at_once_one_starts_it_as_it_was_ordered(wo
     assert execution.status is ExecutionStatus.COMPLETED
     assert execution.processed_rows == ROWS  # of the table that was asked for, once
     assert {table for _, table in counted.calls} == {ORDERS}
+
+
+async def test_a_start_that_takes_long_holds_no_other_task_up(works: Works):
+    slow, quick = await works.make_task(ORDERS), await works.make_task(LINES)
+    reached, free = Event(), Event()
+    store = works.supervisor._workshop.store
+    read = store.task
+
+    async def held(task_id: TaskId) -> Task:
+        if task_id == slow and not free.is_set():
+            reached.set()
+            await free.wait()
+        return await read(task_id)
+
+    store.task = held  # type: ignore[method-assign]
+    async with create_task_group() as group:
+        group.start_soon(works.want, slow, DesiredState.RUNNING)
+        with fail_after(LIMIT_S):
+            await reached.wait()
+            await works.want(quick, DesiredState.RUNNING)
+        assert (await works.ended()).task_id == quick
+        free.set()
+    assert (await works.ended()).task_id == slow
+    assert len(works.supervisor._waking) == 0
 
 
 async def test_stop_now_does_not_wait_for_a_stuck_source(works: Works):
