@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from string import Formatter
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -297,6 +298,7 @@ class MemoryDestinationConfig(ConnectionConfig, frozen=True, kw_only=True):
     dataset: str
 
 
+@cache
 def secret_fields(config_type: type[ConnectionConfig]) -> frozenset[str]:
     """Return the names of the fields declared `Secret`."""
     hints = get_type_hints(config_type, include_extras=True)

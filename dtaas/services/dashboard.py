@@ -7,9 +7,7 @@ from typing import Final
 from anyio import Lock, current_time
 from msgspec import Struct
 
-from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import Execution
-from dtaas.model.ids import TaskId
 from dtaas.services.ports import TaskRunner
 from dtaas.services.troubles import Trouble, TroubleFinder
 from dtaas.store.dashboard import DashboardFigures, DashboardRepository
@@ -90,14 +88,9 @@ class DashboardService:
 
     async def _recent(self) -> tuple[RecentExecution, ...]:
         page = await self._executions.list(ExecutionFilter(), Window(limit=_RECENT, sort="-id"))
-        names: dict[TaskId, str] = {}
-        for task_id in {execution.task_id for execution in page.items}:
-            try:
-                names[task_id] = (await self._tasks.get(task_id)).spec.name
-            except NotFoundError:  # deleted since the list was read, and its executions with it
-                continue
+        names = await self._tasks.names({execution.task_id for execution in page.items})
         return tuple(
             RecentExecution(task_name=names[e.task_id], execution=e)
             for e in page.items
-            if e.task_id in names
+            if e.task_id in names  # deleted since the list was read, and its executions with it
         )

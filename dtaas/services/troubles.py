@@ -9,9 +9,7 @@ from msgspec import Struct
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.connectors import Connector, TestStatus
-from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import ExecutionProgress
-from dtaas.model.ids import TaskId
 from dtaas.model.task import Task, TaskStatus
 from dtaas.services.ports import TaskRunner
 from dtaas.store.connectors import ConnectorFilter, ConnectorRepository
@@ -118,7 +116,7 @@ class TroubleFinder:
 
     async def _streams(self) -> Sequence[Trouble]:
         bad = {p.task_id: (kind, text) for p in self._runner.running() for kind, text in _says(p)}
-        names = await self._names(bad)
+        names = await self._tasks.names([*bad][:_SHOWN])
         return [
             self._told(kind, task_id, names[task_id], text)
             for task_id, (kind, text) in bad.items()
@@ -134,22 +132,13 @@ class TroubleFinder:
 
     async def _undecided(self) -> Sequence[Trouble]:
         waiting = {one.task_id: one for one in await self._drift.undecided()}
-        names = await self._names(waiting)
+        names = await self._tasks.names([*waiting][:_SHOWN])
         return [_of_changes(one, names[i]) for i, one in waiting.items() if i in names]
 
     def _told(self, kind: TroubleKind, about: int, name: str, text: str) -> Trouble:
         return Trouble(
             kind=kind, id=about, name=name, since=self._now(), code=kind.value, detail=text
         )
-
-    async def _names(self, ids: Iterable[TaskId]) -> Mapping[TaskId, str]:
-        names: dict[TaskId, str] = {}
-        for task_id in [*ids][:_SHOWN]:
-            try:
-                names[task_id] = (await self._tasks.get(task_id)).spec.name
-            except NotFoundError:  # deleted meanwhile, and its trouble with it
-                continue
-        return names
 
 
 def _says(progress: ExecutionProgress) -> Iterable[tuple[TroubleKind, str]]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, func, or_, select
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
+from dtaas.store.executions import is_running
 from dtaas.store.rollups import grains, unix_s
 from dtaas.store.tables import task_executions, tasks
 
@@ -129,16 +130,16 @@ class ChartRepository:
     async def tasks_at_work(self, since: datetime, until: datetime) -> Sequence[TaskId]:
         """Return the tasks an execution of which ran at some moment of `since <= at < until`."""
         found = task_executions.c
-        query = (
+        # SQLite would read all executions in the order of tasks, or all that began before `until`:
+        # so the order comes later, and it is not told that `started_at` is never null.
+        at_work = (
             select(found.task_id)
             .where(
-                found.started_at < until,
-                or_(
-                    found.completed_at >= since,
-                    found.status == ExecutionStatus.RUNNING.value,
-                ),
+                func.coalesce(found.started_at, until) < until,
+                or_(found.completed_at >= since, is_running()),
             )
-            .distinct()
-            .order_by(found.task_id)
+            .cte("at_work")
+            .prefix_with("MATERIALIZED")
         )
+        query = select(at_work.c.task_id).distinct().order_by(at_work.c.task_id)
         return await self._database.read(lambda c: [TaskId(i) for i in c.execute(query).scalars()])

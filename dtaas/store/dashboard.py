@@ -11,6 +11,7 @@ from dtaas.model.connectors import TestStatus
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.task import TaskStatus
 from dtaas.store.database import Database
+from dtaas.store.executions import is_running
 from dtaas.store.tables import connectors, task_executions, tasks
 
 _DAY: Final = timedelta(hours=24)
@@ -68,12 +69,7 @@ def _figures(connection: Connection, since: datetime) -> DashboardFigures:
             *(_count_if(status == s.value).label(s.value) for s in ExecutionStatus),
             func.coalesce(func.sum(task_executions.c.processed_rows), 0).label("rows"),
             func.coalesce(func.sum(task_executions.c.data_size_mb), 0.0).label("data_mb"),
-        ).where(
-            or_(
-                task_executions.c.completed_at >= since,
-                status == ExecutionStatus.RUNNING.value,
-            )
-        )
+        ).where(or_(task_executions.c.completed_at >= since, is_running()))
     ).one()
     return DashboardFigures(
         tasks=sum(by_status.values()),

@@ -1,9 +1,11 @@
 """Executions and their tables, as people look at them."""
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
 from dtaas.model.errors import NotFoundError
 from dtaas.model.execution import (
@@ -30,6 +32,8 @@ _SORTABLE: Final = {
 }
 TABLES_AT_ONCE: Final = 250
 """Tables handled in one go, so that the event loop stands still for a few milliseconds at most."""
+_TASKS_AT_ONCE: Final = 100
+"""Tasks of which the newest executions are read in one go, a thousand or two."""
 NEWEST_FIRST: Final = Window(sort="-id")
 
 
@@ -137,35 +141,59 @@ class ExecutionRepository:
 
     async def newest_of_each(self, count: int) -> tuple[TaskRuns, ...]:
         """Return the `count` newest executions of every task that ever ran, by id of the task."""
-        found = task_executions.c
-        older = task_executions.alias("older")
-        # By the index of each task's executions, whatever number of them is kept.
-        first = (
-            select(older.c.id)
-            .where(older.c.task_id == tasks.c.id)
-            .order_by(older.c.id.desc())
-            .limit(1)
-            .offset(count - 1)
-            .scalar_subquery()
-        )
-        query = (
-            select(
-                found.task_id, found.id, found.status, found.processed_rows, found.duration_seconds
-            )
-            .join(tasks, tasks.c.id == found.task_id)
-            .where(found.id >= func.coalesce(first, 0))
-            .order_by(found.task_id, found.id)
-        )
-        runs: dict[TaskId, list[Run]] = {}
-        for row in await self._database.read(lambda c: c.execute(query).all()):
-            run = Run(
-                id=ExecutionId(row.id),
-                status=ExecutionStatus(row.status),
-                processed_rows=row.processed_rows,
-                duration_seconds=row.duration_seconds,
-            )
-            runs.setdefault(TaskId(row.task_id), []).append(run)
-        return tuple(TaskRuns(task_id=one, runs=tuple(its)) for one, its in runs.items())
+
+        def work(connection: Connection) -> Iterator[TaskRuns]:
+            ids = connection.scalars(select(tasks.c.id).order_by(tasks.c.id)).all()
+            # In parts, because the event loop stands still while SQLAlchemy reads one.
+            for start in range(0, len(ids), _TASKS_AT_ONCE):
+                part = ids[start : start + _TASKS_AT_ONCE]
+                rows = connection.execute(_newest(count, tasks.c.id.between(part[0], part[-1])))
+                for task_id, runs in groupby(rows, lambda row: TaskId(row.task_id)):
+                    yield TaskRuns(task_id=task_id, runs=tuple(map(_run_of, runs)))
+
+        return await self._database.read(lambda c: tuple(work(c)))
+
+
+def _newest(count: int, which: ColumnElement[bool]) -> Select[Any]:
+    """Return the `count` newest executions of some tasks, by task, then id."""
+    found, older = task_executions.c, task_executions.alias("older")
+    # By the index of each task's executions, whatever number of them is kept.
+    first = (
+        select(older.c.id)
+        .where(older.c.task_id == tasks.c.id)
+        .order_by(older.c.id.desc())
+        .limit(1)
+        .offset(count - 1)
+        .scalar_subquery()
+    )
+    # Made first, or SQLite would make it anew for each execution.
+    oldest = (
+        select(tasks.c.id.label("task_id"), func.coalesce(first, 0).label("id"))
+        .where(which)
+        .cte("oldest")
+        .prefix_with("MATERIALIZED")
+    )
+    return (
+        select(found.task_id, found.id, found.status, found.processed_rows, found.duration_seconds)
+        .join(oldest, found.task_id == oldest.c.task_id)
+        .where(found.id >= oldest.c.id)
+        .order_by(found.task_id, found.id)
+    )
+
+
+def _run_of(row: Row[Any]) -> Run:
+    return Run(
+        id=ExecutionId(row.id),
+        status=ExecutionStatus(row.status),
+        processed_rows=row.processed_rows,
+        duration_seconds=row.duration_seconds,
+    )
+
+
+def is_running() -> ColumnElement[bool]:
+    """Return the condition on executions that go on, by the index of when they ended."""
+    found = task_executions.c
+    return and_(found.completed_at.is_(None), found.status == ExecutionStatus.RUNNING.value)
 
 
 def find_execution(connection: Connection, execution_id: ExecutionId) -> Execution:

@@ -1,6 +1,6 @@
 """Tasks as users write them down and see them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -105,6 +105,13 @@ class TaskRepository:
             NotFoundError: no such task.
         """
         return await self._database.read(lambda c: find_task(c, task_id))
+
+    async def names(self, ids: Iterable[TaskId]) -> Mapping[TaskId, str]:
+        """Return the names of those of some tasks that are there."""
+        query = select(tasks.c.id, tasks.c.name).where(tasks.c.id.in_(list(ids)))
+        return await self._database.read(
+            lambda c: {TaskId(row.id): row.name for row in c.execute(query)}
+        )
 
     async def by_name(self, name: str) -> Task:
         """Return the task of that name.

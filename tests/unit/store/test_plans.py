@@ -1,4 +1,4 @@
-"""How much of the samples a chart reads, and by which way SQLite goes to it."""
+"""How much of the store the page's questions read, and by which way SQLite goes to it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,8 @@ from dtaas.services.charts import ChartService
 from dtaas.services.history import HistoryService
 from dtaas.store.rollups import LEVELS_S, bucket_length_s
 from dtaas.store.store import Store
-from tests.contract.store_samples import Clock
+from tests.contract.store_samples import Clock, spec
+from tests.contract.stored import connect
 
 BY_KEY = "SEARCH metric_rollups USING PRIMARY KEY (level_s=? AND metric_name=? AND bucket>? AND bucket<?)"
 BY_NAME = (
@@ -71,3 +72,25 @@ async def test_long_charts_seek_the_sums_and_short_ones_the_samples(
     history = HistoryService(store.metrics, clock)
     await history.read((), since=clock.now - timedelta(days=30), until=None, points=300)
     assert plans == [BY_KEY]
+
+
+async def test_executions_are_sought_by_when_they_ended_or_by_their_task(
+    store: Store, clock: Clock, plans: list[str]
+) -> None:
+    by_end = "SEARCH task_executions USING INDEX ix_task_executions_completed_at"
+    ended_or_running = [f"{by_end} (completed_at>?)", f"{by_end} (completed_at=?)"]
+    await store.dashboard.figures()
+    assert plans == ended_or_running
+    plans.clear()
+    await store.charts.tasks_at_work(clock.now - timedelta(hours=9), clock.now - timedelta(hours=8))
+    assert plans == ended_or_running
+    source, target = await connect(store)
+    where = {"source_connector_id": source.id, "destination_connector_id": target.id}
+    await store.tasks.create(spec("t", **where))
+    plans.clear()
+    await store.executions.newest_of_each(14)
+    by_task = "USING {}INDEX ix_task_executions_task_id_id (task_id=?{})"
+    assert plans == [
+        f"SEARCH older {by_task.format('COVERING ', '')}",
+        f"SEARCH task_executions {by_task.format('', ' AND id>?')}",
+    ]
