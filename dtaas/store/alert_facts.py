@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, case, func, or_, select
 
 from dtaas.model.drift import SchemaChange, SchemaChangeState
 from dtaas.model.execution import Execution, ExecutionStatus
@@ -13,8 +13,9 @@ from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
 from dtaas.store.executions import execution_of
 from dtaas.store.schema_history import change_of
-from dtaas.store.tables import schema_changes, task_executions
+from dtaas.store.tables import schema_changes, task_executions, tasks
 
+T = TypeVar("T")
 _DAY: Final = timedelta(days=1)
 _HELD: Final = tuple(s.value for s in SchemaChangeState if s.holds)
 _BAD: Final = (ExecutionStatus.FAILED.value, ExecutionStatus.PARTIAL.value)
@@ -58,39 +59,53 @@ class AlertFactsRepository:
 
 def _facts(connection: Connection, since: datetime, lately: datetime) -> AlertFacts:
     executions = task_executions.c
-    newest = (
-        select(func.max(executions.id))
-        .where(executions.status != ExecutionStatus.RUNNING.value)
-        .group_by(executions.task_id)
-    )
+    newest = _newest(executions.id, executions.status != ExecutionStatus.RUNNING.value)
     latest = map(
         execution_of,
-        connection.execute(select(task_executions).where(executions.id.in_(newest))),
+        connection.execute(
+            select(task_executions).where(executions.id.in_(select(newest).select_from(tasks)))
+        ),
     )
-    succeeded = connection.execute(
-        select(executions.task_id, func.max(executions.completed_at).label("at"))
-        .where(executions.status == ExecutionStatus.COMPLETED.value)
-        .group_by(executions.task_id)
+    completed = _newest(
+        executions.completed_at, executions.status == ExecutionStatus.COMPLETED.value
     )
-    counted = connection.execute(
-        select(
-            executions.task_id,
-            func.count().label("ended"),
-            func.count(case((executions.status.in_(_BAD), 1))).label("bad"),
-        )
+    succeeded = connection.execute(select(tasks.c.id, completed.label("at")))
+    # Made first, or SQLite would read all executions in the order of tasks.
+    ended = (
+        select(executions.task_id, executions.status)
         .where(
             executions.completed_at >= since,
             executions.status.in_([*_BAD, ExecutionStatus.COMPLETED.value]),
         )
-        .group_by(executions.task_id)
+        .cte("ended")
+        .prefix_with("MATERIALIZED")
+    )
+    counted = connection.execute(
+        select(
+            ended.c.task_id,
+            func.count().label("ended"),
+            func.count(case((ended.c.status.in_(_BAD), 1))).label("bad"),
+        ).group_by(ended.c.task_id)
     )
     return AlertFacts(
         latest={execution.task_id: execution for execution in latest},
-        succeeded_at={TaskId(row.task_id): row.at for row in succeeded},
+        succeeded_at={TaskId(row.id): row.at for row in succeeded if row.at is not None},
         drift=_drift(connection, lately),
         counts={
             TaskId(row.task_id): ExecutionCounts(ended=row.ended, bad=row.bad) for row in counted
         },
+    )
+
+
+def _newest(what: ColumnElement[T], which: ColumnElement[bool]) -> ScalarSelect[T]:
+    """Return something of the newest execution of `tasks` that is so, by the index of each."""
+    return (
+        select(what)
+        .where(task_executions.c.task_id == tasks.c.id, which)
+        .order_by(task_executions.c.id.desc())
+        .limit(1)
+        .correlate(tasks)
+        .scalar_subquery()
     )
 
 

@@ -94,3 +94,11 @@ async def test_executions_are_sought_by_when_they_ended_or_by_their_task(
         f"SEARCH older {by_task.format('COVERING ', '')}",
         f"SEARCH task_executions {by_task.format('', ' AND id>?')}",
     ]
+    plans.clear()
+    await store.alert_facts.read(clock.now - timedelta(hours=1))
+    assert all(
+        "INTEGER PRIMARY KEY" in plan or "ix_task_executions_task_id_id" in plan
+        for plan in plans[:-1]
+    )
+    assert plans[-1] == f"{by_end} (completed_at>?)"
+    assert not any(plan.startswith("SCAN") for plan in plans)
