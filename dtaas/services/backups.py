@@ -1,6 +1,6 @@
 """Backups of the metadata: made while everything goes on, and found again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -8,11 +8,12 @@ from typing import Final
 from msgspec import Struct
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.model.errors import ValidationFailedError
-from dtaas.store.backup import Manifest, write_backup
+from dtaas.model.errors import ForbiddenError, NotFoundError, ValidationFailedError
+from dtaas.store.backup import Manifest, read_manifest, write_backup
 from dtaas.store.errors import StorePlace
 
 _NAMES: Final = "dtaas-*.tar.gz"
+_PART_BYTES: Final = 1 << 18
 
 
 class BackupFile(Struct, frozen=True, kw_only=True):
@@ -77,8 +78,36 @@ class Backups:
         """Return the backups in the data folder, the newest first."""
         return await self._blocking(self._listed)
 
+    async def read(self, name: str) -> tuple[BackupFile, AsyncIterator[bytes]]:
+        """Return a backup in the data folder and its content, in parts.
+
+        Raises:
+            NotFoundError: there is no such backup in the data folder.
+            ForbiddenError: it holds the key of the secrets, which leaves the machine by hand only.
+            StoreCorruptError: it is damaged.
+        """
+        found = await self._blocking(self._readable, name)
+        return found, self._parts(Path(found.path))
+
+    def _readable(self, name: str) -> BackupFile:
+        # By what is there: no path is made of what somebody asks for.
+        found = next((one for one in self._listed() if one.name == name), None)
+        if found is None:
+            raise NotFoundError(f"There is no backup {name!r} in the data folder.")
+        if read_manifest(Path(found.path)).with_key:
+            raise ForbiddenError(
+                f"{name} holds the key of the secrets.", hint="Copy the file at the machine."
+            )
+        return found
+
+    async def _parts(self, path: Path) -> AsyncIterator[bytes]:
+        with await self._blocking(path.open, "rb") as file:
+            while part := await self._blocking(file.read, _PART_BYTES):
+                yield part
+
     def _listed(self) -> Sequence[BackupFile]:
-        found = [_file_of(path) for path in self._folder.glob(_NAMES)]
+        files = (path for path in self._folder.glob(_NAMES) if not path.is_symlink())
+        found = [_file_of(path) for path in files if path.is_file()]
         return sorted(found, key=lambda one: one.made_at, reverse=True)
 
     def _new_path(self) -> Path:

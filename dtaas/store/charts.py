@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import Connection, Subquery, case, func, or_, select
 
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.ids import TaskId
@@ -63,37 +63,8 @@ class ChartRepository:
         """
 
         def work(connection: Connection) -> list[TaskSum]:
-            found = grains(connection, (TASK_ROWS, TASK_MB), since_s, until_s, bucket_s).c
-            sums = (
-                select(
-                    found.task_id,
-                    found.bucket,
-                    func.sum(case((found.name == TASK_ROWS, found.total), else_=0.0)).label("rows"),
-                    func.sum(case((found.name == TASK_MB, found.total), else_=0.0)).label("mb"),
-                )
-                .where(found.task_id > 0)
-                .group_by(found.task_id, found.bucket)
-                .cte("sums")
-            )
-            order = (func.sum(sums.c.rows).desc(), sums.c.task_id)
-            rank = func.row_number().over(order_by=order)
-            places = (
-                select(sums.c.task_id, case((rank > NAMED, NAMED + 1), else_=rank).label("place"))
-                .group_by(sums.c.task_id)
-                .cte("places")
-            )
-            curves = (
-                select(
-                    places.c.place,
-                    func.min(places.c.task_id).label("task_id"),
-                    sums.c.bucket,
-                    func.sum(sums.c.rows).label("rows"),
-                    func.sum(sums.c.mb).label("mb"),
-                )
-                .join_from(sums, places, places.c.task_id == sums.c.task_id)
-                .group_by(places.c.place, sums.c.bucket)
-                .subquery("curves")
-            )
+            found = grains(connection, (TASK_ROWS, TASK_MB), since_s, until_s, bucket_s)
+            curves = _curves(found)
             # The names come to the curves, which are few, and not to the samples.
             name = func.coalesce(tasks.c.name, "").label("task_name")
             rows = connection.execute(
@@ -143,3 +114,35 @@ class ChartRepository:
         )
         query = select(at_work.c.task_id).distinct().order_by(at_work.c.task_id)
         return await self._database.read(lambda c: [TaskId(i) for i in c.execute(query).scalars()])
+
+
+def _curves(found: Subquery) -> Subquery:
+    """Return the sums of each place in each bucket; see `TaskSum` and `grains`."""
+    rows, mb = (
+        func.sum(case((found.c.name == name, found.c.total), else_=0.0))
+        for name in (TASK_ROWS, TASK_MB)
+    )
+    sums = (
+        select(found.c.task_id, found.c.bucket, rows.label("rows"), mb.label("mb"))
+        .where(found.c.task_id > 0)
+        .group_by(found.c.task_id, found.c.bucket)
+        .cte("sums")
+    )
+    rank = func.row_number().over(order_by=(func.sum(sums.c.rows).desc(), sums.c.task_id))
+    places = (
+        select(sums.c.task_id, case((rank > NAMED, NAMED + 1), else_=rank).label("place"))
+        .group_by(sums.c.task_id)
+        .cte("places")
+    )
+    return (
+        select(
+            places.c.place,
+            func.min(places.c.task_id).label("task_id"),
+            sums.c.bucket,
+            func.sum(sums.c.rows).label("rows"),
+            func.sum(sums.c.mb).label("mb"),
+        )
+        .join_from(sums, places, places.c.task_id == sums.c.task_id)
+        .group_by(places.c.place, sums.c.bucket)
+        .subquery("curves")
+    )

@@ -154,7 +154,7 @@ class ExecutionRepository:
         return await self._database.read(lambda c: tuple(work(c)))
 
 
-def _newest(count: int, which: ColumnElement[bool]) -> Select[Any]:
+def _newest(count: int, which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Return the `count` newest executions of some tasks, by task, then id."""
     found, older = task_executions.c, task_executions.alias("older")
     # By the index of each task's executions, whatever number of them is kept.

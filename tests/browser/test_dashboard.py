@@ -1,6 +1,7 @@
 """The first page: charts that lead to tasks, and what needs attention; and the daemon's own state."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -87,6 +88,11 @@ async def test_settings_show_limits_and_make_a_backup(page: Page, daemon: Daemon
     await expect(backups.locator("tbody tr")).to_have_count(1)
     (made,) = (await daemon.get("/api/backups"))["items"]
     await expect(backups.locator("pre")).to_contain_text(f"dtaas restore {made['path']}")
+    async with page.expect_download() as download:
+        await backups.get_by_role("link", name=f"Download {made['name']}").click()
+    taken = await download.value
+    assert taken.suggested_filename == made["name"]
+    assert Path(await taken.path()).read_bytes() == Path(made["path"]).read_bytes()
     await expect(backups.locator("tbody")).to_contain_text("kB")
     await page.get_by_label("Sizes are written in").select_option("iec")
     await expect(backups.locator("tbody")).to_contain_text("KiB")

@@ -1,10 +1,19 @@
 """`/api/settings` and `/api/backups`: what an admin looks after in the browser."""
 
+from datetime import UTC, datetime
+from http import HTTPStatus
+
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Stream
 from msgspec import Struct
 
-from dtaas.model.identity import Role
+from dtaas.api.controllers.auth import where_of
+from dtaas.api.controllers.trials import NOT_COMPRESSED
+from dtaas.api.request import ApiRequest
+from dtaas.model.identity import AuditEntry, Caller, Role
+from dtaas.services.audit import AuditService
 from dtaas.services.backups import BackupFile, Backups
 from dtaas.services.in_force import SettingsInForce, SettingsReader
 
@@ -45,3 +54,44 @@ class MaintenanceController(Controller):
         puts it there.
         """
         return await backups.make()
+
+    @get("/backups/{name:str}", summary="Download a backup", opt={NOT_COMPRESSED: True})
+    async def download(
+        self,
+        request: ApiRequest,
+        *,
+        backups: NamedDependency[Backups],
+        audit: NamedDependency[AuditService],
+        name: FromPath[str],
+    ) -> Stream:
+        """As it lies in the data folder, and the audit log tells who took it.
+
+        Whoever has it can read all metadata, hashes of passwords too, but no secret of a
+        connector. A backup that holds the key of the secrets is refused.
+        """
+        found, parts = await backups.read(name)
+        caller: Caller = request.scope["state"]["caller"]
+        await audit.record(
+            AuditEntry(
+                number=0,
+                at=datetime.min.replace(tzinfo=UTC),
+                actor=caller.username,
+                auth=caller.auth.value,
+                address=where_of(request).address,
+                action="backups.download",
+                object=f"/api/backups/{found.name}"[:300],
+                before=None,
+                after=None,
+                detail=None,
+                status=HTTPStatus.OK.value,
+                request_id=request.scope["state"].get("request_id", ""),
+            )
+        )
+        return Stream(
+            parts,
+            media_type="application/gzip",
+            headers={
+                "content-disposition": f'attachment; filename="{found.name}"',
+                "content-length": str(found.bytes),
+            },
+        )
