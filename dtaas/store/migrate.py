@@ -1,19 +1,19 @@
-"""Brings a metadata database to the schema this code knows, wholly or not at all."""
+"""Brings a metadata database to the schema this code knows, wholly or not at all.
+
+A migration's file is named by its revision, `0020_pace.py`, so that a daemon whose database is at
+the newest one need not load Alembic: 10 MB and 0.1 s at every start.
+"""
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from dtaas.concurrency.blocking import Blocking
 from dtaas.model.errors import Action, DtaasError, FatalError, StoreFullError, StoreVersionError
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LIMIT_S: Final = 600.0
+_VERSIONS: Final = "alembic_version"
+_VERSION: Final = "SELECT version_num FROM alembic_version"
 _ADVISORY_LOCK: Final = 0x4454_6161_5301
 """Any constant; no other program takes an advisory lock of this number on our database."""
 
@@ -35,12 +37,14 @@ async def migrate(database: Database, now: datetime, migrations: Path = MIGRATIO
         StoreVersionError: a newer DTaaS wrote the database.
         FatalError: a migration failed; the database is as it was.
     """
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    head, known = _revisions(migrations)
+    known = revisions(migrations)
     found = await database.read(_revision)
-    _refuse_newer(found, known, database)
-    if found == head:
+    if found is not None and found not in known:
+        raise StoreVersionError(
+            f"{database.place} has schema {found}, which this version of DTaaS does not know.",
+            hint="Install the version that wrote it, or a newer one.",
+        )
+    if found == known[-1]:
         return
     if found is not None and database.place.file is not None:
         await Blocking(1)(_back_up, database, f"{found}-{now:%Y%m%dT%H%M%SZ}")
@@ -48,8 +52,7 @@ async def migrate(database: Database, now: datetime, migrations: Path = MIGRATIO
     def work(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _upgrade(connection, migrations)
 
     try:
         await database.write(work, limit_s=MIGRATION_LIMIT_S)
@@ -64,23 +67,26 @@ async def migrate(database: Database, now: datetime, migrations: Path = MIGRATIO
     log.info("store_migrated", store=str(database.place), before=found)
 
 
+def revisions(migrations: Path) -> Sequence[str]:
+    """Return the revisions of a folder, the newest last."""
+    return sorted(file.stem[:4] for file in migrations.glob("versions/[0-9]*.py"))
+
+
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSIONS):
+        return None
+    found = connection.execute(text(_VERSION)).scalar()
+    return None if found is None else str(found)
 
 
-@cache
-def _revisions(migrations: Path) -> tuple[str | None, frozenset[str]]:
-    """Return the newest revision of a folder and all of them: reading the files takes 35 ms."""
-    scripts = ScriptDirectory(str(migrations))
-    return scripts.get_current_head(), frozenset(s.revision for s in scripts.walk_revisions())
+def _upgrade(connection: Connection, migrations: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - most starts need none of it
+    from alembic.config import Config  # noqa: PLC0415
 
-
-def _refuse_newer(found: str | None, known: frozenset[str], database: Database) -> None:
-    if found is not None and found not in known:
-        raise StoreVersionError(
-            f"{database.place} has schema {found}, which this version of DTaaS does not know.",
-            hint="Install the version that wrote it, or a newer one.",
-        )
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _back_up(database: Database, label: str) -> None:

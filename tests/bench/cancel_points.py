@@ -12,9 +12,9 @@ from typing import Any
 
 import anyio
 
-from dtaas.connectors.lake import folder
+from dtaas.connectors.lake import drafts
+from dtaas.connectors.lake.drafts import Draft
 from dtaas.connectors.lake.encode import ParquetEncoder
-from dtaas.connectors.lake.folder import _FolderUpload
 from dtaas.connectors.lake.s3_upload import S3Upload
 from dtaas.tds.session import Result, Session
 
@@ -26,9 +26,9 @@ READING: dict[str, tuple[Any, str]] = {
     "ending a file": (ParquetEncoder, "close"),
 }
 FOLDER: dict[str, tuple[Any, str]] = {
-    "writing a part": (_FolderUpload, "_append"),
-    "syncing a file": (folder, "sync"),
-    "naming a file": (folder, "publish"),
+    "writing a part": (Draft, "_take"),
+    "syncing a file": (drafts, "sync"),
+    "naming a file": (drafts, "publish"),
 }
 S3: dict[str, tuple[Any, str]] = {
     "starting an upload": (S3Upload, "_create"),

@@ -22,11 +22,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.connectors.lake.encode import Encoder, encoder, slice_bytes
+from dtaas.connectors.lake.data_file import OpenDataFile
+from dtaas.connectors.lake.encode import slice_bytes
 from dtaas.connectors.lake.layout import EXTENSIONS, Layout
 from dtaas.connectors.lake.manifest import VERSION, decode, encode
-from dtaas.connectors.lake.objects import ObjectStore, PreconditionFailedError, Upload, Uploader
-from dtaas.connectors.lake.parts import PartSink
+from dtaas.connectors.lake.objects import ObjectStore, PreconditionFailedError, Uploader
 from dtaas.model.change_ports import ChangeWriter
 from dtaas.model.changes import OP, ChangeReceipt, ChangeWindow, TableStream, change_schema
 from dtaas.model.errors import DestinationConflictError
@@ -205,20 +205,20 @@ class LakeChanges:
         extension = EXTENSIONS[self._stream.options.format]
         return f"{self._layout.changes(self._stream.generation)}dt={day}/{name}.{extension}"
 
-    def encoder(self, sink: PartSink) -> Encoder:
-        """Return a fresh encoder of change rows."""
-        schema = change_schema(self._stream.tracked.schema)
-        return encoder(self._stream.options.format, sink, schema)
+    def data_file(self, uploader: Uploader, key: str) -> OpenDataFile:
+        """Start a file of change rows."""
+        return OpenDataFile(
+            key,
+            uploader.open(key),
+            file_format=self._stream.options.format,
+            schema=change_schema(self._stream.tracked.schema),
+            blocking=self._blocking,
+        )
 
     @property
     def stream(self) -> TableStream:
         """Return what is written."""
         return self._stream
-
-    @property
-    def blocking(self) -> Blocking:
-        """Return the door to the encoding threads."""
-        return self._blocking
 
     def _required(self) -> StreamHead:
         if self._head is None:
@@ -258,8 +258,7 @@ class _WindowWriter:
         self._counts = {"I": 0, "U": 0, "D": 0}
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
-        self._open: tuple[str, PartSink, Encoder, Upload] | None = None
-        self._rows = 0
+        self._open: OpenDataFile | None = None
 
     async def write(self, batch: pa.RecordBatch) -> None:
         """Take one batch; encode and send what has become enough."""
@@ -294,26 +293,12 @@ class _WindowWriter:
         self._waiting, self._waiting_bytes = [], 0
         if self._open is None:
             key = self._changes.file(self._window, len(self._files))
-            sink = PartSink(self._uploader.part_bytes)
-            self._open = key, sink, self._changes.encoder(sink), self._uploader.open(key)
-        _, sink, writer, upload = self._open
-        await self._changes.blocking.droppable(writer.write, table)
-        self._rows += table.num_rows
-        for part in sink.take_parts():
-            await upload.send(part)
-        if sink.size_bytes >= self._changes.stream.options.target_file_bytes:
+            self._open = self._changes.data_file(self._uploader, key)
+        await self._open.write(table)
+        if self._open.size_bytes >= self._changes.stream.options.target_file_bytes:
             await self._close()
 
     async def _close(self) -> None:
-        if self._open is None:
-            return
-        key, sink, writer, upload = self._open
-        self._open = None
-        await self._changes.blocking.droppable(writer.close)
-        for part in sink.take_parts():
-            await upload.send(part)
-        etag = await upload.finish(sink.take_rest())
-        self._files.append(
-            DataFile(key=key, rows=self._rows, bytes=sink.size_bytes, etag=etag, sha256=sink.sha256)
-        )
-        self._rows = 0
+        if self._open is not None:
+            file, self._open = self._open, None
+            self._files.append(await file.finish())

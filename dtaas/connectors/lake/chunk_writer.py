@@ -11,11 +11,11 @@ from typing import Final
 import pyarrow as pa
 
 from dtaas.concurrency.blocking import Blocking
-from dtaas.connectors.lake.encode import ROW_GROUP_ROWS, Encoder, encoder, slice_bytes
+from dtaas.connectors.lake.data_file import OpenDataFile
+from dtaas.connectors.lake.encode import ROW_GROUP_ROWS, slice_bytes
 from dtaas.connectors.lake.layout import Layout
-from dtaas.connectors.lake.objects import Upload, Uploader
+from dtaas.connectors.lake.objects import Uploader
 from dtaas.connectors.lake.partitions import Partitioner, PartitionValues, folder
-from dtaas.connectors.lake.parts import PartSink
 from dtaas.model.load import Chunk, ChunkReceipt, DataFile, TableLoad
 
 MAX_OPEN_FILES: Final = 32
@@ -23,41 +23,6 @@ MAX_WAITING_BYTES: Final = 32 * 1024 * 1024
 MAX_UNSENT_BYTES: Final = 32 * 1024 * 1024
 _ENOUGH: Final = 0.75
 """Of a row group: rows that fill as much of it do not wait for more."""
-
-
-class _OpenFile:
-    """A data file being written."""
-
-    def __init__(
-        self, key: str, upload: Upload, sink: PartSink, load: TableLoad, schema: pa.Schema
-    ) -> None:
-        self.key = key
-        self.sink = sink
-        self.rows = 0
-        self._upload = upload
-        self._encoder: Encoder = encoder(load.options.format, self.sink, schema)
-
-    async def write(self, table: pa.Table, blocking: Blocking) -> None:
-        await blocking.droppable(self._encoder.write, table)
-        self.rows += table.num_rows
-        await self._send_full_parts()
-
-    async def finish(self, values: PartitionValues, blocking: Blocking) -> DataFile:
-        await blocking.droppable(self._encoder.close)
-        await self._send_full_parts()
-        etag = await self._upload.finish(self.sink.take_rest())
-        return DataFile(
-            key=self.key,
-            rows=self.rows,
-            bytes=self.sink.size_bytes,
-            etag=etag,
-            sha256=self.sink.sha256,
-            partition=values,
-        )
-
-    async def _send_full_parts(self) -> None:
-        for part in self.sink.take_parts():
-            await self._upload.send(part)
 
 
 class _Waiting:
@@ -90,7 +55,7 @@ class LakeChunkWriter:
         self._slice_bytes = slice_bytes(load.options.format)
         self._waiting: dict[PartitionValues, _Waiting] = {}
         self._waiting_bytes = 0
-        self._open: OrderedDict[PartitionValues, _OpenFile] = OrderedDict()  # oldest use first
+        self._open: OrderedDict[PartitionValues, OpenDataFile] = OrderedDict()  # oldest use first
         self._opened = 0
 
     async def write(self, batch: pa.RecordBatch) -> None:
@@ -137,13 +102,13 @@ class LakeChunkWriter:
         table = pa.Table.from_batches(waiting.batches, self._partitioner.stored_schema)
         file = self._open.get(values) or await self._create(values)
         self._open.move_to_end(values)
-        await file.write(table, self._blocking)
-        if file.sink.size_bytes >= self._load.options.target_file_bytes:
+        await file.write(table)
+        if file.size_bytes >= self._load.options.target_file_bytes:
             await self._close(values)
-        while sum(f.sink.unsent_bytes for f in self._open.values()) > MAX_UNSENT_BYTES:
+        while sum(f.unsent_bytes for f in self._open.values()) > MAX_UNSENT_BYTES:
             await self._close(next(iter(self._open)))
 
-    async def _create(self, values: PartitionValues) -> _OpenFile:
+    async def _create(self, values: PartitionValues) -> OpenDataFile:
         if len(self._open) >= MAX_OPEN_FILES:
             await self._close(next(iter(self._open)))
         key = Layout(self._load.target).part(
@@ -154,16 +119,19 @@ class LakeChunkWriter:
             self._load.options.format,
         )
         self._opened += 1
-        sink = PartSink(self._uploader.part_bytes)
-        file = _OpenFile(
-            key, self._uploader.open(key), sink, self._load, self._partitioner.stored_schema
+        file = OpenDataFile(
+            key,
+            self._uploader.open(key),
+            file_format=self._load.options.format,
+            schema=self._partitioner.stored_schema,
+            blocking=self._blocking,
         )
         self._open[values] = file
         return file
 
     async def _close(self, values: PartitionValues) -> None:
         file = self._open.pop(values)
-        self.files.append(await file.finish(values, self._blocking))
+        self.files.append(await file.finish(values))
 
 
 def sliced(batch: pa.RecordBatch, max_rows: int, max_bytes: int) -> Sequence[pa.RecordBatch]:

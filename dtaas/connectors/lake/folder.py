@@ -7,15 +7,15 @@ import fcntl
 import hashlib
 import os
 import secrets
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import IO, Final, ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import anyio
 
 from dtaas.concurrency.blocking import Blocking
+from dtaas.connectors.lake.drafts import Draft
 from dtaas.connectors.lake.durable import (
     any_entry,
     make_folders,
@@ -222,96 +222,36 @@ class FolderStore:
 class _FolderUploader:
     """Files being written; those not finished when the group ends are removed."""
 
-    part_bytes = None
-
     def __init__(self, store: FolderStore) -> None:
         self._store = store
-        self._uploads: list[_FolderUpload] = []
+        self._drafts: list[Draft] = []
 
     def open(self, key: str) -> Upload:
         """Start a file."""
-        upload = _FolderUpload(self._store, key)
-        self._uploads.append(upload)
-        return upload
+        draft = Draft(f"Writing {key}", lambda: (self._store.draft(key), self._store.path(key)))
+        self._drafts.append(draft)
+        return _FolderUpload(draft, self._store.blocking)
 
     def abort(self) -> None:
         """Remove what is unfinished."""
-        for upload in self._uploads:
-            upload.abort()
+        for draft in self._drafts:
+            draft.give_up()
 
 
 class _FolderUpload:
-    """A file that appears under its name at `finish`.
+    """A file that is written by the thread that encodes it."""
 
-    A cancelled call's thread is not waited for, since syncing a file may take seconds: it removes
-    the file itself, when it finds that the upload was given up.
-    """
+    def __init__(self, draft: Draft, blocking: Blocking) -> None:
+        self.sink = draft
+        self._blocking = blocking
 
-    def __init__(self, store: FolderStore, key: str) -> None:
-        self._store = store
-        self._key = key
-        self._draft: Path | None = None
-        self._file: IO[bytes] | None = None
-        self._at_work = threading.Lock()
-        self._given_up = False
+    async def drain(self) -> None:
+        """Do nothing: what was written is in the file."""
 
-    async def send(self, part: bytes) -> None:
-        """Append a part."""
-        await self._run(self._append, part)
-
-    async def finish(self, last: bytes) -> str:
-        """Append the rest, sync, and rename. A folder has no name for the content."""
-        await self._run(self._publish, last)
+    async def finish(self) -> str:
+        """Sync and rename. A folder has no name for the content."""
+        await self._blocking.droppable(self.sink.publish)
         return ""
-
-    def abort(self) -> None:
-        """Remove the file unless it is finished; a thread that is at work on it does so."""
-        self._given_up = True
-        self._remove_given_up()
-
-    async def _run(self, step: Callable[[bytes], None], data: bytes) -> None:
-        try:
-            await self._store.blocking.droppable(self._work, step, data)
-        except OSError as error:
-            raise from_os_error(error, f"Writing {self._key}") from error
-
-    def _work(self, step: Callable[[bytes], None], data: bytes) -> None:
-        try:
-            with self._at_work:
-                step(data)
-        finally:
-            self._remove_given_up()
-
-    def _remove_given_up(self) -> None:
-        """Remove a file that was given up, if nobody is at work on it: who is, does it after."""
-        if self._given_up and self._at_work.acquire(blocking=False):
-            try:
-                if self._file is not None:
-                    self._file.close()
-                if self._draft is not None:
-                    self._draft.unlink(missing_ok=True)
-            finally:
-                self._at_work.release()
-
-    def _append(self, part: bytes) -> None:
-        if self._given_up:
-            return
-        if self._file is None:
-            self._draft = self._store.draft(self._key)
-            self._file = self._draft.open("xb", buffering=0)
-        view = memoryview(part)
-        while view:
-            view = view[self._file.write(view) :]
-
-    def _publish(self, last: bytes) -> None:
-        self._append(last)
-        if self._file is None or self._draft is None:
-            return
-        sync(self._file)
-        if not self._given_up:
-            publish(self._file, self._draft, self._store.path(self._key))
-            self._file.close()
-            self._draft = None
 
 
 def _etag(data: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from dtaas.connectors.lake.parts import CountingSink
 from dtaas.model.check import CheckReport, OnStep
 from dtaas.model.errors import DestinationConflictError
 
@@ -25,22 +26,22 @@ class StoredObject(Struct, frozen=True):
 class Upload(Protocol):
     """One object being written; it appears whole at `finish`, or never."""
 
-    async def send(self, part: bytes) -> None:
-        """Take the next part. Returns when there is room for more."""
+    @property
+    def sink(self) -> CountingSink:
+        """What its bytes are written to, in a thread; `drain` or `finish` come after."""
         ...
 
-    async def finish(self, last: bytes) -> str:
-        """Take the rest, make the object durable and visible, and return its etag, if any."""
+    async def drain(self) -> None:
+        """Send what is large enough to be sent. Returns when there is room for more."""
+        ...
+
+    async def finish(self) -> str:
+        """Send the rest, make the object durable and visible, and return its etag, if any."""
         ...
 
 
 class Uploader(Protocol):
     """Uploads that share a bound on parts in flight."""
-
-    @property
-    def part_bytes(self) -> int | None:
-        """The size of every part of an upload but the last, None when any will do."""
-        ...
 
     def open(self, key: str) -> Upload:
         """Start an object; an older one of that key stays until `finish`."""

@@ -4,8 +4,10 @@ Order: manifest → pointer → file lists → `_SUCCESS` → removal of old loa
 two leaves either the old load or the new one, whole; a replay goes on where it stopped.
 """
 
+import io
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 
 import structlog
 from msgspec.structs import replace
@@ -16,7 +18,6 @@ from dtaas.connectors.lake.manifest import LoadFile, Manifest, Pointer, decode, 
 from dtaas.connectors.lake.objects import ObjectStore, PreconditionFailedError
 from dtaas.connectors.lake.ownership import check, refuse_older
 from dtaas.connectors.lake.partitions import folder
-from dtaas.connectors.lake.parts import PartSink
 from dtaas.model.errors import (
     DestinationConflictError,
     DestinationUnavailableError,
@@ -215,12 +216,12 @@ class Publisher:
         options = self._load.options
         if options.format is FileFormat.JSON or options.partition_by:
             return []
-        sink = PartSink()
+        sink = io.BytesIO()
         encoder(options.format, sink, self._load.schema.arrow_schema()).close()
-        data = b"".join(sink.take_parts())
+        data = sink.getvalue()
         key = self._layout.part(self._load.load_id, "", 0, 0, options.format)
         await self._store.put(key, data)
-        return [DataFile(key=key, rows=0, bytes=len(data), sha256=sink.sha256)]
+        return [DataFile(key=key, rows=0, bytes=len(data), sha256=sha256(data).hexdigest())]
 
     async def _move_pointer(self, etag: str | None) -> None:
         load_id = self._load.load_id

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from dtaas.concurrency.blocking import Blocking
 from dtaas.connectors.lake.errors import error_code, s3_errors
 from dtaas.connectors.lake.objects import Upload
+from dtaas.connectors.lake.parts import PartSink
 from dtaas.connectors.lake.s3_client import ClientLimits
 from dtaas.model.connectors import BucketConfig, ServerSideEncryption
 from dtaas.model.errors import DtaasError
@@ -43,8 +44,6 @@ def encryption_arguments(config: BucketConfig) -> dict[str, str]:
 
 class S3Uploader:
     """Uploads of one chunk; `slots` bounds the parts in flight of all chunks together."""
-
-    part_bytes = PART_BYTES
 
     def __init__(
         self,
@@ -84,6 +83,7 @@ class S3Upload:
     """One object: a single request when it fits one part, else a multipart upload."""
 
     def __init__(self, uploader: S3Uploader, key: str) -> None:
+        self.sink = PartSink(PART_BYTES)
         self._uploader = uploader
         self._address = {"Bucket": uploader.config.bucket, "Key": key}
         self._what = f"Writing s3://{uploader.config.bucket}/{key}"
@@ -94,27 +94,33 @@ class S3Upload:
         self._arrived = anyio.Event()
         self._attempt = secrets.token_hex(8)
 
-    async def send(self, part: bytes) -> None:
-        """Send a part when one of the slots is free."""
-        if not self._upload_id:
-            await self._create()
-        await self._uploader.slots.acquire()
-        self._sent += 1
-        self._size_bytes += len(part)
-        self._uploader.group.start_soon(self._send_part, self._sent, part)
+    async def drain(self) -> None:
+        """Send the full parts, each when one of the slots is free."""
+        for part in self.sink.take_parts():
+            await self._send(part)
 
-    async def finish(self, last: bytes) -> str:
+    async def finish(self) -> str:
         """Send the rest and put the object together."""
+        await self.drain()
+        last = self.sink.take_rest()
         if not self._upload_id:
             return await self._put(last)
         if last:
-            await self.send(last)
+            await self._send(last)
         while len(self._parts) < self._sent:
             await self._arrived.wait()
         with s3_errors(self._what, self._uploader.limits.request_s):
             etag = await self._complete()
         self._upload_id = ""
         return etag
+
+    async def _send(self, part: bytes) -> None:
+        if not self._upload_id:
+            await self._create()
+        await self._uploader.slots.acquire()
+        self._sent += 1
+        self._size_bytes += len(part)
+        self._uploader.group.start_soon(self._send_part, self._sent, part)
 
     @property
     def unfinished(self) -> bool:

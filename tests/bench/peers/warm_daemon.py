@@ -194,14 +194,21 @@ async def _looks() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
-    """Run a daemon until the block ends."""
-    socket = folder / "admin.sock"
+    """Run a daemon until the block ends, at its second start: the first made its database."""
+    async with _daemon(folder):
+        pass
+    async with _daemon(folder) as daemon:
+        yield daemon
+
+
+@asynccontextmanager
+async def _daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
     port = _free_port()
     command = [sys.executable, "-m", "dtaas", "serve", "--port", str(port)]
     environment = {
         **os.environ,
         "DTAAS_AUTH__ENABLED": "false",
-        "DTAAS_DAEMON__ADMIN_SOCKET": str(socket),
+        "DTAAS_DAEMON__ADMIN_SOCKET": str(folder / "admin.sock"),
     }
     async with (
         await anyio.open_process(

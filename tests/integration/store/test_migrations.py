@@ -2,12 +2,14 @@
 
 import shutil
 import sqlite3
+import sys
 from contextlib import AbstractAsyncContextManager, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,8 +19,7 @@ from sqlalchemy import Connection, Row, delete, insert, inspect, select
 
 from dtaas.connectors.registry import Registry
 from dtaas.model.errors import FatalError, PermissionDeniedError, StoreVersionError
-from dtaas.store import migrate
-from dtaas.store.migrate import MIGRATIONS
+from dtaas.store.migrate import MIGRATIONS, revisions
 from dtaas.store.rollups import LEVELS_S, add
 from dtaas.store.store import Store, open_store
 from dtaas.store.tables import metadata, metric_rollups, system_metrics
@@ -247,5 +248,22 @@ async def test_no_upgrade_without_its_backup(tmp_path: Path) -> None:
         assert await shape_of(store) == before
 
 
-def test_the_module_knows_its_migrations() -> None:
-    assert migrate.MIGRATIONS.joinpath("versions", "0001_first.py").is_file()
+def test_the_names_of_the_files_are_the_revisions_in_order() -> None:
+    scripts = [s.revision for s in ScriptDirectory(str(MIGRATIONS)).walk_revisions()]
+    assert list(revisions(MIGRATIONS)) == scripts[::-1]
+
+
+async def test_a_start_with_nothing_to_migrate_leaves_alembic_out(tmp_path: Path) -> None:
+    program = (
+        "import sys, anyio\n"
+        "from pathlib import Path\n"
+        "from dtaas.connectors.registry import Registry\n"
+        "from dtaas.store.store import open_store\n"
+        "async def main():\n"
+        "    async with open_store('', data_dir=Path(sys.argv[1]), registry=Registry()):\n"
+        "        print('alembic' in sys.modules)\n"
+        "anyio.run(main)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    found = [(await anyio.run_process(command)).stdout.split()[-1] for _ in range(2)]
+    assert found == [b"True", b"False"]

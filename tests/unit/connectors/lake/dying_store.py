@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dtaas.connectors.lake.objects import ObjectStore, StoredObject, Upload, Uploader
+from dtaas.connectors.lake.parts import CountingSink
 from dtaas.model.check import CheckReport, OnStep
 
 
@@ -90,7 +91,6 @@ class _DyingUploader:
     def __init__(self, store: DyingStore, uploader: Uploader) -> None:
         self._store = store
         self._uploader = uploader
-        self.part_bytes = uploader.part_bytes
 
     def open(self, key: str) -> Upload:
         return _DyingUpload(self._store, self._uploader.open(key))
@@ -101,14 +101,18 @@ class _DyingUpload:
         self._store = store
         self._upload = upload
 
-    async def send(self, part: bytes) -> None:
+    @property
+    def sink(self) -> CountingSink:
+        return self._upload.sink
+
+    async def drain(self) -> None:
         self._store.before()
-        await self._upload.send(part)
+        await self._upload.drain()
         self._store.after()
 
-    async def finish(self, last: bytes) -> str:
+    async def finish(self) -> str:
         self._store.before()
-        etag = await self._upload.finish(last)
+        etag = await self._upload.finish()
         self._store.after()
         return etag
 

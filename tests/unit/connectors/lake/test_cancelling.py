@@ -12,10 +12,10 @@ from typing import Any
 import anyio
 import pytest
 
-from dtaas.connectors.lake import folder
+from dtaas.connectors.lake import drafts, folder
 from dtaas.connectors.lake.destination import LakeDestination
+from dtaas.connectors.lake.drafts import Draft
 from dtaas.connectors.lake.encode import ParquetEncoder
-from dtaas.connectors.lake.folder import _FolderUpload
 from dtaas.engine.verification.sides import fingerprint_of
 from dtaas.model.connectors import FileConfig
 from tests.contract.destination import expected, load_of, rows_of, schema_of, write_chunk
@@ -58,9 +58,9 @@ class Held:
 POINTS = {
     "encoding": (ParquetEncoder, "write"),
     "ending the file": (ParquetEncoder, "close"),
-    "writing": (_FolderUpload, "_append"),
-    "syncing": (folder, "sync"),
-    "naming": (folder, "publish"),
+    "writing": (Draft, "_take"),
+    "syncing": (drafts, "sync"),
+    "naming": (drafts, "publish"),
 }
 
 

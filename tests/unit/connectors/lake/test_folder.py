@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import pyarrow as pa
 import pytest
 
+from dtaas.connectors.lake.data_file import OpenDataFile
 from dtaas.connectors.lake.destination import LakeDestination
 from dtaas.connectors.lake.errors import from_os_error
 from dtaas.connectors.lake.folder import FolderStore
@@ -21,6 +23,7 @@ from dtaas.model.errors import (
     FatalError,
     PermissionDeniedError,
 )
+from dtaas.model.load import FileFormat
 from tests.contract.destination import expected, load_of, rows_of, schema_of, whole_load
 
 
@@ -103,9 +106,17 @@ def small_files() -> Iterator[None]:
 async def test_a_write_the_system_refuses_leaves_nothing(
     store: FolderStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(DtaasError, match="File too large"):
+    rows = pa.table({"noise": [os.urandom(2**21)]})
+    with pytest.raises(DtaasError, match=r"Writing big: File too large"):  # it comes through Arrow
         async with store.uploader() as uploader:
-            await uploader.open("big").send(b"x" * 2**21)
+            file = OpenDataFile(
+                "big",
+                uploader.open("big"),
+                file_format=FileFormat.PARQUET,
+                schema=rows.schema,
+                blocking=store.blocking,
+            )
+            await file.write(rows)
     assert list(tmp_path.iterdir()) == []
 
 
