@@ -13,7 +13,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = tuple(f"dtaas/tds/{part}.c" for part in ("stream", "batch", "blocks", "text", "values"))
+SOURCES = tuple(
+    f"dtaas/tds/{part}.c" for part in ("stream", "batch", "blocks", "receive", "text", "values")
+)
 LIBRARY = "dtaas/tds/_decoder.so"
 FLAGS = (
     *("-std=c17", "-O3", "-flto", "-Wall", "-Wextra"),

@@ -54,7 +54,11 @@ enum {
   VALUE_TOO_LARGE = -4,
   OUT_OF_MEMORY = -5,
   BAD_UTF8 = -6,
-  BAD_TEXT = -7 /* bytes that are no character of their code page */
+  BAD_TEXT = -7, /* bytes that are no character of their code page */
+  /* Of tds_receive only. */
+  SOCKET_CLOSED = -8, /* by the other side */
+  TIMED_OUT = -9,
+  SOCKET_FAILED = -10 /* see errno */
 };
 
 enum { NO_CHARACTER = 0xFFFF, LEAD_BYTE = 0xFFFE };
@@ -81,6 +85,10 @@ TDS_API int32_t tds_seed(tds_decoder *decoder, const uint8_t *payload, size_t si
 TDS_API uint8_t *tds_room(tds_decoder *decoder, size_t wanted, size_t *room);
 TDS_API int32_t tds_fed(tds_decoder *decoder, size_t size); /* 0, or BAD_STREAM */
 TDS_API int64_t tds_next(tds_decoder *d, int64_t max_rows, int64_t max_bytes, struct ArrowArray *o);
+/* The same, after receiving at least once `wanted` bytes or fewer as often as it takes. The socket
+ * stays the caller's; a wait of more than `timeout_ms` ends it, negative for none. */
+TDS_API int64_t tds_receive(tds_decoder *d, int fd, int timeout_ms, size_t wanted, int64_t max_rows,
+                            int64_t max_bytes, struct ArrowArray *o);
 TDS_API int64_t tds_flush(tds_decoder *decoder, struct ArrowArray *out); /* rows; what is there */
 TDS_API const uint8_t *tds_pending(const tds_decoder *decoder, size_t *size);
 TDS_API void tds_skip(tds_decoder *decoder, size_t size);

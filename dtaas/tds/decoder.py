@@ -1,6 +1,8 @@
 """The decoder as Python uses it: bytes in, Arrow batches out. Calls release the GIL."""
 
 import ctypes
+import os
+import socket
 from collections.abc import Sequence
 from enum import IntEnum
 from types import TracebackType
@@ -18,6 +20,11 @@ _OTHER_TOKEN: Final = -1
 _BAD_STREAM: Final = -2
 _REASONS: Final = {-3: "lone_surrogate", -4: "too_large", -6: "bad_utf8", -7: "bad_text"}
 _OUT_OF_MEMORY: Final = -5
+_SOCKET_CLOSED: Final = -8
+_TIMED_OUT: Final = -9
+_SOCKET_FAILED: Final = -10
+RECEIVE_BYTES: Final = 256 * 1024
+"""Room for each receive: what fits the processor's cache is decoded there."""
 _LOOK_BYTES: Final = 64 * 1024
 """Tokens between rows are short: errors and counts."""
 
@@ -108,13 +115,41 @@ class Decoder:
         """
         out = CArrowArray()
         answer = self._library.tds_next(self._handle, most_rows, most_bytes, ctypes.byref(out))
-        if answer > 0:
-            return self._import(out)
-        if answer == _NEED_BYTES:
-            return Missing.BYTES
-        if answer == _OTHER_TOKEN:
-            return Missing.ROW
-        raise self._error(answer)
+        return self._found(answer, out)
+
+    def receive(
+        self, sock: socket.socket, *, most_rows: int, most_bytes: int
+    ) -> pa.RecordBatch | Missing:
+        """Receive from `sock` until there is a full batch; return it, or `Missing.ROW`.
+
+        One call a batch, for other threads wait for the interpreter at each. The socket's timeout
+        limits each wait for the server.
+
+        Raises:
+            BadValueError, ProtocolError: see `next`.
+            OSError: the connection is broken, or the server sent nothing for too long.
+            EOFError: the server closed the connection.
+        """
+        limit_s = sock.gettimeout()
+        limit_ms = -1 if limit_s is None else int(limit_s * 1000)
+        out = CArrowArray()
+        answer = self._library.tds_receive(
+            self._handle,
+            sock.fileno(),
+            limit_ms,
+            RECEIVE_BYTES,
+            most_rows,
+            most_bytes,
+            ctypes.byref(out),
+        )
+        if answer == _SOCKET_CLOSED:
+            raise EOFError
+        if answer == _TIMED_OUT:
+            raise TimeoutError
+        if answer == _SOCKET_FAILED:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return self._found(answer, out)
 
     def rest(self) -> pa.RecordBatch | None:
         """Return the rows of a batch that is not full, None when there are none."""
@@ -135,6 +170,15 @@ class Decoder:
     def skip(self, size: int) -> None:
         """Go on behind `size` bytes of what is pending."""
         self._library.tds_skip(self._handle, size)
+
+    def _found(self, answer: int, out: CArrowArray) -> pa.RecordBatch | Missing:
+        if answer > 0:
+            return self._import(out)
+        if answer == _NEED_BYTES:
+            return Missing.BYTES
+        if answer == _OTHER_TOKEN:
+            return Missing.ROW
+        raise self._error(answer)
 
     def _import(self, out: CArrowArray) -> pa.RecordBatch:
         return pa.RecordBatch._import_from_c(  # noqa: SLF001 - pyarrow's only door for C arrays

@@ -47,7 +47,7 @@ def load() -> ctypes.CDLL | None:
     if not PATH.exists():
         return None
     try:
-        found = ctypes.CDLL(str(PATH))
+        found = ctypes.CDLL(str(PATH), use_errno=True)
     except OSError:
         return None
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
@@ -61,6 +61,19 @@ def load() -> ctypes.CDLL | None:
             "tds_next",
             ctypes.c_int64,
             [pointer, ctypes.c_int64, ctypes.c_int64, ctypes.POINTER(CArrowArray)],
+        ),
+        (
+            "tds_receive",
+            ctypes.c_int64,
+            [
+                pointer,
+                ctypes.c_int,
+                ctypes.c_int,
+                size,
+                ctypes.c_int64,
+                ctypes.c_int64,
+                ctypes.POINTER(CArrowArray),
+            ],
         ),
         ("tds_flush", ctypes.c_int64, [pointer, ctypes.POINTER(CArrowArray)]),
         ("tds_pending", pointer, [pointer, ctypes.POINTER(size)]),

@@ -16,6 +16,11 @@ _HANDSHAKE_PACKET: Final = 4096
 class Stream(Protocol):
     """A connection as the protocol uses it."""
 
+    @property
+    def direct(self) -> socket.socket | None:
+        """The socket from which the bytes can be taken as they are, None when there is none."""
+        ...
+
     def send(self, data: bytes) -> None:
         """Send all of `data`."""
         ...
@@ -34,6 +39,11 @@ class ClearStream:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+
+    @property
+    def direct(self) -> socket.socket | None:
+        """The socket."""
+        return self._socket
 
     def send(self, data: bytes) -> None:
         """Send all of `data`."""
@@ -84,6 +94,11 @@ class TlsStream:
             raise EncryptionError(
                 "certificate verify failed: it is not for " + " or ".join(sorted(set(names)))
             )
+
+    @property
+    def direct(self) -> socket.socket | None:
+        """None: what the socket gives is encrypted."""
+        return None
 
     def send(self, data: bytes) -> None:
         """Send all of `data`."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from dtaas.tds import metadata, prelogin, tokens
-from dtaas.tds.decoder import Decoder, Missing
+from dtaas.tds.decoder import RECEIVE_BYTES, Decoder, Missing
 from dtaas.tds.errors import EncryptionError, LinkError, ProtocolError, ServerError
 from dtaas.tds.links import ClearStream, Stream, TlsStream, read_exactly, read_message
 from dtaas.tds.login import Login
@@ -24,7 +24,6 @@ from dtaas.tds.prelogin import EncryptionOption
 from dtaas.tds.tokens import Done, Route, Token
 
 _FIRST_PACKET: Final = 4096
-_RECEIVE_BYTES: Final = 256 * 1024
 _SOCKET_BUFFER: Final = 2 * 1024 * 1024
 _HEADERS: Final = bytes.fromhex("16000000 12000000 0200 0000000000000000 01000000")
 """ALL_HEADERS of a request outside transactions: MS-TDS 2.2.5.3."""
@@ -293,7 +292,7 @@ class Result:
         if decoder is None:
             return None
         while True:
-            found = decoder.next(most_rows=most_rows, most_bytes=most_bytes)
+            found = self._decode(decoder, most_rows, most_bytes)
             if isinstance(found, pa.RecordBatch):
                 return found
             if found is Missing.BYTES:
@@ -309,8 +308,21 @@ class Result:
         if decoder is not None:
             decoder.close()
 
+    def _decode(
+        self, decoder: Decoder, most_rows: int, most_bytes: int
+    ) -> pa.RecordBatch | Missing:
+        direct = self._stream.direct
+        if direct is None:
+            return decoder.next(most_rows=most_rows, most_bytes=most_bytes)
+        try:
+            return decoder.receive(direct, most_rows=most_rows, most_bytes=most_bytes)
+        except EOFError as exc:
+            raise LinkError("the server closed the connection") from exc
+        except OSError as exc:
+            raise LinkError(str(exc) or "timed out") from exc
+
     def _receive(self, decoder: Decoder) -> None:
-        room = decoder.room(_RECEIVE_BYTES)
+        room = decoder.room(RECEIVE_BYTES)
         decoder.received(self._stream.receive_into(room))
 
     def _take_token(self, decoder: Decoder) -> bool:

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "dtaas" / "tds"
-PARTS = ("stream.c", "batch.c", "blocks.c", "text.c", "values.c")
+PARTS = ("stream.c", "batch.c", "blocks.c", "receive.c", "text.c", "values.c")
 FLAGS = (
     *("-std=gnu17", "-O2", "-g", "-Wall", "-Wextra", "-Werror"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
