@@ -24,10 +24,14 @@ LIMIT_MS: Final = 60_000
 WIDE: Final = ViewportSize(width=1440, height=900)
 PHONE: Final = ViewportSize(width=390, height=844)
 OPENED: Final = {
+    "tasks-menu": "[data-test=tasks] button[aria-label^='More for']",
+    "tasks-import": "[data-test=import-open]",
+    "task-stop": "main button:has-text('Stop')",
     "alert-rule": "[data-test=new-rule]",
     "alert-channel": "[data-test=new-channel]",
     "task-rejected": "button[aria-label^='Rows of']",
     "task-menu": "button[aria-label^='Actions for']",
+    "builder-schedule": "button:has-text('Settings')",
     "builder-options": "button:has-text('Settings')",
     "builder-review": "[data-test=review]",
     "builder-insert": "button[aria-label^='Insert a step before']",
@@ -131,6 +135,9 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
         "connector-new": "/connectors?new=1",
         "connector": f"/connectors/{shop}?table=dbo.orders",
         "tasks": "/tasks",
+        "tasks-menu": "/tasks",
+        "tasks-import": "/tasks",
+        "task-stop": f"/tasks/{stream}",
         "task-live": f"/tasks/{busy}",
         "task-stream": f"/tasks/{stream}",
         "task-menu": f"/tasks/{stream}",
@@ -148,6 +155,7 @@ async def scene(daemon: Daemon, servers: Sandbox) -> dict[str, str]:
         "builder-columns": f"/builder/{masked}?part=columns",
         "builder-problems": f"/builder/{broken}?part=problems",
         "builder-tables": f"/builder/{masked}?part=tables",
+        "builder-schedule": f"/builder/{nightly}?set=schedule",
         "builder-options": f"/builder/{masked}?set=options",
         "builder-review": f"/builder/{masked}?part=preview",
         "builder-insert": f"/builder/{masked}?part=yaml",
