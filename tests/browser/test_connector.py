@@ -24,7 +24,7 @@ async def test_a_table_shows_its_columns_its_rows_and_the_tasks_that_move_it(
     task = await daemon.task(source, await daemon.s3(), ORDERS, name="orders to the lake")
     await page.goto(f"/connectors/{source}")
     await page.get_by_role("button", name="Test", exact=True).click()
-    await expect(page.locator("[data-test=steps]").first).to_contain_text("cdc")
+    await expect(page.locator("[data-test=steps]").first).to_contain_text("CDC")
     await page.get_by_role("button", name="Look into dbo.orders").click()
     inside = page.locator("[data-test=inside]")
     await expect(inside.get_by_role("link", name="orders to the lake")).to_have_attribute(

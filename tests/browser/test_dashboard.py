@@ -29,7 +29,7 @@ async def test_a_stretch_of_a_chart_leads_to_the_tasks_that_ran_then(page: Page,
     curve = ended.get_by_role("button", name="✓ completed", exact=True)
     await curve.click()
     await expect(curve).to_have_attribute("aria-pressed", "false")
-    await page.get_by_role("button", name="Show Executions that ended as table").click()
+    await page.get_by_role("button", name="Show Runs that ended as table").click()
     one = page.locator("td:nth-child(2)", has_text=re.compile("^1$"))
     await ended.get_by_role("row").filter(has=one).get_by_role("button").click()
     await expect(page).to_have_url(re.compile(r"/tasks\?since=.*&until="))
@@ -50,9 +50,10 @@ async def test_a_click_into_a_chart_leads_there_too_and_the_scale_may_be_logarit
     await expect(button).to_have_attribute("aria-pressed", "false")
     await button.click()
     await expect(button).to_have_attribute("aria-pressed", "true")
-    await page.get_by_role("combobox", name="Unit of the throughput").select_option("MB/s")
+    await page.get_by_role("combobox", name="Unit of the throughput").select_option("bytes/s")
     await expect(page).to_have_url(re.compile("unit=mb_s"))
-    await expect(page.get_by_role("heading", name="MB/s by task")).to_be_visible()
+    throughput = page.locator("[data-test=charts] > section").first
+    await expect(throughput.get_by_role("img", name=re.compile("highest .*B/s"))).to_be_visible()
     await lag.get_by_role("img").click()
     await expect(page).to_have_url(re.compile(r"/tasks\?since="))
 
@@ -83,8 +84,8 @@ async def test_settings_show_limits_and_make_a_backup(page: Page, daemon: Daemon
         limits.get_by_role("row", name="Tasks pause when the disk is full")
     ).to_contain_text("from 97 % on")
     backups = page.locator("[data-test=backups]")
-    await expect(backups).to_contain_text("There is none in the data folder yet.")
-    await backups.get_by_role("button", name="Make one now").click()
+    await expect(backups).to_contain_text("No backup in the data folder yet.")
+    await backups.get_by_role("button", name="Back up now").click()
     await expect(backups.locator("tbody tr")).to_have_count(1)
     (made,) = (await daemon.get("/api/backups"))["items"]
     await expect(backups.locator("pre")).to_contain_text(f"dtaas restore {made['path']}")

@@ -92,17 +92,17 @@ async def test_a_chart_is_saved_as_picture_and_as_values(page: Page, daemon: Dae
     await ran(daemon, task)
     await page.goto("/")
     async with page.expect_download() as saved:
-        await page.get_by_role("button", name="Save the values of Executions that ended").click()
+        await page.get_by_role("button", name="Save the values of Runs that ended").click()
     file = await saved.value
-    assert file.suggested_filename == "Executions-that-ended.csv"
+    assert file.suggested_filename == "Runs-that-ended.csv"
     header, *rows = list(csv.reader(StringIO(Path(await file.path()).read_text())))
     assert header == ["Time", "✓ completed", "▲ partial", "✕ failed", "■ stopped"]
     assert [row[1:] for row in rows if any(map(int, row[1:]))] == [["1", "0", "0", "0"]]
     assert all(datetime.fromisoformat(row[0]).tzinfo is not None for row in rows)
     async with page.expect_download() as saved:
-        await page.get_by_role("button", name="Save Executions that ended as a picture").click()
+        await page.get_by_role("button", name="Save Runs that ended as a picture").click()
     file = await saved.value
-    assert file.suggested_filename == "Executions-that-ended.png"
+    assert file.suggested_filename == "Runs-that-ended.png"
     assert Path(await file.path()).read_bytes().startswith(PNG)
 
 

@@ -6,6 +6,8 @@ import { usePrefs } from '@/shared/stores/prefs'
 
 const GO: Readonly<Record<string, string>> = { d: '/', c: '/connectors', t: '/tasks', b: '/builder', s: '/settings' }
 const SEQUENCE_MS = 1000
+/** While one is open, keys belong to it: what is typed before its field has the focus must lead nowhere. */
+const DIALOG = "dialog[open], [role='dialog'][aria-modal='true']"
 
 export function useShortcuts() {
   const helpOpen = ref(false)
@@ -20,7 +22,7 @@ export function useShortcuts() {
       searchOpen.value = true
       return
     }
-    if (!prefs.shortcuts || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return
+    if (!prefs.shortcuts || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector(DIALOG)) return
     if (Date.now() - goAt < SEQUENCE_MS) {
       goAt = 0
       const path = GO[event.key]

@@ -2,6 +2,8 @@
 import type { ChannelKind } from '@/shared/api/types'
 import { fieldsOf, type FormField } from '@/shared/lib/schemaForm'
 
+export const CHANNEL_NAMES: Readonly<Record<ChannelKind, string>> = { webhook: 'Webhook', slack: 'Slack', email: 'Mail' }
+
 const text = (description: string) => ({ type: 'string', description })
 const secret = (description: string) => ({ type: 'string', format: 'password', default: '', description })
 

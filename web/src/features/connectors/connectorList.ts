@@ -1,5 +1,7 @@
-/** Which connectors a list shows, and in which order. Pure. */
-import type { ConnectorView } from '@/shared/api/types'
+/** Which connectors a list shows, in which order, and what is said of each. Pure. */
+import type { ConnectorType, ConnectorView } from '@/shared/api/types'
+import { bytes } from '@/shared/lib/format'
+import { labelOf } from '@/shared/lib/schemaForm'
 
 export interface ConnectorWanted {
   type: string
@@ -9,6 +11,23 @@ export interface ConnectorWanted {
 
 export function typeOf(one: ConnectorView): string {
   return one.source_type ?? one.destination_type ?? ''
+}
+
+const ABILITIES = [['full_load', 'full load'], ['incremental', 'incremental'], ['cdc', 'CDC'], ['append', 'append'], ['partitions', 'partitions']] as const
+export function abilitiesOf({ capabilities }: ConnectorType): string {
+  return ABILITIES.filter(([key]) => capabilities[key]).map(([, text]) => text).join(' · ')
+}
+
+const NO_YES = ['no', 'yes'] as const
+/** The settings that are given, as people read them: under the names the form has for them. */
+export function settingsOf(one: ConnectorView): (readonly [label: string, value: string])[] {
+  return Object.entries(one.connection_config).flatMap(([key, value]) => (value === '' || value === null ? [] : [[labelOf(key), settingOf(key, value)] as const]))
+}
+
+function settingOf(key: string, value: unknown): string {
+  if (typeof value === 'boolean') return NO_YES[Number(value)] ?? ''
+  if (typeof value === 'number' && key.endsWith('_bytes')) return bytes(value)
+  return Array.isArray(value) ? value.join(', ') : String(value)
 }
 
 /** Where it leads to, as people write it. */

@@ -42,8 +42,8 @@ export function useConnectorBulk(usersOf: (id: number) => readonly string[], cha
     const what = free.length === 1 ? (free[0]?.name ?? '') : `${String(free.length)} connectors`
     const yes = await confirm({
       title: `Delete ${what}?`,
-      text: ['Their secrets are removed too; no task uses them.', ...kept].join(' '),
-      points: free.map((one) => `${one.name} (#${String(one.id)})`),
+      text: [free.length === 1 ? 'No task uses it. Its secrets are removed with it.' : 'No task uses them. Their secrets are removed with them.', ...kept].join(' '),
+      points: free.length === 1 ? [] : free.map((one) => `${one.name} (#${String(one.id)})`),
       button: 'Delete',
       danger: true,
       ...(free.length > 1 ? { typed: `delete ${String(free.length)}` } : {}),

@@ -62,5 +62,6 @@ it('reads the field out of a path of the server', () => {
 
 it('makes labels of names', () => {
   expect(labelOf('login_timeout_s')).toBe('Login timeout (seconds)')
+  expect(labelOf('read_rate_limit_mb_s')).toBe('Read rate limit (MB/s)')
   expect(labelOf('endpoint_url')).toBe('Endpoint URL')
 })

@@ -81,11 +81,11 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-const WORDS: Readonly<Record<string, string>> = { url: 'URL', id: 'id', arn: 'ARN', kms: 'KMS', s: '(seconds)', mb: 'MB', lob: 'LOB' }
+const WORDS: Readonly<Record<string, string>> = { url: 'URL', id: 'id', arn: 'ARN', kms: 'KMS', s: '(seconds)', mb: 'MB', lob: 'LOB', tcp: 'TCP', tls: 'TLS', cdc: 'CDC' }
 
 /** `login_timeout_s` → `Login timeout (seconds)`. */
 export function labelOf(name: string): string {
-  const words = name.split('_').map((word) => WORDS[word] ?? word).join(' ')
+  const words = name.split('_').map((word) => WORDS[word] ?? word).join(' ').replace('MB (seconds)', '(MB/s)')
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
