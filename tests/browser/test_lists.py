@@ -65,8 +65,8 @@ async def test_columns_and_density_are_chosen_and_kept(page: Page, daemon: Daemo
     assert float(after.removesuffix("px")) < float(before.removesuffix("px"))
     await page.goto("/connectors")
     await page.locator("[data-test=list-settings] summary").click()
-    await page.get_by_label("Place").uncheck()
-    await expect(page.locator("[data-test=connectors] th", has_text="Place")).to_have_count(0)
+    await page.get_by_label("Location").uncheck()
+    await expect(page.locator("[data-test=connectors] th", has_text="Location")).to_have_count(0)
 
 
 async def test_space_picks_a_row_and_a_dot_opens_its_menu(page: Page, daemon: Daemon):
@@ -94,6 +94,45 @@ async def test_space_picks_a_row_and_a_dot_opens_its_menu(page: Page, daemon: Da
     await page.keyboard.press("Space")
     await page.keyboard.press("Space")
     await expect(page.locator("[data-test=bulk]")).to_contain_text("1 selected")
+
+
+async def test_keys_lead_nowhere_while_a_dialog_is_open_and_the_search_finds_what_is_typed(
+    page: Page, daemon: Daemon
+):
+    task = await daemon.task(await daemon.source(), await daemon.s3(), ORDERS, name="nightly")
+    await page.goto("/tasks")
+    await expect(page.locator(f"[data-task='{task}']")).to_be_visible()
+    await page.get_by_role("button", name="Help and keyboard shortcuts").click()
+    await page.get_by_role("dialog", name="Keyboard shortcuts").get_by_role("table").click()
+    await page.keyboard.press("n")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+k")
+    field = page.get_by_role("combobox", name="Search tasks, connectors, tables and pages")
+    await expect(field).to_be_focused()
+    await page.keyboard.type("nigh")
+    await expect(page.get_by_role("option")).to_have_count(1)
+    await expect(page).to_have_url(re.compile("/tasks$"))
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile(f"/tasks/{task}$"))
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+async def test_every_action_of_a_list_is_in_sight_without_scrolling(
+    page: Page, daemon: Daemon, width: int
+):
+    await daemon.s3()
+    await page.set_viewport_size({"width": width, "height": 800})
+    for address, last in (("/connectors", "Delete "), ("/alerts", "Delete the rule")):
+        await page.goto(address)
+        buttons = page.get_by_role("button", name=re.compile(f"^{last}"))
+        await expect(buttons.first).to_be_visible()
+        for button in await buttons.all():
+            box = await button.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= width
+        shown = page.locator(".scroll").first
+        assert await shown.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+        assert await violations_in_both_themes(page) == []
 
 
 @pytest.mark.parametrize("width", [320, 360, 390])

@@ -22,7 +22,7 @@ export function useShortcuts() {
       searchOpen.value = true
       return
     }
-    if (!prefs.shortcuts || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || document.querySelector(DIALOG)) return
+    if (!prefs.shortcuts || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || dialogOpen()) return
     if (Date.now() - goAt < SEQUENCE_MS) {
       goAt = 0
       const path = GO[event.key]
@@ -54,6 +54,11 @@ export function useShortcuts() {
 
 function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+}
+
+/** A closed dialog may stay in the page, without a place in it. */
+function dialogOpen(): boolean {
+  return [...document.querySelectorAll(DIALOG)].some((one) => one.getClientRects().length > 0)
 }
 
 function focusOn(selector: string, event: KeyboardEvent): void {

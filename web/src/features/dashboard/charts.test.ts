@@ -2,7 +2,9 @@ import { expect, it } from 'vitest'
 
 import type { DashboardCharts, LiveTask } from '@/shared/api/types'
 
-import { tasksAt, throughputOf, timesOf } from './charts'
+import { writeSizesIn } from '@/shared/lib/format'
+
+import { paceOf, tasksAt, throughputOf, timesOf } from './charts'
 
 const zero = { completed: [0, 0], partial: [0, 0], failed: [0, 0], stopped: [0, 0] }
 const curve = (task_id: number | null, name: string | null, rows: number[]) => ({ task_id, name, rows_s: rows, mb_s: rows.map((value) => value / 10) })
@@ -28,4 +30,11 @@ it('knows of the bucket that goes on now what the page sees', () => {
 it('has a place in time for each bucket', () => {
   expect(timesOf(CHARTS).map((ms) => new Date(ms).toISOString())).toEqual(['2026-01-05T12:00:00.000Z', '2026-01-05T12:00:30.000Z'])
   expect(tasksAt(CHARTS, 1).query).toEqual({ since: '2026-01-05T12:00:30.000Z', until: '2026-01-05T12:01:00.000Z' })
+})
+
+it('writes how much moves in rows, or in bytes of the units people chose', () => {
+  expect([paceOf('rows_s', 12_500), paceOf('mb_s', 0.5), paceOf('mb_s', 1.5)]).toEqual(['12.5 k', '500 kB/s', '1.5 MB/s'])
+  writeSizesIn('iec')
+  expect(paceOf('mb_s', 1.048576)).toBe('1 MiB/s')
+  writeSizesIn('si')
 })

@@ -1,10 +1,19 @@
 /** The daemon's charts as curves. Pure. */
 import type { DashboardCharts, LiveTask, TaskCurve } from '@/shared/api/types'
+import { bytes, short } from '@/shared/lib/format'
 import type { Series } from '@/shared/ui/chartOptions'
 
 export type Unit = 'rows_s' | 'mb_s'
 const TONES = ['primary', 'teal', 'violet', 'success', 'warning'] as const
 const SAMPLE_S = 30
+
+/** The API counts data in millions of bytes. */
+export const MB = 1_000_000
+
+/** What a curve of the throughput says at a point: rows, or bytes in the units people chose. */
+export function paceOf(unit: Unit, value: number): string {
+  return unit === 'mb_s' ? `${bytes(value * MB)}/s` : short(value)
+}
 
 /** Milliseconds since 1970 at which each bucket begins. */
 export function timesOf(charts: DashboardCharts): number[] {

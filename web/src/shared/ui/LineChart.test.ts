@@ -91,3 +91,10 @@ it('fills no chart that is gone when its idle moment comes', async () => {
   expect(drawn).toEqual({ updates: 2, destroyed: 1 })
   vi.useRealTimers()
 })
+
+it('is drawn anew when its values are of another unit', async () => {
+  const chart = mounted({})
+  await chart.setProps({ format: (value: number) => `${String(value)} B` })
+  const ticks = charts.map(({ options }) => (options.scales?.['y']?.ticks?.callback as ((value: number) => string) | undefined)?.(2))
+  expect([ticks, drawn.destroyed]).toEqual([['2', '2 B'], 1])
+})
