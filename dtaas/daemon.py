@@ -10,8 +10,8 @@ from functools import partial
 from ipaddress import ip_address
 
 import structlog
-from anyio import TASK_STATUS_IGNORED, create_task_group, open_signal_receiver
-from anyio.abc import TaskGroup, TaskStatus
+from anyio import create_task_group, open_signal_receiver
+from anyio.abc import TaskGroup
 
 from dtaas import __version__
 from dtaas.allocator import spare_the_collector
@@ -75,7 +75,11 @@ async def run_daemon(
         secrets=SecretResolver(settings.secrets, os.environ, key_file=key.file),
         places=PlaceGuard(settings.connectors, (data_dir, key.file)),
     )
-    with open_signal_receiver(*_STOP_SIGNALS) as signals:
+    # Both before anything starts: a signal that nobody receives ends the process.
+    with (
+        open_signal_receiver(*_STOP_SIGNALS) as signals,
+        open_signal_receiver(signal.SIGHUP) as reloads,
+    ):
         async with open_store(
             settings.store.url,
             data_dir=data_dir,
@@ -87,7 +91,7 @@ async def run_daemon(
             supervisor, services = _build(live, registry, store)
             async with create_task_group() as group:
                 await _start(group, live, store, supervisor, services, certificate=certificate)
-                await group.start(_reload_on_signal, live, certificate, name="reload")
+                group.start_soon(_reload_on_signal, reloads, live, certificate, name="reload")
                 spare_the_collector()
                 notify("READY=1")
                 await anext(signals)
@@ -253,19 +257,14 @@ def _upkeep(live: LiveSettings, store: Store, services: Services) -> Upkeep:
 
 
 async def _reload_on_signal(
-    live: LiveSettings,
-    certificate: Certificate | None,
-    *,
-    task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
+    signals: AsyncIterator[signal.Signals], live: LiveSettings, certificate: Certificate | None
 ) -> None:
-    with open_signal_receiver(signal.SIGHUP) as signals:
-        task_status.started()
-        async for _ in signals:
-            notify("RELOADING=1")
-            await live.reload()
-            if certificate is not None:
-                await _renew(certificate)
-            notify("READY=1")
+    async for _ in signals:
+        notify("RELOADING=1")
+        await live.reload()
+        if certificate is not None:
+            await _renew(certificate)
+        notify("READY=1")
 
 
 async def _renew(certificate: Certificate) -> None:
