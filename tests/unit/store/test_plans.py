@@ -36,9 +36,12 @@ def test_a_chart_reads_few_rows_of_a_curve(hours: float, points: int, least_s: i
     bucket_s = bucket_length_s(since, until, points, least_s=least_s)
     length_s = (until - since).total_seconds()
     assert length_s <= bucket_s * points + 1
-    level_s = max((one for one in (least_s, *LEVELS_S) if bucket_s % one == 0), default=least_s)
-    most = {10: 1080, 30: 360, 14_400: 366 * 6}.get(level_s, 4 * points)
-    assert length_s / level_s <= most
+    level_s = max((one for one in LEVELS_S if bucket_s % one == 0), default=least_s)
+    if length_s <= 3 * 3600:
+        assert length_s / level_s <= 3 * 3600 / least_s
+    else:
+        assert level_s in LEVELS_S
+        assert length_s / level_s <= max(4 * points + 1, 366 * 6 if level_s == LEVELS_S[-1] else 0)
 
 
 @pytest.fixture
