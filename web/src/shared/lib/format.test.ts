@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { ago, bytes, clock, count, capital, duration, eta, etaOf, megabyteName, megabytes, moment, percent, rate, share, short, writeSizesIn } from './format'
+import { ago, bytes, capital, clock, count, duration, eta, etaOf, megabyteName, megabytes, moment, percent, rate, retried, share, short, writeSizesIn } from './format'
 
 describe('what is not known is a dash, never 0', () => {
   it.each([count(null), short(undefined), rate(0), bytes(null), duration(null), duration(Infinity), percent(null), moment(null, 'utc')])('%s', (text) => {
@@ -95,4 +95,8 @@ it('writes a time of day as the clocks of both zones show it', () => {
 
 it('has no time left to tell of where nothing is left or known', () => {
   expect([eta(null), eta(undefined), eta(0), eta(90)]).toEqual(['—', '—', '—', '1 min 30 s'])
+})
+
+it('counts tries in words', () => {
+  expect([0, null, 1, 2, 1234].map(retried)).toEqual(['', '', '1 retry', '2 retries', '1,234 retries'])
 })

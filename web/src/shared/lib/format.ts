@@ -9,6 +9,11 @@ export function count(value: number | null | undefined): string {
   return value == null ? NONE : WHOLE.format(value)
 }
 
+/** How often something was tried again: `1 retry`, `12 retries`, nothing for never. */
+export function retried(times: number | null | undefined): string {
+  return times ? `${count(times)} ${times === 1 ? 'retry' : 'retries'}` : ''
+}
+
 /** 41,2 million as `41.2 M`: for tiles, where there is no room for digits. */
 export function short(value: number | null | undefined): string {
   if (value == null) return NONE
