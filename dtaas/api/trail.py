@@ -14,6 +14,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from dtaas.api.request import ApiRequest
 from dtaas.model.errors import DtaasError
 from dtaas.model.identity import AuditEntry, AuthKind, Caller, Role
 from dtaas.services.audit import AuditService
@@ -39,6 +40,28 @@ class Started(msgspec.Struct):
     path: str
     before: str | None
     keep_body: bool
+
+
+def entry_of_get(
+    request: ApiRequest, path: str, *, actor: str, auth: str, action: str, status: int
+) -> AuditEntry:
+    """Return the entry of a request by GET that is to be on record: the trail passes those by.
+
+    Args:
+        path: of the object.
+    """
+    client = request.scope.get("client")
+    return AuditEntry(
+        number=0,
+        at=_NEVER,
+        actor=actor,
+        auth=auth,
+        address=client[0] if client else "socket",
+        action=action,
+        object=path[:300],
+        status=status,
+        request_id=request.scope["state"].get("request_id", ""),
+    )
 
 
 class Trail:

@@ -1,6 +1,5 @@
 """`/api/settings` and `/api/backups`: what an admin looks after in the browser."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from litestar import Controller, get, post
@@ -9,10 +8,10 @@ from litestar.params import FromPath
 from litestar.response import Stream
 from msgspec import Struct
 
-from dtaas.api.controllers.auth import where_of
 from dtaas.api.controllers.trials import NOT_COMPRESSED
 from dtaas.api.request import ApiRequest
-from dtaas.model.identity import AuditEntry, Caller, Role
+from dtaas.api.trail import entry_of_get
+from dtaas.model.identity import Caller, Role
 from dtaas.services.audit import AuditService
 from dtaas.services.backups import BackupFile, Backups
 from dtaas.services.in_force import SettingsInForce, SettingsReader
@@ -72,19 +71,13 @@ class MaintenanceController(Controller):
         found, parts = await backups.read(name)
         caller: Caller = request.scope["state"]["caller"]
         await audit.record(
-            AuditEntry(
-                number=0,
-                at=datetime.min.replace(tzinfo=UTC),
+            entry_of_get(
+                request,
+                f"/api/backups/{found.name}",
                 actor=caller.username,
                 auth=caller.auth.value,
-                address=where_of(request).address,
                 action="backups.download",
-                object=f"/api/backups/{found.name}"[:300],
-                before=None,
-                after=None,
-                detail=None,
                 status=HTTPStatus.OK.value,
-                request_id=request.scope["state"].get("request_id", ""),
             )
         )
         return Stream(

@@ -1,6 +1,5 @@
 """`/api/auth/oidc/`: there and back to an identity provider. A browser goes here, not a program."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -13,8 +12,9 @@ from litestar.params import FromPath, QueryParameter
 
 from dtaas.api.controllers.auth import login_cookies, where_of
 from dtaas.api.request import ANY_QUERY, ApiRequest
+from dtaas.api.trail import entry_of_get
 from dtaas.model.errors import DtaasError
-from dtaas.model.identity import AuditEntry, AuthKind, Role
+from dtaas.model.identity import AuthKind, Role
 from dtaas.services.audit import AuditService
 from dtaas.services.identity.accounts import AccountService
 from dtaas.services.identity.oidc import FLOW_LASTS_S, OidcService
@@ -85,19 +85,13 @@ class OidcController(Controller):
         except DtaasError as error:
             return _failed(error, over)
         await audit.record(
-            AuditEntry(
-                number=0,
-                at=datetime.min.replace(tzinfo=UTC),
+            entry_of_get(
+                request,
+                f"{_PATH}/{name}",
                 actor=login.user.username,
                 auth=AuthKind.SESSION.value,
-                address=where_of(request).address,
                 action="auth.oidc_login",
-                object=f"{_PATH}/{name}"[:300],
-                before=None,
-                after=None,
-                detail=None,
                 status=HTTPStatus.FOUND.value,
-                request_id=request.scope["state"].get("request_id", ""),
             )
         )
         return _to(then, over, *login_cookies(request, login, accounts))
