@@ -10,8 +10,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from dtaas.model.errors import ValidationFailedError
 from dtaas.model.ids import TaskId
 from dtaas.store.database import Database
+from dtaas.store.metric_tables import system_metrics
 from dtaas.store.rollups import add, forget, grains
-from dtaas.store.tables import system_metrics
 
 MAX_BUCKETS: Final = 10_000
 _DELETED_AT_ONCE_ROWS: Final = 10_000

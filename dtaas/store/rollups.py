@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from dtaas.store.tables import metric_rollups, system_metrics
+from dtaas.store.metric_tables import metric_rollups, system_metrics
 from dtaas.store.upsert import insert_of
 
 LEVELS_S: Final = (300, 3600, 14_400)

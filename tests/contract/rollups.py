@@ -13,10 +13,10 @@ from dtaas.model.ids import TaskId
 from dtaas.services.charts import ChartService
 from dtaas.services.history import HistoryService
 from dtaas.store.charts import NAMED, TASK_MB, TASK_ROWS
+from dtaas.store.metric_tables import metric_rollups, system_metrics
 from dtaas.store.metrics import MetricBucket, MetricSample
 from dtaas.store.rollups import LEVELS_S
 from dtaas.store.store import Store
-from dtaas.store.tables import metric_rollups, system_metrics
 from tests.contract.store_samples import Clock
 
 SPAN_S: Final = 2 * LEVELS_S[-1]

@@ -19,10 +19,11 @@ from sqlalchemy import Connection, Row, delete, insert, inspect, select
 
 from dtaas.connectors.registry import Registry
 from dtaas.model.errors import FatalError, PermissionDeniedError, StoreVersionError
+from dtaas.store.metric_tables import metric_rollups, system_metrics
 from dtaas.store.migrate import MIGRATIONS, revisions
 from dtaas.store.rollups import LEVELS_S, add
 from dtaas.store.store import Store, open_store
-from dtaas.store.tables import metadata, metric_rollups, system_metrics
+from dtaas.store.tables import metadata
 from tests.contract.store_samples import Clock
 from tests.contract.stored import connect
 
