@@ -85,8 +85,8 @@ TDS_API int32_t tds_seed(tds_decoder *decoder, const uint8_t *payload, size_t si
 TDS_API uint8_t *tds_room(tds_decoder *decoder, size_t wanted, size_t *room);
 TDS_API int32_t tds_fed(tds_decoder *decoder, size_t size); /* 0, or BAD_STREAM */
 TDS_API int64_t tds_next(tds_decoder *d, int64_t max_rows, int64_t max_bytes, struct ArrowArray *o);
-/* The same, after receiving at least once `wanted` bytes or fewer as often as it takes. The socket
- * stays the caller's; a wait of more than `timeout_ms` ends it, negative for none. */
+/* The same, and receives what is missing, with room for at least `wanted` bytes each time. Each wait
+ * for the server lasts `timeout_ms` at most, negative for no limit. The socket stays the caller's. */
 TDS_API int64_t tds_receive(tds_decoder *d, int fd, int timeout_ms, size_t wanted, int64_t max_rows,
                             int64_t max_bytes, struct ArrowArray *o);
 TDS_API int64_t tds_flush(tds_decoder *decoder, struct ArrowArray *out); /* rows; what is there */
