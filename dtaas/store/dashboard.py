@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from dtaas.model.connectors import TestStatus
 from dtaas.model.execution import ExecutionStatus
@@ -56,21 +56,34 @@ class DashboardRepository:
         return await self._database.read(lambda c: _figures(c, self._now() - _DAY))
 
 
+def _count_if(condition: Any) -> Any:
+    return func.count(case((condition, 1)))
+
+
+# Made once: to put one together takes longer than to execute it.
+_TASKS: Final = select(tasks.c.status, func.count()).group_by(tasks.c.status)
+_CONNECTORS: Final = select(
+    func.count(),
+    _count_if(connectors.c.is_active & (connectors.c.test_status == TestStatus.FAILED.value)),
+).select_from(connectors)
+_EXECUTIONS: Final = select(
+    *(_count_if(task_executions.c.status == s.value).label(s.value) for s in ExecutionStatus),
+    func.coalesce(func.sum(task_executions.c.processed_rows), 0).label("rows"),
+    func.coalesce(func.sum(task_executions.c.data_size_mb), 0.0).label("data_mb"),
+).where(
+    or_(
+        task_executions.c.completed_at
+        >= bindparam("since", type_=task_executions.c.completed_at.type),
+        is_running(),
+    )
+)
+
+
 def _figures(connection: Connection, since: datetime) -> DashboardFigures:
-    counted = connection.execute(select(tasks.c.status, func.count()).group_by(tasks.c.status))
+    counted = connection.execute(_TASKS)
     by_status = dict.fromkeys(TaskStatus, 0) | {TaskStatus(s): n for s, n in counted}
-    failing = connectors.c.is_active & (connectors.c.test_status == TestStatus.FAILED.value)
-    all_connectors, failing_connectors = connection.execute(
-        select(func.count(), _count_if(failing)).select_from(connectors)
-    ).one()
-    status = task_executions.c.status
-    recent = connection.execute(
-        select(
-            *(_count_if(status == s.value).label(s.value) for s in ExecutionStatus),
-            func.coalesce(func.sum(task_executions.c.processed_rows), 0).label("rows"),
-            func.coalesce(func.sum(task_executions.c.data_size_mb), 0.0).label("data_mb"),
-        ).where(or_(task_executions.c.completed_at >= since, is_running()))
-    ).one()
+    all_connectors, failing_connectors = connection.execute(_CONNECTORS).one()
+    recent = connection.execute(_EXECUTIONS, {"since": since}).one()
     return DashboardFigures(
         tasks=sum(by_status.values()),
         tasks_by_status=by_status,
@@ -84,7 +97,3 @@ def _figures(connection: Connection, since: datetime) -> DashboardFigures:
         rows_24h=int(recent.rows),
         data_mb_24h=float(recent.data_mb),
     )
-
-
-def _count_if(condition: Any) -> Any:
-    return func.count(case((condition, 1)))

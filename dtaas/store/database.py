@@ -94,12 +94,15 @@ class Database:
     async def _transact(
         self, work: Callable[[Connection], T], *, writes: bool, limit_s: float
     ) -> T:
+        def transaction(connection: Connection) -> T:
+            connection.execution_options(**{WRITES: writes, LIMIT_S: limit_s})
+            with connection.begin():
+                return work(connection)
+
         try:
             with anyio.fail_after(limit_s + self._grace_s, shield=True):
                 async with self._engine.connect() as connection:
-                    await connection.execution_options(**{WRITES: writes, LIMIT_S: limit_s})
-                    async with connection.begin():
-                        return await connection.run_sync(work)
+                    return await connection.run_sync(transaction)
         except DtaasError:
             raise
         except TimeoutError as exc:

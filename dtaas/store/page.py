@@ -72,10 +72,12 @@ def fetch_page(
         )
     order = (sortable[name], tie_breaker)
     down = window.sort.startswith("-")
-    total = connection.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
     rows = connection.execute(
         query.order_by(*(c.desc() if down else c.asc() for c in order))
         .limit(window.limit)
         .offset(window.offset)
     ).all()
+    if 0 < len(rows) < window.limit or (not rows and window.offset == 0):
+        return list(rows), window.offset + len(rows)  # the list ends here: nothing to count
+    total = connection.scalar(select(func.count()).select_from(query.order_by(None).subquery()))
     return list(rows), total or 0

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dtaas.store.address import StoreAddress
+from dtaas.store.sqlite_driver import StatementConnection, connect
 
 BUSY_LIMIT_S: Final = 3.0
 WRITES: Final = "dtaas_writes"
@@ -35,7 +36,7 @@ def sqlite_engine(address: StoreAddress, pool_size: int) -> AsyncEngine:
         address.url,
         pool_size=pool_size,
         max_overflow=0,
-        connect_args={"timeout": BUSY_LIMIT_S},
+        connect_args={"timeout": BUSY_LIMIT_S, "async_creator_fn": connect},
         pool_reset_on_return=None,  # done by _on_reset
     )
     event.listen(engine.sync_engine, "connect", _on_connect)
@@ -65,13 +66,10 @@ def _on_begin(connection: Connection) -> None:
     # A reader that turns writer in mid-transaction cannot wait for its turn: SQLITE_BUSY at once.
     statement = "BEGIN IMMEDIATE" if options.get(WRITES, True) else "BEGIN"
     adapted = cast("AdaptedConnection", connection.connection.dbapi_connection)
-    # One way to the driver's thread and back, where a cursor of SQLAlchemy's takes three.
-    adapted.run_async(lambda driver: driver.execute(statement))
+    cast("StatementConnection", adapted.driver_connection).begin(statement)
 
 
 def _on_reset(connection: DBAPIConnection, record: ConnectionPoolEntry, state: Any) -> None:
     record.info[_DEADLINE].at_s = float("inf")
-    # Asking costs nothing; a rollback without a transaction is a way to the thread for nothing.
-    driver = cast("AdaptedConnection", connection).driver_connection
-    if not state.terminate_only and driver.in_transaction:
+    if not state.terminate_only:
         connection.rollback()

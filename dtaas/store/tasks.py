@@ -108,7 +108,10 @@ class TaskRepository:
 
     async def names(self, ids: Iterable[TaskId]) -> Mapping[TaskId, str]:
         """Return the names of those of some tasks that are there."""
-        query = select(tasks.c.id, tasks.c.name).where(tasks.c.id.in_(list(ids)))
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        query = select(tasks.c.id, tasks.c.name).where(tasks.c.id.in_(wanted))
         return await self._database.read(
             lambda c: {TaskId(row.id): row.name for row in c.execute(query)}
         )
