@@ -5,12 +5,13 @@ that never uses a product does not need its driver.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from typing import TypeVar, assert_never, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar, assert_never, cast
 
 import msgspec
 from msgspec import Struct
 
+from dtaas.concurrency.imports import imported
 from dtaas.connectors.places import PlaceGuard
 from dtaas.connectors.secrets.resolver import SecretResolver
 from dtaas.model.change_ports import ChangeSource, WatermarkSource
@@ -34,6 +35,20 @@ from dtaas.model.ports import Capabilities, ConnectorType, Destination, Source
 from dtaas.settings import ConnectorsSettings, SecretsSettings
 
 C = TypeVar("C", bound=ConnectionConfig)
+_DRIVERS: Final[Mapping[type[ConnectionConfig], Sequence[str]]] = {
+    SqlServerConfig: (
+        "dtaas.connectors.sqlserver.capture.source",
+        "dtaas.connectors.sqlserver.incremental.source",
+        "dtaas.connectors.sqlserver.source",
+        "dtaas.connectors.sqlserver.tracking.auto",
+    ),
+    S3Config: ("dtaas.connectors.lake.destination",),
+    FileConfig: ("dtaas.connectors.lake.destination",),
+    DeltaS3Config: ("dtaas.connectors.delta.destination",),
+    DeltaFileConfig: ("dtaas.connectors.delta.destination",),
+    SnowflakeConfig: ("dtaas.connectors.snowflake.destination",),
+}
+"""What the builders below import, which they could only do on the event loop."""
 _LAKE = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, partitions=True)
 _DELTA = Capabilities(full_load=True, cdc=True, overwrite=True, append=True, applies_changes=True)
 _SNOWFLAKE = Capabilities(
@@ -292,9 +307,14 @@ class Registry:
         self._places.admit(config)
 
     async def opened(self, config: C) -> C:
-        """Return a configuration with secrets in the place of references."""
+        """Return a configuration with secrets in the place of references, its driver imported."""
         await self._places.check(config)
+        await self.import_driver(config)
         return await self._secrets.resolve(config)
+
+    async def import_driver(self, config: ConnectionConfig) -> None:
+        """Import what the builders would import on the event loop."""
+        await imported(*_DRIVERS.get(type(config), ()))
 
     async def resolved(self, connector: Connector) -> Connector:
         """Return the connector with secrets in the place of references."""

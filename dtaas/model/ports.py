@@ -277,6 +277,10 @@ class ConnectorRegistry(Protocol):
         """
         ...
 
+    async def import_driver(self, config: ConnectionConfig) -> None:
+        """Import, in a thread, what building a connector needs; `opened` does so, too."""
+        ...
+
     async def resolved(self, connector: Connector) -> Connector:
         """Return the connector with secrets in the place of references, to be built at once.
 

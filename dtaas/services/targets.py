@@ -57,6 +57,7 @@ class TargetKeeper:
             TargetCollisionError: two tables of the task go to one place.
         """
         places = Places(destination, spec.name, getattr(source.config, "database", ""), {})
+        await self._registry.import_driver(destination.config)
         built = self._build(places, without_secrets(places.destination))
         try:
             return Places(

@@ -6,6 +6,7 @@ from typing import Final
 from anyio import CapacityLimiter, create_task_group, fail_after, move_on_after
 from msgspec import Struct
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.failures import explain
 from dtaas.model.change_ports import ChangeRegistry
 from dtaas.model.connectors import Connector, ConnectorRole
@@ -124,7 +125,7 @@ class ValidationService:
         except DtaasError as error:
             return _validation([*problems, error])
         described = await described_tables(self._registry.source(opened), spec)
-        problems += table_problems(spec, described, can_write)
+        problems += await Blocking(1)(table_problems, spec, described, can_write)
         if spec.mode is TaskMode.INCREMENTAL and self._capabilities(source).incremental:
             there = [table for table in described.tables if table in described.schemas]
             problems += await watermark_problems(self._registry, source, spec, there)

@@ -285,7 +285,7 @@ class VerificationService:
         task = await self._states.task(task_id)
         connector = await self._connector(task.spec.source_connector_id)
         async with AsyncExitStack() as stack:
-            shaping = TaskShaping.for_reading(task.spec)
+            shaping = await TaskShaping.for_reading(task.spec)
             source = shaping.source(self._registry.source(connector))
             await stack.enter_async_context(aclosing(source))
             destination = self._registry.destination(

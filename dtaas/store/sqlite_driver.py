@@ -113,7 +113,7 @@ class StatementConnection(aiosqlite.Connection):
                 self._conn.execute(statement)
             fn(self._conn, *args, **kwargs)
 
-        await self._execute(work)
+        await self._execute(work)  # type: ignore[no-untyped-call]
 
     def _end(self) -> bool:
         """Return whether there is a transaction to end; one without a statement ends here."""

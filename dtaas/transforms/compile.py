@@ -8,7 +8,8 @@ The output schema is known before a row is read. A mistake in one step hides no 
 others: what follows is checked as if the step had done what it says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -35,12 +36,10 @@ from dtaas.model.types import is_lob
 from dtaas.transforms.problems import FollowUpError, Problem, StepError
 from dtaas.transforms.program import CompiledStep, Program
 from dtaas.transforms.scope import Scope
-from dtaas.transforms.steps.add_column import compile_add_column
 from dtaas.transforms.steps.apply_function import compile_apply_function
 from dtaas.transforms.steps.cast_type import compile_cast_type
 from dtaas.transforms.steps.concatenate_columns import compile_concatenate_columns
 from dtaas.transforms.steps.drop_column import compile_drop_column
-from dtaas.transforms.steps.filter_rows import compile_filter_rows
 from dtaas.transforms.steps.name_columns import compile_name_columns
 from dtaas.transforms.steps.rename_column import compile_rename_column
 from dtaas.transforms.steps.replace_value import compile_replace_value
@@ -49,12 +48,11 @@ from dtaas.transforms.steps.split_column import compile_split_column
 from dtaas.transforms.steps.step import Kernel
 
 AnyStep: TypeAlias = Transformation | SetTypes | NameColumns
-_COMPILERS: Final[dict[type[Any], Callable[[Any, Scope], Kernel]]] = {
-    AddColumn: compile_add_column,
+Compiler: TypeAlias = Callable[[Any, Scope], Kernel]
+_COMPILERS: Final[Mapping[type[Any], Compiler]] = {
     RenameColumn: compile_rename_column,
     DropColumn: compile_drop_column,
     CastType: compile_cast_type,
-    FilterRows: compile_filter_rows,
     ReplaceValue: compile_replace_value,
     ConcatenateColumns: compile_concatenate_columns,
     SplitColumn: compile_split_column,
@@ -62,6 +60,19 @@ _COMPILERS: Final[dict[type[Any], Callable[[Any, Scope], Kernel]]] = {
     SetTypes: compile_set_types,
     NameColumns: compile_name_columns,
 }
+
+
+@cache
+def expression_compilers() -> Mapping[type[Any], Compiler]:
+    """Return what compiles steps that have expressions.
+
+    The parser is a tenth of a second and ten megabytes that only they need. Whoever compiles on an
+    event loop calls this in a thread before.
+    """
+    from dtaas.transforms.steps.add_column import compile_add_column  # noqa: PLC0415
+    from dtaas.transforms.steps.filter_rows import compile_filter_rows  # noqa: PLC0415
+
+    return {AddColumn: compile_add_column, FilterRows: compile_filter_rows}
 
 
 class Compilation(Struct, frozen=True, kw_only=True):
@@ -155,7 +166,8 @@ def _compiled(placed: PlacedStep, scope: Scope, *, streaming: bool) -> CompiledS
         if not there:
             raise StepError("unknown_column", "columns", "None of the columns is there.")
         step = replace(step, columns=there)
-    kernel = _COMPILERS[type(step)](step, scope)
+    compilers = _COMPILERS if type(step) in _COMPILERS else expression_compilers()
+    kernel = compilers[type(step)](step, scope)
     if getattr(step, "on_error", None) is OnError.REJECT:
         for name in made_by(step):
             scope.conditions |= scope.find(name).sources

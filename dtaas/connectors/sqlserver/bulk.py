@@ -1,15 +1,17 @@
 """A bulk session on ODBC: arrow-odbc in a thread of its own, every call of which can be broken."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dtaas.connectors.sqlserver.breakable import BreakableCalls
 from dtaas.connectors.sqlserver.connection import SESSION_SETTINGS
 from dtaas.connectors.sqlserver.endpoint import Endpoint
 from dtaas.connectors.sqlserver.errors import to_dtaas_error
-from dtaas.connectors.sqlserver.odbc import arrow_odbc
 from dtaas.connectors.sqlserver.sockets import Link, SocketWatch
 from dtaas.model.errors import DriverMissingError, DtaasError
+
+if TYPE_CHECKING:
+    import arrow_odbc
 
 T = TypeVar("T")
 GRACE_S = 5.0
@@ -66,7 +68,7 @@ class BulkSession:
         return self._endpoint.config.query_timeout_s
 
     @property
-    def connection(self) -> arrow_odbc.Connection:
+    def connection(self) -> "arrow_odbc.Connection":
         """The open connection, to be used inside `run` only."""
         if self._connection is None:
             raise RuntimeError("The bulk session is not open.")
@@ -85,11 +87,15 @@ class BulkSession:
         link.abort()
 
     def _to_error(self, failure: Exception) -> DtaasError:
+        from dtaas.connectors.sqlserver.odbc_bulk import arrow_odbc  # noqa: PLC0415 - is here now
+
         if isinstance(failure, arrow_odbc.Error):
             return to_dtaas_error(failure, where=self._what)
         raise failure
 
     def _connect(self) -> None:
+        from dtaas.connectors.sqlserver.odbc_bulk import arrow_odbc  # noqa: PLC0415 - see there
+
         self._connection = arrow_odbc.connect(
             self._endpoint.string, login_timeout_sec=self._endpoint.config.login_timeout_s
         )

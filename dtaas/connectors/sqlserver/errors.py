@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from dtaas.connectors.sqlserver.odbc import SYSTEM_LIBRARIES_HINT, arrow_odbc, pyodbc
+from dtaas.connectors.sqlserver.odbc import SYSTEM_LIBRARIES_HINT, pyodbc
 from dtaas.model.errors import (
     AuthenticationError,
     CertificateError,
@@ -174,7 +174,7 @@ def to_dtaas_error(exc: BaseException, *, where: str) -> DtaasError:
     return kind.error(detail, hint=kind.hint)
 
 
-def is_buffer_too_small(exc: arrow_odbc.Error) -> bool:
+def is_buffer_too_small(exc: Exception) -> bool:
     """Return whether a value was longer than the transit buffer; arrow-odbc never cuts it.
 
     The library raises this itself and gives it no number: only its text tells.

@@ -1,7 +1,6 @@
-"""The two ODBC libraries of this connector, or a clear error when their system library is missing.
+"""pyodbc, or a clear error when its system library is missing.
 
-`pyodbc` (through aioodbc) runs catalog and control queries, because it reports SQL Server's error
-numbers; `arrow_odbc` reads tables in bulk.
+It runs catalog and control queries (through aioodbc), for it reports SQL Server's error numbers.
 """
 
 import locale
@@ -16,7 +15,6 @@ SYSTEM_LIBRARIES_HINT = (
 
 try:
     import aioodbc
-    import arrow_odbc
     import pyodbc
 except (ImportError, OSError) as exc:
     raise DriverMissingError(
@@ -33,4 +31,4 @@ if locale.nl_langinfo(locale.CODESET) != "UTF-8":
     with suppress(locale.Error):  # a system without this locale: ASCII names still work
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
 
-__all__ = ["SYSTEM_LIBRARIES_HINT", "aioodbc", "arrow_odbc", "pyodbc"]
+__all__ = ["SYSTEM_LIBRARIES_HINT", "aioodbc", "pyodbc"]

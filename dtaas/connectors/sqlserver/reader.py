@@ -1,6 +1,7 @@
 """Reads one chunk: fetches in a thread, cuts to the size asked for, and can be broken off."""
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from msgspec import Struct
@@ -8,7 +9,6 @@ from msgspec import Struct
 from dtaas.connectors.sqlserver.bulk import BulkSession
 from dtaas.connectors.sqlserver.chunk_query import ChunkQuery
 from dtaas.connectors.sqlserver.errors import is_buffer_too_small
-from dtaas.connectors.sqlserver.odbc import arrow_odbc
 from dtaas.connectors.sqlserver.quoting import ascii_batch
 from dtaas.connectors.sqlserver.rate_limit import RateLimit
 from dtaas.connectors.sqlserver.rechunk import Rechunker
@@ -19,6 +19,9 @@ from dtaas.model.connectors import Reader
 from dtaas.model.errors import ConnectionLostError, SourceBusyError
 from dtaas.model.execution import ReadBy
 from dtaas.model.schema import TableSchema
+
+if TYPE_CHECKING:
+    import arrow_odbc
 
 
 class _Fetched(Struct, frozen=True):
@@ -102,6 +105,8 @@ class ChunkReader:
 
     def _fetch_some(self) -> pa.RecordBatch | None:
         """Return what one call of the driver fetches, None at the end."""
+        from dtaas.connectors.sqlserver.odbc_bulk import arrow_odbc  # noqa: PLC0415 - see there
+
         try:
             if self._result is None:
                 self._result = self._execute()
@@ -114,7 +119,9 @@ class ChunkReader:
                 hint="The chunk is measured and read again.",
             ) from exc
 
-    def _execute(self) -> arrow_odbc.BatchReader:
+    def _execute(self) -> "arrow_odbc.BatchReader":
+        from dtaas.connectors.sqlserver.odbc_bulk import arrow_odbc  # noqa: PLC0415 - see there
+
         return self._session.connection.read_arrow_batches(
             query=ascii_batch(self._query.sql),
             batch_size=self._query.transit_rows,

@@ -6,17 +6,20 @@ genuine; then the chunk's values are fetched once more as bytes, which tells.
 """
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from dtaas.connectors.sqlserver.bulk import BulkSession
 from dtaas.connectors.sqlserver.chunk_query import ChunkQuery
-from dtaas.connectors.sqlserver.odbc import arrow_odbc
 from dtaas.connectors.sqlserver.quoting import ascii_batch, identifier
 from dtaas.connectors.sqlserver.statements import utf16_bytes
 from dtaas.connectors.sqlserver.transit import holds_replacement
 from dtaas.connectors.sqlserver.types import SqlColumn, may_hold_lone_surrogates
 from dtaas.model.errors import UnsupportedTypeError
+
+if TYPE_CHECKING:
+    import arrow_odbc
 
 _ROWS = 1_000
 _BOUNDED_BYTES = 8_000

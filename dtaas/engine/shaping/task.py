@@ -14,6 +14,7 @@ from dtaas.model.ids import ExecutionId, TaskId
 from dtaas.model.ports import Source
 from dtaas.model.schema import TableRef, TableSchema
 from dtaas.model.task import TaskSpec
+from dtaas.transforms.compile import expression_compilers
 
 _THREADS = 4
 
@@ -37,11 +38,14 @@ class TaskShaping:
         letters = DeadLetters(data_dir, task_id, execution_id, most_of=spec.most_rejected)
         if spec.shapes:
             await Blocking(1)(letters.recall)
+            await Blocking(1)(expression_compilers)
         return cls(spec, letters)
 
     @classmethod
-    def for_reading(cls, spec: TaskSpec) -> "TaskShaping":
+    async def for_reading(cls, spec: TaskSpec) -> "TaskShaping":
         """Return a shaping that lets rejected rows go: nothing is moved."""
+        if spec.shapes:
+            await Blocking(1)(expression_compilers)
         return cls(spec, LetGo())
 
     def adopt(self, tracked: TrackedTable) -> None:

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, create_task_group, fail_after, move_on_after
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dtaas.concurrency.blocking import Blocking
 from dtaas.engine.failures import explain
 from dtaas.model.change_ports import StreamStore
 from dtaas.model.connectors import Connector
@@ -76,6 +77,7 @@ class PlanService:
         self._streams = streams
         self._registry = registry
         self._installation = installation
+        self._blocking = Blocking(1)
 
     async def plan(self, task_id: TaskId, only: Sequence[TableRef] = ()) -> RunPlan:
         """Return what a run would do.
@@ -169,7 +171,7 @@ class PlanService:
             taken = with_columns(
                 await look.source.describe(table), mapping.include_columns, mapping.exclude_columns
             )
-            schema = require_program(compiled(spec, taken)).output
+            schema = require_program(await self._blocking(compiled, spec, taken)).output
             standing, ddl = await _at_target(look, target, schema)
         except Exception as exc:  # noqa: BLE001 - told in the plan
             error = explain(exc)

@@ -53,7 +53,7 @@ class PreviewService:
         batch = sample.batch
         if request.pick is Pick.JSON:
             batch = pasted(sample.schema, request.data)
-        compilation = compiled(spec, schema)
+        compilation = await self._blocking(compiled, spec, schema)
         batch = batch.select([column.name for column in schema.columns])
         preview = await self._blocking(shown, schema, batch, compilation)
         return replace(preview, cached=cached)

@@ -1,7 +1,6 @@
 """add_column: a constant, or an expression over the columns there are."""
 
 from dtaas.model.transformations import AddColumn, OnError
-from dtaas.model.type_text import parse_type
 from dtaas.model.types import ColumnType
 from dtaas.transforms.constants import constant, type_of
 from dtaas.transforms.expressions.build import compiled
@@ -10,6 +9,7 @@ from dtaas.transforms.expressions.nodes import Expression, ExpressionError
 from dtaas.transforms.frame import Frame
 from dtaas.transforms.problems import StepError
 from dtaas.transforms.scope import Known, Scope
+from dtaas.transforms.steps.declared import declared
 from dtaas.transforms.steps.step import Kernel
 
 
@@ -36,18 +36,6 @@ def compile_add_column(step: AddColumn, scope: Scope) -> Kernel:
         frame.columns[step.column] = values
 
     return run
-
-
-def declared(text: str) -> ColumnType:
-    """Return the type a step asks for.
-
-    Raises:
-        StepError: it is none.
-    """
-    try:
-        return parse_type(text)
-    except ValueError as error:
-        raise StepError("bad_type", "data_type", str(error)) from None
 
 
 def _value(step: AddColumn, wanted: ColumnType | None) -> Expression:

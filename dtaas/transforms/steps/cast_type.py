@@ -9,7 +9,7 @@ from dtaas.transforms.casting import cast_of
 from dtaas.transforms.frame import Frame
 from dtaas.transforms.problems import StepError
 from dtaas.transforms.scope import Scope
-from dtaas.transforms.steps.add_column import declared
+from dtaas.transforms.steps.declared import declared
 from dtaas.transforms.steps.step import Kernel
 from dtaas.transforms.vector import Vector
 
