@@ -8,7 +8,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal
 # Every process of ours starts in half the time from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test check bench bench-cdc bench-peers bench-peers-setup bench-transformations bench-web load lock sbom audit clean
+.PHONY: help setup demo dev test check bench bench-api bench-cdc bench-peers bench-peers-setup bench-transformations bench-web load lock sbom audit clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -68,6 +68,9 @@ bench-transformations: setup ## Transformations in rows/s beside pandas and pola
 bench-web: setup ## Measure the page in a real Chromium against its budgets; WEB_ROUNDS=80
 	@.ci/chromium
 	@$(BIN)/python -m tests.bench.web
+
+bench-api: setup ## How fast the API answers, and what holds the event loop up, during a load at full speed
+	@$(BIN)/python -m tests.bench.api
 
 bench-cdc: setup ## Changes from change tables to the lake: changes/s, lag, idle cost; BENCH_CHANGES=500000
 	@$(BIN)/python -m tests.bench.changes

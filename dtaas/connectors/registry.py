@@ -41,6 +41,7 @@ _DRIVERS: Final[Mapping[type[ConnectionConfig], Sequence[str]]] = {
         "dtaas.connectors.sqlserver.incremental.source",
         "dtaas.connectors.sqlserver.source",
         "dtaas.connectors.sqlserver.tracking.auto",
+        "dtaas.connectors.sqlserver.tracking.source",
     ),
     S3Config: ("dtaas.connectors.lake.destination",),
     FileConfig: ("dtaas.connectors.lake.destination",),

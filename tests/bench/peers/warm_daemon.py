@@ -53,6 +53,29 @@ class WarmDaemon:
 
         return await self._measured(run, limit_s)
 
+    async def begin(self, place: Place) -> int:
+        """Make a task for the table and start it; return the task's id."""
+        task = await self._task(place)
+        await self._steer(task, "start", "running")
+        return task
+
+    async def is_running(self, task: int) -> bool:
+        """Return whether its execution runs.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        found = await self._get(f"/api/tasks/{task}")
+        if found["status"] == "failed":
+            raise RuntimeError(found["last_error"])
+        return bool(found["status"] == "running")
+
+    async def answer_s(self, path: str) -> float:
+        """Return how many seconds the answer to a GET took."""
+        began = time.perf_counter()
+        (await self._http.get(path)).raise_for_status()
+        return time.perf_counter() - began
+
     async def stand(self, port: int, password: str, folder: Path) -> int:
         """Make a task that follows the table from now on, paused; return its id."""
         source = _source(port, password)
@@ -193,18 +216,22 @@ async def _looks() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def warm_daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
-    """Run a daemon until the block ends, at its second start: the first made its database."""
-    async with _daemon(folder):
+async def warm_daemon(folder: Path, module: str = "dtaas") -> AsyncIterator[WarmDaemon]:
+    """Run a daemon until the block ends, at its second start: the first made its database.
+
+    Args:
+        module: what is run with the daemon's arguments.
+    """
+    async with _daemon(folder, module):
         pass
-    async with _daemon(folder) as daemon:
+    async with _daemon(folder, module) as daemon:
         yield daemon
 
 
 @asynccontextmanager
-async def _daemon(folder: Path) -> AsyncIterator[WarmDaemon]:
+async def _daemon(folder: Path, module: str) -> AsyncIterator[WarmDaemon]:
     port = _free_port()
-    command = [sys.executable, "-m", "dtaas", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", module, "serve", "--port", str(port)]
     environment = {
         **os.environ,
         "DTAAS_AUTH__ENABLED": "false",
