@@ -166,8 +166,7 @@ def _compiled(placed: PlacedStep, scope: Scope, *, streaming: bool) -> CompiledS
         if not there:
             raise StepError("unknown_column", "columns", "None of the columns is there.")
         step = replace(step, columns=there)
-    compilers = _COMPILERS if type(step) in _COMPILERS else expression_compilers()
-    kernel = compilers[type(step)](step, scope)
+    kernel = _compiler_of(step)(step, scope)
     if getattr(step, "on_error", None) is OnError.REJECT:
         for name in made_by(step):
             scope.conditions |= scope.find(name).sources
@@ -175,6 +174,10 @@ def _compiled(placed: PlacedStep, scope: Scope, *, streaming: bool) -> CompiledS
         _require_key(scope)
     kind = str(step.__struct_config__.tag)
     return CompiledStep(placed.path, kind, kernel)
+
+
+def _compiler_of(step: AnyStep) -> Compiler:
+    return _COMPILERS.get(type(step)) or expression_compilers()[type(step)]
 
 
 def _require_key(scope: Scope) -> None:
