@@ -1,7 +1,8 @@
 """`python -m tests.bench.read`: how fast rows become Arrow, natively and through arrow-odbc.
 
 Each way reads the whole table from the replay server in a process of its own, in turns, without
-encryption and with it, and drops the batches. The server is a process too; its processor time is
+encryption and with it, and drops the batches. `to Parquet` reads two halves natively, each in a
+thread that encodes them with the product's own encoder and drops the bytes. The server is a process too; its processor time is
 counted apart, so that it can be seen whether it or the reader was the limit. Prints a table and, as
 its last line, one JSON object.
 """
@@ -30,6 +31,8 @@ _BATCH_BYTES = 4 << 20
 _ODBC_BYTES = 8 << 20
 """The fastest of arrow-odbc's settings on this table."""
 WAYS = ("native", "arrow-odbc")
+TO_PARQUET = "to Parquet"
+_HALVES = 2
 ENCRYPT = ("no", "yes")
 
 
@@ -39,7 +42,7 @@ async def race() -> dict[str, list[dict[str, float]]]:
     async with replaying(ROWS) as (port, server):
         for _ in range(ROUNDS):
             for encrypt in ENCRYPT:
-                for way in WAYS:
+                for way in (*WAYS, TO_PARQUET):
                     before = _cpu_s(server)
                     command = [sys.executable, "-m", "tests.bench.read", "--way", way]
                     command += ["--port", str(port), "--encrypt", encrypt]
@@ -58,8 +61,10 @@ async def replaying(rows: int) -> AsyncIterator[tuple[int, psutil.Process]]:
     command = [sys.executable, "-m", "tests.bench.replay", "--rows", str(rows)]
     async with await anyio.open_process(command, stdout=PIPE, stderr=None) as replay:
         assert replay.stdout is not None
-        yield int((await replay.stdout.receive()).split()[0]), psutil.Process(replay.pid)
-        replay.terminate()
+        try:
+            yield int((await replay.stdout.receive()).split()[0]), psutil.Process(replay.pid)
+        finally:
+            replay.terminate()
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -69,7 +74,8 @@ def _cpu_s(process: psutil.Process) -> float:
 
 def contend(way: str, port: int, encrypt: str) -> dict[str, Any]:
     """Read the table once; imports and the login are no part of it."""
-    run = {"native": _native, "arrow-odbc": _arrow_odbc}[way](port, encrypt)
+    ways = {"native": _native, "arrow-odbc": _arrow_odbc, TO_PARQUET: _to_parquet}
+    run = ways[way](port, encrypt)
     first = next(run)  # one batch: everything is warm and connected
     used, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     rows = sum(run)
@@ -88,12 +94,59 @@ def contend(way: str, port: int, encrypt: str) -> dict[str, Any]:
 
 def _native(port: int, encrypt: str) -> Any:
     from dtaas.allocator import return_freed_memory  # noqa: PLC0415 - only what a way needs
-    from dtaas.tds.login import Login  # noqa: PLC0415
-    from dtaas.tds.plan import plan_column  # noqa: PLC0415
-    from dtaas.tds.session import Encryption, Session, Target  # noqa: PLC0415
     from tests.bench.straightforward import QUERY, SCHEMA  # noqa: PLC0415
 
     return_freed_memory()
+    for batch in _batches(port, encrypt, QUERY, SCHEMA):
+        yield batch.num_rows
+
+
+def _to_parquet(port: int, encrypt: str) -> Any:
+    import io  # noqa: PLC0415
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+    from queue import SimpleQueue  # noqa: PLC0415
+
+    import pyarrow as pa  # noqa: PLC0415
+
+    from dtaas.allocator import return_freed_memory  # noqa: PLC0415
+    from dtaas.connectors.lake.encode import ParquetEncoder  # noqa: PLC0415
+    from tests.bench.straightforward import QUERY, SCHEMA  # noqa: PLC0415
+
+    class Nowhere(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            return len(data)
+
+    return_freed_memory()
+    batches: SimpleQueue[int | None] = SimpleQueue()
+
+    def copy(half: int) -> None:
+        low, high = (ROWS * n // _HALVES for n in (half, half + 1))
+        query = f"{QUERY} WHERE [id] > CAST({low} AS bigint) AND [id] <= CAST({high} AS bigint)"
+        encoder = ParquetEncoder(Nowhere(), SCHEMA)  # type: ignore[arg-type]
+        try:
+            for batch in _batches(port, encrypt, query, SCHEMA):
+                encoder.write(pa.Table.from_batches([batch]))
+                batches.put(batch.num_rows)
+            encoder.close()
+        finally:
+            batches.put(None)
+
+    with ThreadPoolExecutor(_HALVES) as threads:
+        halves = [threads.submit(copy, half) for half in range(_HALVES)]
+        for _ in halves:
+            yield from iter(batches.get, None)
+        for half in halves:
+            half.result()
+
+
+def _batches(port: int, encrypt: str, query: str, schema: Any) -> Any:
+    from dtaas.tds.login import Login  # noqa: PLC0415
+    from dtaas.tds.plan import plan_column  # noqa: PLC0415
+    from dtaas.tds.session import Encryption, Session, Target  # noqa: PLC0415
+
     login = Login(
         user="sa", password="bench", database="bench", server="127.0.0.1",
         application="bench", packet_size=16_383,
@@ -104,14 +157,14 @@ def _native(port: int, encrypt: str) -> Any:
     )  # fmt: skip
     session = Session(target)
     session.connect()
-    result = session.query(QUERY)
+    result = session.query(query)
     plans = [
         plan_column(column, field.type)
-        for column, field in zip(result.columns, SCHEMA, strict=True)
+        for column, field in zip(result.columns, schema, strict=True)
     ]
-    result.start(plans, SCHEMA, most_value_bytes=1 << 30)
+    result.start(plans, schema, most_value_bytes=1 << 30)
     while (batch := result.next(most_rows=_BATCH_ROWS, most_bytes=_BATCH_BYTES)) is not None:
-        yield batch.num_rows
+        yield batch
     session.close()
 
 
@@ -135,7 +188,7 @@ def _arrow_odbc(port: int, encrypt: str) -> Any:
 def main() -> None:
     """Race, show, and print the JSON line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--way", choices=WAYS)
+    parser.add_argument("--way", choices=(*WAYS, TO_PARQUET))
     parser.add_argument("--port", type=int)
     parser.add_argument("--encrypt", choices=ENCRYPT)
     given = parser.parse_args()
@@ -173,6 +226,7 @@ def show(found: dict[str, list[dict[str, float]]]) -> None:
             "arrow_odbc_cpu_s_per_million_rows": round(per_million[theirs], 3),
             "cpu_ratio_vs_arrow_odbc": round(per_million[theirs] / per_million[ours], 2),
             "speed_ratio_vs_arrow_odbc": round(best[ours] / best[theirs], 2),
+            "to_parquet_rows_per_second": round(best[f"{TO_PARQUET}, Encrypt={encrypt}"]),
         }
     print(json.dumps(summary))
 
