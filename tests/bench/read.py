@@ -159,8 +159,9 @@ def _batches(port: int, encrypt: str, query: str, schema: Any) -> Any:
     session.connect()
     result = session.query(query)
     plans = [
-        plan_column(column, field.type)
+        plan
         for column, field in zip(result.columns, schema, strict=True)
+        if (plan := plan_column(column, field.type)) is not None
     ]
     result.start(plans, schema, most_value_bytes=1 << 30)
     while (batch := result.next(most_rows=_BATCH_ROWS, most_bytes=_BATCH_BYTES)) is not None:
