@@ -66,10 +66,17 @@ async def written_beside(
     keeper: TargetKeeper, tasks: Sequence[Task], places: Places, world: World
 ) -> Sequence[tuple[Task, Places]]:
     """Return where tasks of the same destination write."""
+    beside = [t for t in tasks if t.spec.destination_connector_id == places.destination.id]
+    # Each is read once: a thousand tasks mostly share a handful of sources.
+    sources = {i: await world.connector(i) for i in {t.spec.source_connector_id for t in beside}}
     return [
-        (task, await places_of(keeper, task.spec, world))
-        for task in tasks
-        if task.spec.destination_connector_id == places.destination.id
+        (
+            task,
+            await keeper.places(
+                task.spec, sources[task.spec.source_connector_id], places.destination
+            ),
+        )
+        for task in beside
     ]
 
 

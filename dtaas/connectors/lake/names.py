@@ -8,7 +8,6 @@ gives it a meaning inside a path. Source: Amazon S3 User Guide, "Naming Amazon S
 
 import hashlib
 import re
-from collections.abc import Mapping
 from string import Formatter
 from typing import Final
 
@@ -84,8 +83,9 @@ class PrefixTemplate:
         return tuple(self._segment(parts, table) for parts in self._segments)
 
     def _segment(self, parts: list[tuple[str, str | None]], table: TableRef) -> str:
-        several = sum(field is not None for _, field in parts) > 1
-        values = self._values(table, "._-" if several else ".")
+        fields = [field for _, field in parts if field is not None]
+        reserved = "._-" if len(fields) > 1 else "."
+        values = {field: self._value(field, table, reserved) for field in fields}
         text = ""
         named = False
         for literal, field in parts:
@@ -98,18 +98,15 @@ class PrefixTemplate:
             text = "!2e" + text[1:]
         return _shortened(text, repr((text, table.schema, table.name)))
 
-    def _values(self, table: TableRef, reserved: str) -> Mapping[str, str]:
-        values = {
-            name: safe_segment(value, reserved=reserved)
-            for name, value in {
-                **self._constants,
-                "schema": table.schema,
-                "table": table.name,
-            }.items()
-        }
-        if not self._has_schema and table.schema != DEFAULT_SCHEMA:
-            values["table"] = f"{values['schema']}.{values['table']}"
-        return values
+    def _value(self, field: str, table: TableRef, reserved: str) -> str:
+        if field == "schema":
+            return safe_segment(table.schema, reserved=reserved)
+        if field != "table":
+            return safe_segment(self._constants[field], reserved=reserved)
+        name = safe_segment(table.name, reserved=reserved)
+        if self._has_schema or table.schema == DEFAULT_SCHEMA:
+            return name
+        return f"{safe_segment(table.schema, reserved=reserved)}.{name}"
 
 
 def _bad_template(template: str, placeholder: str = "") -> ValidationFailedError:

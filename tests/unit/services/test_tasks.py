@@ -2,6 +2,7 @@ import msgspec
 import pytest
 from anyio import create_task_group, fail_after
 
+from dtaas.model.connectors import Connector
 from dtaas.model.errors import (
     ActionNotAllowedError,
     DestinationInUseError,
@@ -25,6 +26,7 @@ from dtaas.model.task import (
     allowed_actions,
 )
 from dtaas.services.control import TaskActionRefusedError
+from dtaas.store.connectors import ConnectorRepository
 from dtaas.store.page import Window
 from tests.fakes.services_at_work import LINES, ORDERS, AtWork, Gate
 
@@ -198,6 +200,29 @@ async def test_a_target_has_one_task(work: AtWork):
     await work.services.tasks.create(msgspec.structs.replace(second, table_mappings=elsewhere))
     taken = msgspec.structs.replace(first.spec, name="third", options=TaskOptions(take_over=True))
     await work.services.tasks.create(taken)
+
+
+async def test_a_new_task_asks_for_no_more_connectors_the_more_tasks_there_are(
+    work: AtWork, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[ConnectorId] = []
+    get = ConnectorRepository.get
+
+    async def counted(store: ConnectorRepository, connector_id: ConnectorId) -> Connector:
+        asked.append(connector_id)
+        return await get(store, connector_id)
+
+    spec = await work.task_spec(ORDERS)
+    monkeypatch.setattr(ConnectorRepository, "get", counted)
+    counts = []
+    for number in range(6):
+        mapping = TableMapping(source=ORDERS, target=(f"target{number}",))
+        await work.services.tasks.create(
+            msgspec.structs.replace(spec, name=f"task {number}", table_mappings=(mapping,))
+        )
+        counts.append(len(asked))
+        asked.clear()
+    assert counts[1:] == [counts[1]] * 5
 
 
 async def test_of_two_tasks_made_at_once_one_gets_the_target(work: AtWork):
