@@ -22,7 +22,7 @@ from dtaas.model.errors import InUseError, NameTakenError, NotFoundError, StoreC
 from dtaas.model.ids import ConnectorId
 from dtaas.model.ports import ConnectorRegistry
 from dtaas.store.database import Database
-from dtaas.store.page import FIRST_PAGE, Page, Window, fetch_page
+from dtaas.store.page import FIRST_PAGE, Page, Window, fetch_page, page_of
 from dtaas.store.secrets import SecretBox
 from dtaas.store.tables import connectors, tasks
 
@@ -128,12 +128,10 @@ class ConnectorRepository:
         if which.is_active is not None:
             query = query.where(connectors.c.is_active == which.is_active)
 
-        def work(connection: Connection) -> Page[Connector]:
-            rows, total = fetch_page(connection, query, window, _SORTABLE, connectors.c.id)
-            items = tuple(self._connector(row) for row in rows)
-            return Page(items=items, total=total, limit=window.limit, offset=window.offset)
-
-        return await self._database.read(work)
+        fetched = await self._database.read(
+            lambda c: fetch_page(c, query, window, _SORTABLE, connectors.c.id)
+        )
+        return await page_of(fetched, window, self._connector)
 
     async def update(self, connector_id: ConnectorId, change: ConnectorChange) -> Connector:
         """Change a connector and return it. A new configuration makes it untested.

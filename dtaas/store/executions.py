@@ -20,7 +20,7 @@ from dtaas.model.ids import ExecutionId, LoadId, TaskId
 from dtaas.model.schema import TableRef
 from dtaas.store.database import Database
 from dtaas.store.execution_specs import find_spec, plain_spec
-from dtaas.store.page import Page, Window, fetch_page
+from dtaas.store.page import Page, Window, fetch_page, page_of
 from dtaas.store.tables import table_executions, task_executions, tasks
 from dtaas.store.tasks import find_task
 
@@ -96,12 +96,10 @@ class ExecutionRepository:
         if which.statuses:
             query = query.where(task_executions.c.status.in_([s.value for s in which.statuses]))
 
-        def work(connection: Connection) -> Page[Execution]:
-            rows, total = fetch_page(connection, query, window, _SORTABLE, task_executions.c.id)
-            items = tuple(execution_of(row) for row in rows)
-            return Page(items=items, total=total, limit=window.limit, offset=window.offset)
-
-        return await self._database.read(work)
+        fetched = await self._database.read(
+            lambda c: fetch_page(c, query, window, _SORTABLE, task_executions.c.id)
+        )
+        return await page_of(fetched, window, execution_of)
 
     async def get(self, execution_id: ExecutionId) -> Execution:
         """Return an execution.

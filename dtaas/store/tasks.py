@@ -34,7 +34,7 @@ from dtaas.model.task import (
 )
 from dtaas.model.transformations import TransformationRule
 from dtaas.store.database import Database
-from dtaas.store.page import FIRST_PAGE, Page, Window, fetch_page
+from dtaas.store.page import FIRST_PAGE, Page, Window, fetch_page, page_of
 from dtaas.store.tables import connectors, tasks
 
 T = TypeVar("T")
@@ -178,12 +178,10 @@ class TaskRepository:
         if which.owner:
             query = query.where(tasks.c.owner == which.owner)
 
-        def work(connection: Connection) -> Page[Task]:
-            rows, total = fetch_page(connection, query, window, _SORTABLE, tasks.c.id)
-            items = tuple(task_of(row) for row in rows)
-            return Page(items=items, total=total, limit=window.limit, offset=window.offset)
-
-        return await self._database.read(work)
+        fetched = await self._database.read(
+            lambda c: fetch_page(c, query, window, _SORTABLE, tasks.c.id)
+        )
+        return await page_of(fetched, window, task_of)
 
     async def update(self, task_id: TaskId, spec: TaskSpec) -> Task:
         """Replace what the user wrote down, leave the state as it is, and return the task.
