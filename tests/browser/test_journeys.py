@@ -139,6 +139,35 @@ async def test_a_daemon_that_dies_makes_the_page_say_so_and_come_back(page: Page
     await expect(page.locator(f"[data-task='{made}']")).to_be_visible()
 
 
+async def test_a_part_that_cannot_be_loaded_from_a_dead_daemon_leaves_the_page_open(
+    page: Page, daemon: Daemon
+):
+    await page.goto("/builder")
+    name = page.get_by_label("Name of the task")
+    await name.fill("half written")
+    await expect(page.locator("[data-test=kept]")).to_contain_text("Draft · kept")
+    await daemon.kill()
+    await page.get_by_role("link", name="Settings").click()
+    await expect(page.locator("[data-test=toast]")).to_contain_text("the daemon does not answer")
+    await expect(name).to_have_value("half written")
+    await daemon.start()
+    await expect(page.locator("[data-test=pill]")).to_contain_text("Live")
+    await page.get_by_role("link", name="Settings").click()
+    await expect(page.get_by_role("heading", name="Settings")).to_be_visible()
+    assert await page.evaluate("document.styleSheets.length") > 1
+
+
+@pytest.mark.parametrize("gone", ["tasks", "connectors", "executions", "builder"])
+async def test_what_is_not_there_is_said_with_a_way_on(page: Page, gone: str):
+    await page.goto(f"/{gone}/9999")
+    await expect(
+        page.get_by_role("heading", name=re.compile("^There is no .* 9999$"))
+    ).to_be_visible()
+    assert await violations(page) == []
+    await page.get_by_role("alert").get_by_role("link", name="Connectors").click()
+    await page.wait_for_url("**/connectors")
+
+
 async def test_a_bulk_stop_hits_only_what_was_selected_even_after_a_reload(
     page: Page, daemon: Daemon
 ):

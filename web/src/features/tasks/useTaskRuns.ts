@@ -34,5 +34,5 @@ export function useTaskRuns(count = 14) {
 
   const runs = computed(() => new Map<number, readonly Run[]>((newest.data.value?.tasks ?? []).map((one) => [one.task_id, one.runs])))
   const starts = computed(() => new Map((agenda.data.value?.starts ?? []).map((one) => [one.task_id, one.at])))
-  return { runs, starts }
+  return { runs, starts, newest }
 }

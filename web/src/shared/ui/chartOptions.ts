@@ -23,6 +23,15 @@ const LEAST_TOP = 10
 const LEAST_BARS = 4
 const ABOVE_LIMIT = 1.15
 const DOT = 2.5
+const SECONDS_BELOW_MIN = 6
+const MINUTES_A_DAY = 1440
+
+/** A time on the axis: over minutes its seconds say nothing. */
+export function tickOf(label: string, first: string, last: string): string {
+  const minute = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3, 5))
+  const span = (minute(last) - minute(first) + MINUTES_A_DAY) % MINUTES_A_DAY
+  return /^\d\d:\d\d:\d\d$/.test(label) && span >= SECONDS_BELOW_MIN ? label.slice(0, 5) : label
+}
 
 export function datasetsOf(series: readonly Series[], hidden: ReadonlySet<string>, shape: Shape): ChartDataset<'line' | 'bar', (number | null)[]>[] {
   return series.map((one, at) => {
@@ -62,7 +71,7 @@ export function optionsOf(shape: Shape, told: { value: (series: number, index: n
     },
     plugins: { tooltip: { callbacks: { label: (item) => `${item.dataset.label ?? ''}: ${format(told.value(item.datasetIndex, item.dataIndex) ?? 0)}` } } },
     scales: {
-      x: { stacked, ticks: { color: text, maxTicksLimit: 6, autoSkipPadding: 18, maxRotation: 0 }, grid: { color: line } },
+      x: { stacked, ticks: { color: text, maxTicksLimit: 6, autoSkipPadding: 18, maxRotation: 0, callback(value) { return tickOf(this.getLabelForValue(Number(value)), this.getLabelForValue(0), this.getLabelForValue(this.max)) } }, grid: { color: line } },
       y: shape.log
         ? { type: 'logarithmic', min: GROUND, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } }
         : { stacked, beginAtZero: true, suggestedMax: limit ? limit.value * ABOVE_LIMIT : shape.kind === 'bar' ? LEAST_BARS : LEAST_TOP, ticks: { color: text, maxTicksLimit: 6, callback: (value) => format(Number(value)) }, grid: { color: line } },
