@@ -29,6 +29,8 @@ async def routes(daemon: Daemon) -> list[str]:
         "/",
         "/connectors",
         f"/connectors/{source}",
+        f"/connectors/{source}?tab=tables",
+        f"/connectors/{source}?tab=capture",
         "/tasks",
         f"/tasks/{task}",
         f"/tasks/{task}?tab=runs",

@@ -25,6 +25,7 @@ async def test_a_table_shows_its_columns_its_rows_and_the_tasks_that_move_it(
     await page.goto(f"/connectors/{source}")
     await page.get_by_role("button", name="Test", exact=True).click()
     await expect(page.locator("[data-test=steps]").first).to_contain_text("CDC")
+    await page.get_by_role("tab", name="Tables").click()
     await page.get_by_role("button", name="Look into dbo.orders").click()
     inside = page.locator("[data-test=inside]")
     await expect(inside.get_by_role("link", name="orders to the lake")).to_have_attribute(
@@ -58,7 +59,7 @@ async def test_capture_instances_are_shown_with_who_reads_them_and_ours_is_dropp
     )
     await daemon.control(task, "start")
     await daemon.until_status(task, "streaming")
-    await page.goto(f"/connectors/{source}")
+    await page.goto(f"/connectors/{source}?tab=capture")
     panel = page.locator("[data-test=capture]")
     await expect(panel).to_contain_text("On in this database")
     await expect(panel).to_contain_text("Changes are kept for 3 d")
