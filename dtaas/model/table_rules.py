@@ -90,11 +90,12 @@ def overlap(ours: Iterable[TargetTable], theirs: Iterable[TargetTable]) -> Targe
     """Return the first target of others that is, holds or lies inside one of ours."""
     whole = {_folded(target) for target in ours}
     above = {path[:end] for path in whole for end in range(1, len(path))}
-    for target in sorted(theirs, key=str):
+    taken = []
+    for target in theirs:
         path = _folded(target)
         if path in above or any(path[:end] in whole for end in range(1, len(path) + 1)):
-            return target
-    return None
+            taken.append(target)
+    return min(taken, key=str, default=None)
 
 
 def _folded(target: TargetTable) -> tuple[str, ...]:

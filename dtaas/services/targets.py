@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 from anyio import move_on_after
+from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
 from dtaas.model.connectors import Connector, without_secrets
@@ -57,6 +58,7 @@ class TargetKeeper:
             TargetCollisionError: two tables of the task go to one place.
         """
         places = Places(destination, spec.name, getattr(source.config, "database", ""), {})
+        await checkpoint()  # nothing below waits for anybody, and may be done for a thousand tasks
         await self._registry.import_driver(destination.config)
         built = self._build(places, without_secrets(places.destination))
         try:

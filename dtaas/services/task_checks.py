@@ -95,17 +95,20 @@ def refuse_taken(task_id: TaskId, places: Places, others: Iterable[tuple[Task, P
     Raises:
         DestinationInUseError: names the other task.
     """
-    wanted = tuple(places.tables.values())
-    for other, theirs in others:
-        if other.id == task_id or theirs.destination.id != places.destination.id:
-            continue
-        taken = overlap(wanted, theirs.tables.values())
-        if taken is not None:
-            raise DestinationInUseError(
-                f"Task {other.spec.name!r}{_number(other)} already writes to {taken}.",
-                hint="Choose another target in table_mappings, or set options.take_over.",
-                field="$.destination_connector_id",
-            )
+    writers = {
+        target: other
+        for other, theirs in others
+        if other.id != task_id and theirs.destination.id == places.destination.id
+        for target in theirs.tables.values()
+    }
+    taken = overlap(places.tables.values(), writers)
+    if taken is not None:
+        other = writers[taken]
+        raise DestinationInUseError(
+            f"Task {other.spec.name!r}{_number(other)} already writes to {taken}.",
+            hint="Choose another target in table_mappings, or set options.take_over.",
+            field="$.destination_connector_id",
+        )
 
 
 def _number(task: Task) -> str:

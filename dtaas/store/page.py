@@ -3,17 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from anyio.lowlevel import checkpoint
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from dtaas.concurrency.slices import in_slices
 from dtaas.model.errors import ValidationFailedError
 
 T = TypeVar("T")
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 50
-_AT_ONCE: Final = 100
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True):
@@ -48,19 +47,14 @@ FIRST_PAGE: Final = Window()
 async def page_of(
     fetched: tuple[Sequence[Row[Any]], int], window: Window, of: Callable[[Row[Any]], T]
 ) -> Page[T]:
-    """Return a page of what the rows mean, which takes up to 0.1 ms each.
-
-    After every hundred the event loop turns: a thousand would hold it up for a tenth of a second.
+    """Return a page of what the rows mean.
 
     Args:
         fetched: what `fetch_page` returned.
         of: what a row means.
     """
     rows, total = fetched
-    items: list[T] = []
-    for start in range(0, len(rows), _AT_ONCE):
-        items.extend(map(of, rows[start : start + _AT_ONCE]))
-        await checkpoint()
+    items = await in_slices(of, rows)
     return Page(items=tuple(items), total=total, limit=window.limit, offset=window.offset)
 
 

@@ -19,6 +19,7 @@ from dtaas.api.views import (
     changed_task_view,
     task_view,
 )
+from dtaas.concurrency.slices import in_slices
 from dtaas.model.execution import ExecutionStatus
 from dtaas.model.schema import TableRef
 from dtaas.model.task import TaskAction, TaskMode, TaskSpec, TaskStatus
@@ -98,7 +99,7 @@ class TaskController(Controller):
             Window(limit=limit, offset=offset, sort=sort),
         )
         return TaskList(
-            items=tuple(map(task_view, page.items)),
+            items=tuple(await in_slices(task_view, page.items)),
             total=page.total,
             limit=page.limit,
             offset=page.offset,
