@@ -109,6 +109,7 @@ class AccountService:
         draft = UserDraft(username=username, role=UserRole.ADMIN, password_hash=hashed)
         user = await self._users.create(draft, only_first=True)
         self._setup_key = None
+        await self._users.note_login(user.id)
         return await self.open_session(user, where)
 
     async def login(self, username: str, password: str, where: From) -> Login:

@@ -69,6 +69,8 @@ async def test_setup_needs_the_token_and_works_once(admin: httpx.AsyncClient) ->
     me = (await admin.get("/api/me")).json()
     assert (me["user"]["username"], me["user"]["role"], me["auth"]) == ("root", "admin", "session")
     assert {"users", "tokens", "audit"} <= set(me["features"])
+    (listed,) = (await admin.get("/api/users/")).json()["items"]
+    assert listed["last_login_at"] is not None  # the setup logged it in
     again = {"token": "x", "username": "b", "password": PASSWORD}
     assert (await admin.post("/api/auth/setup", json=again)).json()["code"] == "in_use"
 
