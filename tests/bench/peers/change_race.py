@@ -36,6 +36,8 @@ from tests.bench.peers.warm_daemon import WarmDaemon, ended, warm_daemon
 CHANGES = int(os.environ.get("BENCH_CHANGES", "100000"))
 _ROUNDS = int(os.environ.get("BENCH_ROUNDS", "2"))
 _A_TRANSACTION = 500
+_LEAST_S = 10.0
+"""With less time left no further run begins."""
 _MOST_A_RUN_S = max(60.0, CHANGES / 5_000)
 _CAPTURED_S = max(120.0, CHANGES / 1_000)
 _READY_S = 60.0
@@ -107,7 +109,7 @@ class ChangeRace:
         await self._daemon.follow(task, CHANGES, folder, limit_s=self._left_s())
         for number in range(_ROUNDS):
             for lane in self.lanes:
-                if not lane.reason:
+                if not lane.reason and self._left_s() >= _LEAST_S:
                     await self._once(lane, number)
 
     async def _once(self, lane: ChangeLane, number: int) -> None:
