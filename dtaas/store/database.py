@@ -1,5 +1,6 @@
 """One database with one writer at a time: transactions, their limits, retries and errors."""
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TypeVar
@@ -43,8 +44,10 @@ class Database:
     def __init__(self, address: StoreAddress, exclusive: Exclusive) -> None:
         self.place: Final[StorePlace] = address.place
         self.dialect: Final[str] = address.url.get_backend_name()
+        self.sessions: Final = f"dtaas {secrets.token_hex(8)}"
+        """What PostgreSQL calls the sessions of this database object."""
         self._exclusive: Final = exclusive
-        self._engine: Final[AsyncEngine] = _engine(address)
+        self._engine: Final[AsyncEngine] = _engine(address, self.sessions)
         # SQLite ends a late transaction by itself; cancelling is for a disk that hangs for ever.
         self._grace_s: Final = 0.0 if address.place.file is None else HUNG_DISK_S
         self._writing: Final = anyio.Lock()
@@ -113,6 +116,7 @@ class Database:
             raise translated(exc, self.place) or unexpected(exc, self.place) from exc
 
 
-def _engine(address: StoreAddress) -> AsyncEngine:
-    driven = sqlite_engine if address.place.file is not None else postgres_engine
-    return driven(address, pool_size=READERS + 1)
+def _engine(address: StoreAddress, sessions: str) -> AsyncEngine:
+    if address.place.file is not None:
+        return sqlite_engine(address, pool_size=READERS + 1)
+    return postgres_engine(address, pool_size=READERS + 1, sessions=sessions)

@@ -39,6 +39,15 @@ TTL_S: Final = 8
 BEAT_S: Final = 2.0
 _EXPIRES: Final = text(f"clock_timestamp() + interval '{TTL_S} seconds'")
 
+_END_SESSIONS: Final = text(
+    # An id is the name of the daemon's sessions and 8 digits more after a blank, see `join`.
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user"
+    " AND application_name IN (SELECT left(id, -9) FROM daemons GROUP BY left(id, -9)"
+    " HAVING max(expires_at) < clock_timestamp())"
+)
+"""Ends what the dead still hold. The server ends idle sessions by itself, but one that was frozen
+between the preparation of a statement and its execution counts as active for ever."""
+
 daemons = Table(
     "daemons",
     metadata,
@@ -93,7 +102,7 @@ class Leases:
     async def join(self) -> None:
         """Become a daemon the others see. A daemon that was buried comes back under a new id."""
         self._right.daemon_id, self._right.joining = None, True
-        daemon_id = secrets.token_hex(8)
+        daemon_id = f"{self._database.sessions} {secrets.token_hex(4)}"
         row = {
             "id": daemon_id,
             "host": f"{socket.gethostname()}:{os.getpid()}",
@@ -123,6 +132,7 @@ class Leases:
 
         def work(connection: Connection) -> None:
             connection.execute(update(daemons).where(mine).values(expires_at=_EXPIRES))
+            connection.execute(_END_SESSIONS)
             connection.execute(delete(daemons).where(daemons.c.id.in_(dead)))
 
         try:

@@ -17,14 +17,21 @@ Ours send one statement after the other: such a daemon sleeps, or its machine ha
 """
 
 
-def postgres_engine(address: StoreAddress, pool_size: int) -> AsyncEngine:
-    """Return an engine whose sessions the server ends when they sleep within a transaction."""
+def postgres_engine(address: StoreAddress, pool_size: int, *, sessions: str) -> AsyncEngine:
+    """Return an engine whose sessions the server ends when they sleep within a transaction.
+
+    Args:
+        sessions: what the server calls them, so that others can find them.
+    """
     engine = create_async_engine(
         address.url,
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_LIMIT_S},
+        connect_args={
+            "timeout": CONNECT_LIMIT_S,
+            "server_settings": {"application_name": sessions},
+        },
     )
     event.listen(engine.sync_engine, "connect", _on_connect)
     return engine

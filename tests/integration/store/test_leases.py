@@ -24,6 +24,8 @@ from dtaas.store.store import Store, open_store
 from tests.contract.store_samples import spec
 from tests.contract.stored import connect
 
+_FROZEN = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'")
+
 
 @pytest.fixture
 async def daemons(postgres_url: str, tmp_path: Path) -> AsyncIterator[tuple[Store, Store]]:
@@ -106,7 +108,7 @@ async def test_who_sleeps_within_a_transaction_is_buried_too(
     assert await leases(first).acquire(task) == 1
     await silence(second, 0)
     async with AsyncExitStack() as stack:
-        engine = postgres_engine(parse_address(postgres_url, Path()), pool_size=1)
+        engine = postgres_engine(parse_address(postgres_url, Path()), pool_size=1, sessions="x")
         stack.push_async_callback(engine.dispose)
         sleeper = await stack.enter_async_context(engine.connect())
         await sleeper.execute(text("SELECT id FROM daemons ORDER BY joined_at LIMIT 1 FOR SHARE"))
@@ -120,6 +122,45 @@ async def test_who_sleeps_within_a_transaction_is_buried_too(
             await sleeper.execute(text("SELECT 1"))
         await sleeper.invalidate()
     assert isinstance(translated(ended.value, StorePlace(label="db")), StoreUnavailableError)
+
+
+async def test_who_is_frozen_within_a_statement_is_buried_too(
+    daemons: tuple[Store, Store],
+) -> None:
+    first, second = daemons
+    task = await task_in(first)
+    assert await leases(first).acquire(task) == 1
+    ended: list[BaseException] = []
+
+    async def freeze() -> None:
+        # Active for as long as it lasts: no limit of the server's on idle sessions ends it.
+        try:
+            await first.database.write(lambda c: c.execute(text("SELECT pg_sleep(60)")))
+        except StoreUnavailableError as error:
+            ended.append(error)
+
+    await silence(second, 0)
+    async with anyio.create_task_group() as group:
+        group.start_soon(freeze)
+        with anyio.fail_after(TTL_S):
+            while not await second.database.read(lambda c: c.scalar(_FROZEN)):
+                await anyio.sleep(0.02)
+        with anyio.fail_after(TTL_S):
+            while await leases(second).acquire(task) is None:
+                assert await leases(second).beat()
+    assert len(ended) == 1
+    assert not await leases(first).beat()  # it finds that it was buried, by a new session
+
+
+async def test_the_sessions_of_the_living_go_on(daemons: tuple[Store, Store]) -> None:
+    first, second = daemons
+    task = await task_in(first)
+    await leases(first).join()  # as one that was late: its old row is still there
+    assert await leases(first).acquire(task) == 1
+    await silence(second, 0)
+    assert await leases(second).beat()
+    assert await leases(first).beat()
+    assert await leases(first).acquire(task) == 1
 
 
 async def test_a_beat_in_time_keeps_everything(daemons: tuple[Store, Store]) -> None:
