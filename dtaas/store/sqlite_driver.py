@@ -109,8 +109,8 @@ class StatementConnection(aiosqlite.Connection):
 
         def work() -> None:
             if self._begin is not None:
-                statement, self._begin = self._begin, None
-                self._conn.execute(statement)
+                self._conn.execute(self._begin)
+                self._begin = None  # not before: without it a statement would be on its own
             fn(self._conn, *args, **kwargs)
 
         await self._execute(work)  # type: ignore[no-untyped-call]
