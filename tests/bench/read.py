@@ -158,11 +158,12 @@ def _batches(port: int, encrypt: str, query: str, schema: Any) -> Any:
     session = Session(target)
     session.connect()
     result = session.query(query)
-    plans = [
-        plan
-        for column, field in zip(result.columns, schema, strict=True)
-        if (plan := plan_column(column, field.type)) is not None
-    ]
+    plans = []
+    for column, field in zip(result.columns, schema, strict=True):
+        plan = plan_column(column, field.type)
+        if plan is None:
+            raise TypeError(f"{field.name} cannot be read as {field.type}")
+        plans.append(plan)
     result.start(plans, schema, most_value_bytes=1 << 30)
     while (batch := result.next(most_rows=_BATCH_ROWS, most_bytes=_BATCH_BYTES)) is not None:
         yield batch
